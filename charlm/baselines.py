@@ -1,0 +1,83 @@
+"""What the same split costs models that are no networks: what a network has to beat.
+
+Each returns the Score of every character of `held_out` after the first, as `charlm.evaluation` does.
+"""
+
+import lzma
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from charlm.metrics import Score
+from charlm.text.vocabulary import Ids, Vocabulary
+
+# Of a longer training text the baselines read the end only, so that they take seconds.
+MOST_CHARACTERS = 4_000_000
+
+
+def baselines(
+    train: Ids, held_out: Ids, vocabulary: Vocabulary, order: int = 6
+) -> dict[str, Score]:
+    """The scores of all of them, by name."""
+    train = train[-MOST_CHARACTERS:]
+    return {
+        "uniform": uniform(held_out, len(vocabulary)),
+        "unigram": ngram(train, held_out, len(vocabulary), 1),
+        f"{order}-gram": ngram(train, held_out, len(vocabulary), order),
+        "xz": xz(vocabulary.decode(train), vocabulary.decode(held_out)),
+    }
+
+
+def uniform(held_out: Ids, vocabulary_size: int) -> Score:
+    """Every entry of the vocabulary as probable as any other."""
+    predicted = len(held_out) - 1
+    return Score(predicted * math.log(vocabulary_size), predicted)
+
+
+def ngram(train: Ids, held_out: Ids, vocabulary_size: int, order: int) -> Score:
+    """Interpolated n-gram model with Witten-Bell smoothing (Witten & Bell 1991; Chen & Goodman 1998).
+
+    p_k(c | h) = (N(h c) + D(h) p_{k-1}(c | h')) / (N(h) + D(h)), where N counts in `train`, D(h) is
+    the number of distinct characters seen after h, h' is h without its first character, and p_0 is
+    uniform.
+
+    Args:
+        order: characters in an n-gram, the predicted one included.
+    """
+    ids = np.concatenate([train, held_out]).astype(np.int64)
+    probabilities = np.full(len(held_out), 1 / vocabulary_size)
+    # Number, for each position, of the k - 1 characters before it: equal contexts, equal numbers.
+    contexts = np.zeros(len(ids), dtype=np.int64)
+    for k in range(1, order + 1):
+        grams = renumber(contexts * vocabulary_size + ids)
+        # The held-out text's first characters are predicted from itself alone, as by the network.
+        known = slice(k - 1, len(train))
+        inside = slice(len(train) + k - 1, None)
+        gram_counts = np.bincount(grams[known], minlength=grams.max() + 1)
+        context_counts = np.bincount(contexts[known], minlength=contexts.max() + 1)
+        context_of = np.zeros(len(gram_counts), dtype=np.int64)
+        context_of[grams] = contexts
+        distinct = np.bincount(context_of[gram_counts > 0], minlength=len(context_counts))
+        h, g = contexts[inside], grams[inside]
+        lower = probabilities[k - 1 :]
+        total = context_counts[h] + distinct[h]
+        seen = total > 0
+        lower[seen] = (gram_counts[g] + distinct[h] * lower)[seen] / total[seen]
+        contexts = np.concatenate([[0], grams[:-1]])
+    return Score(float(-np.log(probabilities[1:]).sum()), len(held_out) - 1)
+
+
+def renumber(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The same partition of positions, numbered from 0 without gaps."""
+    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+
+
+def xz(train: str, held_out: str) -> Score:
+    """What `held_out` adds to the size of `train` under xz -9e, in nats."""
+
+    def size(text: str) -> int:
+        return len(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
+
+    extra_bytes = size(train + held_out) - size(train)
+    return Score(extra_bytes * 8 * math.log(2), len(held_out) - 1)

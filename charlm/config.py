@@ -1,0 +1,203 @@
+"""Every setting, once: its name, default, range and the help that the command line shows.
+
+The defaults here are neutral. What `charlm train` uses unless told otherwise is the preset `quick`
+(`charlm.presets`).
+"""
+
+import math
+import operator
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from charlm.errors import SettingError
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    below: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field that carries its help and its range, which `Config` checks."""
+    ranges = {"minimum": minimum, "above": above, "maximum": maximum, "below": below}
+    return field(default=default, metadata={"help": help, "choices": choices, **ranges})
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings that check themselves: a value out of range raises SettingError."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            if each.metadata:
+                check(each.name, each.type, getattr(self, each.name), each.metadata)
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return tuple(each.name for each in fields(cls))
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_json`.
+
+        Raises:
+            SettingError: a name that this version does not know, or a value out of range.
+        """
+        for name in values:
+            if name not in cls.names():
+                raise SettingError(name, "is a setting that this version of charlm does not know.")
+        return cls(**values)
+
+
+def check(name: str, kind: Any, value: Any, metadata: Any) -> None:
+    """Raise SettingError unless `value` is of type `kind` and within the ranges of `metadata`."""
+    if not isinstance(value, kind | int if isinstance(0.0, kind) else kind):
+        raise SettingError(name, f"cannot be {value!r}.")
+    choices = metadata["choices"]
+    if choices and value not in choices:
+        raise SettingError(name, f"must be {' or '.join(choices)}, not '{value}'.")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    holds = {
+        "at least": (metadata["minimum"], operator.ge),
+        "above": (metadata["above"], operator.gt),
+        "at most": (metadata["maximum"], operator.le),
+        "below": (metadata["below"], operator.lt),
+    }
+    limits = {words: (limit, test) for words, (limit, test) in holds.items() if limit is not None}
+    if not math.isfinite(value) or not all(test(value, at) for at, test in limits.values()):
+        wanted = " and ".join(f"{words} {limit}" for words, (limit, _) in limits.items())
+        raise SettingError(name, f"must be {wanted or 'finite'}, not {value}.")
+
+
+@dataclass(frozen=True)
+class DataConfig(Config):
+    """How a text becomes ids and splits."""
+
+    normalization: str | None = setting(
+        None, "letters, letters-by-line, lower or none; by default what the corpus asks for."
+    )
+    encoding: str = setting("utf-8", "How the text's bytes spell characters, as Python names it.")
+    min_count: int = setting(
+        1, "Characters rarer than this in the training split become <unk>.", minimum=1
+    )
+    val_fraction: float = setting(
+        0.1, "Share of the text held out for scoring while training.", minimum=0, below=1
+    )
+    test_fraction: float = setting(
+        0.0, "Share at the text's end that is scored once, after training.", minimum=0, below=1
+    )
+    train_characters: int | None = setting(
+        None, "Train on no more than this many characters, the first ones.", minimum=2
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.val_fraction + self.test_fraction >= 1:
+            raise SettingError("val_fraction", "and test_fraction leave nothing to train on.")
+
+
+@dataclass(frozen=True)
+class ModelConfig(Config):
+    """What a model is, whatever backend computes it."""
+
+    vocabulary_size: int = setting(2, "Entries of the vocabulary, <unk> included.", minimum=2)
+    cell: str = setting("gru", "Recurrent cell: rnn, gru or lstm.")
+    hidden_size: int = setting(256, "Units in each recurrent layer.", minimum=1)
+    num_layers: int = setting(1, "Recurrent layers, each reading the one below.", minimum=1)
+    embedding_size: int = setting(0, "Size of the character vectors; 0 feeds one-hot.", minimum=0)
+    tie_weights: bool = setting(False, "Use the character vectors for the output layer too.")
+    reset_after: bool = setting(
+        True, "GRU: reset gate after the recurrent product (torch, cuDNN) or before it (textbook)."
+    )
+    dropout: float = setting(0.0, "Dropout between recurrent layers.", minimum=0, below=1)
+    output_dropout: float = setting(0.0, "Dropout before the output layer.", minimum=0, below=1)
+    weight_drop: float = setting(
+        0.0,
+        "DropConnect on the recurrent matrices, a mask a window (Merity et al. 2018).",
+        minimum=0,
+        below=1,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.tie_weights and not self.embedding_size:
+            raise SettingError("tie_weights", "needs character vectors: give embedding_size too.")
+
+
+@dataclass(frozen=True)
+class TrainConfig(Config):
+    """How a model is trained."""
+
+    batch_size: int = setting(32, "Streams of text trained on side by side.", minimum=1)
+    seq_length: int = setting(64, "Steps of backpropagation through time.", minimum=1)
+    sampling: str = setting(
+        "sequential",
+        "sequential: windows follow one another, the state is carried; random: shuffled windows, "
+        "each from a zero state.",
+        choices=("sequential", "random"),
+    )
+    optimizer: str = setting("adamw", "adamw, adam or sgd.", choices=("adamw", "adam", "sgd"))
+    learning_rate: float = setting(2e-3, "The highest learning rate.", above=0)
+    schedule: str = setting(
+        "constant", "constant, or cosine down to a hundredth.", choices=("constant", "cosine")
+    )
+    warmup_steps: int = setting(0, "Steps of linear warm-up.", minimum=0)
+    weight_decay: float = setting(0.0, "Weight decay, on matrices only.", minimum=0)
+    momentum: float = setting(0.0, "Momentum of sgd.", minimum=0, below=1)
+    clip_norm: float = setting(1.0, "Clip the gradient's global norm to this; 0: never.", minimum=0)
+    initialization: str = setting(
+        "uniform",
+        "Recurrent layers: uniform (torch's), normal (0.01, as d2l), orthogonal.",
+        choices=("uniform", "normal", "orthogonal"),
+    )
+    epochs: int | None = setting(None, "Stop after this many passes over the text.", minimum=1)
+    max_steps: int | None = setting(None, "Stop after this many optimizer steps.", minimum=1)
+    max_minutes: float | None = setting(None, "Stop after this many minutes.", above=0)
+    eval_every: int | None = setting(
+        None, "Steps between evaluations; by default ten in a run.", minimum=1
+    )
+    patience: int | None = setting(
+        None, "Stop after this many evaluations without a better held-out score.", minimum=1
+    )
+    precision: str = setting(
+        "fp32",
+        "Matrix products in fp32, bf16 or fp16; weights stay fp32.",
+        choices=("fp32", "bf16", "fp16"),
+    )
+    seed: int = setting(0, "Seed of every random stream.", minimum=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.epochs is self.max_steps is self.max_minutes is None:
+            raise SettingError("epochs", "is missing: give epochs, max_steps or max_minutes.")
+
+
+@dataclass(frozen=True)
+class SamplingConfig(Config):
+    """How text is drawn from a model."""
+
+    temperature: float = setting(
+        1.0, "Flattens (above 1) or sharpens (below 1) the distribution; 0 is greedy.", minimum=0
+    )
+    top_k: int = setting(0, "Draw from the k most probable characters; 0: from all.", minimum=0)
+    top_p: float = setting(
+        1.0, "Draw from the smallest set that holds this much probability.", above=0, maximum=1
+    )
+    min_p: float = setting(
+        0.0,
+        "Leave out characters below this share of the best one's probability.",
+        minimum=0,
+        maximum=1,
+    )
+    length: int = setting(400, "Characters to generate.", minimum=0)
+    num_samples: int = setting(1, "Texts to generate.", minimum=1)
+    stop: str | None = setting(None, "End a text where this string would begin.")
+    seed: int | None = setting(None, "Seed of the draw; by default a new one each time.", minimum=0)

@@ -1,0 +1,112 @@
+"""Files and folders that appear under their name only once they are whole and on the disk."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charlm.errors import RunError
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says about a folder that cannot be written into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"Cannot write to '{path}': {(error.strerror or str(error)).lower()}.",
+            "Choose another folder with --runs-dir or CHARLM_RUNS_DIR.",
+        ) from None
+
+
+def read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged: {error}"
+        raise RunError(
+            f"'{path}' {problem}.", "Copy the run again from where it came, or delete it."
+        ) from None
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a whole file, or nothing."""
+    data = content.encode() if isinstance(content, str) else content
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+        draft = Path(file.name)
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            draft.unlink()
+            raise
+    draft.chmod(0o644)
+    draft.replace(path)
+
+
+def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
+    """Put a folder that `fill` fills in the place of `path`.
+
+    The old one stays under the name `.<name>.old` until the new one has its place, where
+    `recover_folder` finds it if the machine stops in between.
+    """
+    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    old = path.parent / f".{path.name}.old"
+    try:
+        draft.chmod(0o755)
+        fill(draft)
+        recover_folder(path)
+        if path.exists():
+            path.rename(old)
+        draft.rename(path)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        recover_folder(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover_folder(path: Path) -> None:
+    """Finish or undo a `replace_folder` that was cut off."""
+    old = path.parent / f".{path.name}.old"
+    if old.exists():
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(path)
+
+
+def save_arrays(path: Path, arrays: Arrays) -> None:
+    from safetensors.numpy import save
+
+    whole = {name: np.ascontiguousarray(each) for name, each in arrays.items()}
+    write(path.with_suffix(".safetensors"), save(whole, metadata={"format": "pt"}))
+
+
+def load_arrays(path: Path) -> Arrays:
+    """Arrays from a safetensors file.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    file = path.with_suffix(".safetensors")
+    try:
+        return dict(load(file.read_bytes()))
+    except FileNotFoundError:
+        problem = "is missing"
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        problem = f"is damaged ({error})"
+    raise RunError(f"'{file}' {problem}.", "Copy the run again from where it came, or delete it.")

@@ -1,0 +1,143 @@
+"""Who computes the next logits, a character of N texts at a time."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from charlm.config import ModelConfig
+from charlm.errors import look_up
+
+if TYPE_CHECKING:
+    from charlm.model import LanguageModel
+
+Array = npt.NDArray[Any]
+# One (N, H) array for each layer and state tensor, or whatever else an engine carries.
+EngineState = Any
+
+
+class Engine(Protocol):
+    """A recurrent model as a function of one step."""
+
+    def initial_state(self, texts: int) -> EngineState:
+        """Zeros for N texts."""
+
+    def step(self, ids: Array, state: EngineState) -> tuple[Array, EngineState]:
+        """Logits (N, V) after reading the ids (N,), and the new state; the old one is left alone."""
+
+    def repeat(self, state: EngineState, texts: int) -> EngineState:
+        """The state of one text as that of N."""
+
+
+def sigmoid(x: Array) -> Array:
+    # exp overflows in float32 where tanh saturates.
+    return np.asarray(0.5 * np.tanh(0.5 * x) + 0.5)
+
+
+Step = Callable[[Array, tuple[Array, ...], Array, Array], tuple[Array, ...]]
+
+
+def rnn_step(Wx: Array, state: tuple[Array, ...], U: Array, c: Array) -> tuple[Array, ...]:
+    (h,) = state
+    return (np.tanh(Wx + h @ U + c),)
+
+
+def gru_step(Wx: Array, state: tuple[Array, ...], U: Array, c: Array) -> tuple[Array, ...]:
+    (h,) = state
+    H = h.shape[1]
+    Uh = h @ U + c
+    rz = sigmoid(Wx[:, : 2 * H] + Uh[:, : 2 * H])
+    n = np.tanh(Wx[:, 2 * H :] + rz[:, :H] * Uh[:, 2 * H :])
+    return (n + rz[:, H:] * (h - n),)
+
+
+def textbook_gru_step(Wx: Array, state: tuple[Array, ...], U: Array, c: Array) -> tuple[Array, ...]:
+    (h,) = state
+    H = h.shape[1]
+    rz = sigmoid(Wx[:, : 2 * H] + h @ U[:, : 2 * H] + c[: 2 * H])
+    n = np.tanh(Wx[:, 2 * H :] + (rz[:, :H] * h) @ U[:, 2 * H :] + c[2 * H :])
+    return (n + rz[:, H:] * (h - n),)
+
+
+def lstm_step(Wx: Array, state: tuple[Array, ...], U: Array, c: Array) -> tuple[Array, ...]:
+    h, C = state
+    H = h.shape[1]
+    gates = Wx + h @ U + c
+    i_f, g, o = sigmoid(gates[:, : 2 * H]), np.tanh(gates[:, 2 * H : 3 * H]), gates[:, 3 * H :]
+    C = i_f[:, H:] * C + i_f[:, :H] * g
+    return (sigmoid(o) * np.tanh(C), C)
+
+
+# Each cell's step and the number of its state tensors.
+STEPS: dict[str, tuple[Step, int]] = {
+    "rnn": (rnn_step, 1),
+    "gru": (gru_step, 1),
+    "lstm": (lstm_step, 2),
+}
+
+
+class NumpyEngine:
+    """The model without torch: no framework between two characters, and none to import.
+
+    Args:
+        weights: by the names of LanguageModel.weights().
+    """
+
+    def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
+        self.hidden_size = config.hidden_size
+        self.step_layer, self.state_tensors = look_up(STEPS, config.cell, "cell")
+        if config.cell == "gru" and not config.reset_after:
+            self.step_layer = textbook_gru_step
+        layers = range(config.num_layers)
+        self.U = [np.ascontiguousarray(weights[f"rnn.weight_hh_l{i}"].T) for i in layers]
+        self.c = [weights[f"rnn.bias_hh_l{i}"] for i in layers]
+        self.W = [np.ascontiguousarray(weights[f"rnn.weight_ih_l{i}"].T) for i in layers]
+        self.b = [weights[f"rnn.bias_ih_l{i}"] for i in layers]
+        # The alphabet is small: the first layer's share of every character, once and for all.
+        vectors = weights.get("embedding.weight")
+        self.table = (self.W[0] if vectors is None else vectors @ self.W[0]) + self.b[0]
+        output = weights["embedding.weight" if config.tie_weights else "output.weight"].T
+        if "projection.weight" in weights:
+            output = weights["projection.weight"].T @ output
+        self.output = np.ascontiguousarray(output)
+        self.output_bias = weights["output.bias"]
+
+    def initial_state(self, texts: int) -> list[tuple[Array, ...]]:
+        zeros = np.zeros((texts, self.hidden_size), dtype=self.output.dtype)
+        return [(zeros,) * self.state_tensors for _ in self.U]
+
+    def step(
+        self, ids: Array, state: list[tuple[Array, ...]]
+    ) -> tuple[Array, list[tuple[Array, ...]]]:
+        Wx, after = self.table[ids], []
+        for layer, before in enumerate(state):
+            if layer:
+                Wx = after[-1][0] @ self.W[layer] + self.b[layer]
+            after.append(self.step_layer(Wx, before, self.U[layer], self.c[layer]))
+        return after[-1][0] @ self.output + self.output_bias, after
+
+    def repeat(self, state: list[tuple[Array, ...]], texts: int) -> list[tuple[Array, ...]]:
+        return [tuple(each.repeat(texts, axis=0) for each in layer) for layer in state]
+
+
+class TorchEngine:
+    """The model on its own device."""
+
+    def __init__(self, model: "LanguageModel") -> None:
+        self.model = model.eval()
+        self.device = next(model.parameters()).device
+
+    def initial_state(self, texts: int) -> EngineState:
+        return self.model.initial_state(texts)
+
+    def step(self, ids: Array, state: EngineState) -> tuple[Array, EngineState]:
+        import torch
+
+        with torch.inference_mode():
+            window = torch.from_numpy(ids.astype(np.int64)).to(self.device).unsqueeze(0)
+            logits, state = self.model(window, state)
+            return logits[0].float().cpu().numpy(), state
+
+    def repeat(self, state: EngineState, texts: int) -> EngineState:
+        return tuple(each.repeat(1, texts, 1) for each in state)

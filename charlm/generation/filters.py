@@ -1,0 +1,61 @@
+"""From logits to the distribution that is drawn from."""
+
+import numpy as np
+import numpy.typing as npt
+
+from charlm.config import SamplingConfig
+from charlm.text.vocabulary import UNKNOWN_ID
+
+Floats = npt.NDArray[np.floating]
+
+
+def distribution(logits: Floats, config: SamplingConfig) -> npt.NDArray[np.float64]:
+    """Probabilities (N, V) of the next characters of N texts; `<unk>` is never drawn.
+
+    Temperature first, then top-k, top-p and min-p in this order, each on what the one before left.
+
+    Args:
+        logits: (N, V).
+    """
+    logits = logits.astype(np.float64)
+    logits[:, UNKNOWN_ID] = -np.inf
+    if config.temperature == 0:
+        return np.eye(logits.shape[1])[logits.argmax(axis=1)]
+    # Subtracting first keeps a tiny temperature from overflowing.
+    probabilities = np.exp((logits - logits.max(axis=1, keepdims=True)) / config.temperature)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    if config.top_k:
+        probabilities = top_k(probabilities, config.top_k)
+    if config.top_p < 1:
+        probabilities = top_p(probabilities, config.top_p)
+    if config.min_p:
+        probabilities = min_p(probabilities, config.min_p)
+    return probabilities
+
+
+def top_k(probabilities: Floats, k: int) -> npt.NDArray[np.float64]:
+    """Only the k most probable (Fan et al. 2018); of equals the lower id."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    return keep(probabilities, np.argsort(order, axis=1, kind="stable") < k)
+
+
+def top_p(probabilities: Floats, p: float) -> npt.NDArray[np.float64]:
+    """Only the smallest set of the most probable that holds at least p (Holtzman et al. 2020)."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    ranked = np.take_along_axis(probabilities, order, axis=1)
+    before = np.cumsum(ranked, axis=1) - ranked
+    kept = np.empty(probabilities.shape, dtype=bool)
+    np.put_along_axis(kept, order, before < p, axis=1)
+    kept[np.arange(len(kept)), order[:, 0]] = True
+    return keep(probabilities, kept)
+
+
+def min_p(probabilities: Floats, share: float) -> npt.NDArray[np.float64]:
+    """Only those with at least this share of the best one's probability (Nguyen et al. 2024)."""
+    return keep(probabilities, probabilities >= share * probabilities.max(axis=1, keepdims=True))
+
+
+def keep(probabilities: Floats, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Zero outside `kept`, summing to one again."""
+    left = np.where(kept, probabilities, 0.0)
+    return np.asarray(left / left.sum(axis=1, keepdims=True), dtype=np.float64)

@@ -1,0 +1,95 @@
+"""The loop that draws text, and how a text ends."""
+
+import secrets
+from collections.abc import Iterator
+
+import numpy as np
+
+from charlm.config import SamplingConfig
+from charlm.errors import UsageError
+from charlm.generation.engines import Array, Engine
+from charlm.generation.filters import distribution
+from charlm.seeds import Stream, generator
+from charlm.text.vocabulary import Ids, Vocabulary
+
+DRAWS_AT_ONCE = 256
+
+
+def sample_ids(engine: Engine, prefix: Ids, config: SamplingConfig, seed: int) -> Iterator[Array]:
+    """Endlessly, the next id of each of N texts, (N,).
+
+    Text number i draws from a random stream of its own, so it is the same however many there are.
+
+    Args:
+        prefix: ids read first, at least one.
+
+    Raises:
+        UsageError: the prefix is empty.
+    """
+    if not len(prefix):
+        raise UsageError("The prefix is empty.", "Give at least one character with --prefix.")
+    texts = config.num_samples
+    state = engine.initial_state(1)
+    for each in prefix:
+        logits, state = engine.step(np.array([each]), state)
+    state, logits = engine.repeat(state, texts), logits.repeat(texts, axis=0)
+    streams = [generator(seed, Stream.SAMPLING, index) for index in range(texts)]
+    while True:
+        for draws in np.stack([stream.random(DRAWS_AT_ONCE) for stream in streams], axis=1):
+            ids = draw(distribution(logits, config), draws)
+            yield ids
+            logits, state = engine.step(ids, state)
+
+
+def draw(probabilities: Array, draws: Array) -> Array:
+    """Ids (N,) by inverse cumulative distribution.
+
+    Args:
+        probabilities: (N, V).
+        draws: uniform in [0, 1), (N,).
+    """
+    cumulative = probabilities.cumsum(axis=1)
+    # Scaled by the sum, which rounding keeps from being one, so that no draw falls beyond the end.
+    return (cumulative <= draws[:, None] * cumulative[:, -1:]).sum(axis=1)
+
+
+def chosen_seed(config: SamplingConfig) -> int:
+    return secrets.randbits(32) if config.seed is None else config.seed
+
+
+def stream_text(
+    engine: Engine, vocabulary: Vocabulary, prefix: Ids, config: SamplingConfig
+) -> Iterator[str]:
+    """What the model writes after the prefix, in pieces as it is drawn; the first text only.
+
+    With `config.stop`, characters that may be its beginning wait until they are known not to be.
+    """
+    ids = sample_ids(engine, prefix, config, chosen_seed(config))
+    waiting = ""
+    for _ in range(config.length):
+        waiting += vocabulary.decode(next(ids)[:1])
+        if config.stop and waiting.endswith(config.stop):
+            waiting = waiting.removesuffix(config.stop)
+            break
+        keep = overlap(waiting, config.stop or "")
+        if len(waiting) > keep:
+            yield waiting[: len(waiting) - keep]
+            waiting = waiting[len(waiting) - keep :]
+    if waiting:
+        yield waiting
+
+
+def overlap(text: str, stop: str) -> int:
+    """How many characters at the text's end are the beginning of `stop`."""
+    longest = min(len(text), len(stop))
+    return next((n for n in range(longest, 0, -1) if stop.startswith(text[-n:])), 0)
+
+
+def sample_texts(
+    engine: Engine, vocabulary: Vocabulary, prefix: Ids, config: SamplingConfig
+) -> list[str]:
+    """N texts drawn side by side, without the prefix; each ends before its first `config.stop`."""
+    ids = sample_ids(engine, prefix, config, chosen_seed(config))
+    drawn = np.array([next(ids) for _ in range(config.length)]).reshape(-1, config.num_samples)
+    texts = [vocabulary.decode(column) for column in drawn.T]
+    return [text.split(config.stop)[0] for text in texts] if config.stop else texts

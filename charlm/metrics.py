@@ -1,0 +1,51 @@
+"""What a model's predictions cost."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Score:
+    """The cost of predicting some characters; scores of disjoint spans add up.
+
+    Args:
+        nats: sum of -ln p over the characters.
+        characters: how many were predicted.
+    """
+
+    nats: float = 0.0
+    characters: int = 0
+
+    def __add__(self, other: "Score") -> "Score":
+        return Score(self.nats + other.nats, self.characters + other.characters)
+
+    @property
+    def nats_per_character(self) -> float:
+        """Cross-entropy; NaN where nothing was predicted."""
+        return self.nats / self.characters if self.characters else math.nan
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nats / characters); infinite where a float cannot hold it."""
+        try:
+            return math.exp(self.nats_per_character)
+        except OverflowError:
+            return math.inf
+
+    @property
+    def bits_per_character(self) -> float:
+        """nats / (characters · ln 2)."""
+        return self.nats_per_character / math.log(2)
+
+    def bits_per(self, units: int) -> float:
+        """Bits for each of `units` other units that spell the same characters, such as bytes."""
+        return self.nats / math.log(2) / units if units else math.nan
+
+    def to_json(self) -> dict[str, float | int]:
+        return {
+            "characters": self.characters,
+            "nats": self.nats,
+            "nats_per_character": self.nats_per_character,
+            "perplexity": self.perplexity,
+            "bits_per_character": self.bits_per_character,
+        }

@@ -1,0 +1,94 @@
+"""The language model: characters in, a distribution over the next character out."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from charlm.config import ModelConfig
+from charlm.errors import RunError
+from charlm.rnn.cells import State
+from charlm.rnn.stack import RecurrentStack
+from charlm.seeds import Stream, derived_seed
+
+
+class LanguageModel(nn.Module):
+    """Character vectors (or one-hot), recurrent layers, and a linear layer onto the vocabulary.
+
+    State goes in and comes out, (L, B, H) each; the module keeps none.
+
+    Args:
+        backend: who computes the recurrence; no part of the model's identity.
+    """
+
+    def __init__(self, config: ModelConfig, backend: str = "auto") -> None:
+        super().__init__()
+        self.config = config
+        V, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
+        self.embedding = nn.Embedding(V, E) if E else None
+        self.rnn = RecurrentStack(config, E or V, backend)
+        # Tied vectors of another size than the hidden state are met half-way (Inan et al. 2017).
+        self.projection = nn.Linear(H, E, bias=False) if config.tie_weights and E != H else None
+        self.output = nn.Linear(E if config.tie_weights else H, V)
+        if self.embedding is not None and config.tie_weights:
+            self.output.weight = self.embedding.weight
+
+    def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """Logits of the next ids, (T, B, V), and the state after the last step.
+
+        Args:
+            ids: (T, B), int64.
+            state: each (L, B, H), from `initial_state` or from the window before.
+        """
+        inputs = ids if self.embedding is None else self.embedding(ids)
+        hidden, state = self.rnn(inputs, state)
+        hidden = F.dropout(hidden, self.config.output_dropout, self.training)
+        if self.projection is not None:
+            hidden = self.projection(hidden)
+        return self.output(hidden), state
+
+    def initial_state(self, batch_size: int) -> State:
+        """Zeros, each (L, B, H)."""
+        return self.rnn.initial_state(batch_size)
+
+    @torch.no_grad()
+    def initialize(self, scheme: str, seed: int) -> None:
+        """Fill all weights from the seed's initialization stream; schemes as in RecurrentStack."""
+        generator = torch.Generator().manual_seed(derived_seed(seed, Stream.INITIALIZATION))
+        self.rnn.initialize(scheme, generator)
+        for layer in (self.projection, self.output):
+            if layer is not None:
+                std = 0.01 if scheme == "normal" else layer.in_features**-0.5 / 3**0.5
+                layer.weight.normal_(0, std, generator=generator)
+        self.output.bias.zero_()
+        if self.embedding is not None:
+            tied = self.config.tie_weights
+            std = self.config.embedding_size**-0.5 if tied else 1.0
+            self.embedding.weight.normal_(0, std, generator=generator)
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(each.numel() for each in self.parameters())
+
+    def weights(self) -> dict[str, Tensor]:
+        """Each weight once, by name, sharing memory with the model."""
+        return {name: each.detach() for name, each in self.named_parameters()}
+
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Copy weights in, by name.
+
+        Raises:
+            RunError: a name or shape is not the model's.
+        """
+        mine = self.weights()
+        if mine.keys() != weights.keys():
+            odd = ", ".join(sorted(mine.keys() ^ weights.keys()))
+            raise RunError(f"These weights are not this model's: they differ in {odd}.")
+        for name, weight in mine.items():
+            if weight.shape != weights[name].shape:
+                raise RunError(
+                    f"These weights are not this model's: {name} is {tuple(weights[name].shape)}, "
+                    f"not {tuple(weight.shape)}."
+                )
+            weight.copy_(weights[name])

@@ -1,0 +1,1 @@
+"""Recurrent layers: cells (the equations) and backends (who computes them)."""

@@ -1,0 +1,50 @@
+"""Torch's own kernels (cuDNN, oneDNN and ATen) behind torch.nn.RNN, GRU and LSTM."""
+
+import warnings
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from charlm.errors import UsageError, look_up
+from charlm.rnn.cells import Cell, State
+from charlm.rnn.layer import LayerWeights
+
+KERNELS = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
+
+# cuDNN gathers a layer's four tensors into one buffer at each call: a few microseconds.
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous")
+
+
+def run_layer(
+    cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
+) -> tuple[Tensor, State]:
+    """Run one layer over a window; see `charlm.rnn.layer.Backend`.
+
+    Raises:
+        UsageError: torch has no such cell, or not this form of the GRU.
+    """
+    kernel = look_up(KERNELS, cell.name, "cell of the builtin backend")
+    if not cell.reset_after and cell.name == "gru":
+        raise UsageError(
+            "The builtin backend has only the GRU that resets after the product.",
+            "Use --backend scratch, or --reset-after.",
+        )
+    if not inputs.is_floating_point():
+        inputs = F.one_hot(inputs, weights.W.shape[1]).to(weights.W.dtype)
+    device = inputs.device.type
+    # Under autocast torch leaves these kernels in fp32 on the CPU, so the cast is made here.
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
+    first = [each.to(dtype).unsqueeze(0) for each in state]
+    outputs, *last = kernel(
+        inputs.to(dtype),
+        tuple(first) if len(first) > 1 else first[0],
+        [each.to(dtype) for each in weights],
+        True,  # biases
+        1,  # layers
+        0.0,  # dropout
+        torch.is_grad_enabled(),
+        False,  # bidirectional
+        False,  # batch first
+    )
+    return outputs, tuple(each.squeeze(0).to(state[0].dtype) for each in last)

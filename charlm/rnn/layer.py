@@ -1,0 +1,31 @@
+"""The face that all backends share."""
+
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+from charlm.rnn.cells import Cell, State
+
+
+class LayerWeights(NamedTuple):
+    """One layer's weights, in torch's layout: weight_ih, weight_hh, bias_ih, bias_hh."""
+
+    W: Tensor
+    U: Tensor
+    b: Tensor
+    c: Tensor
+
+
+class Backend(Protocol):
+    """Runs one layer of a cell over a window of T steps."""
+
+    def __call__(
+        self, cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
+    ) -> tuple[Tensor, State]:
+        """Outputs (T, B, H) and the state after the last step, each (B, H).
+
+        Args:
+            inputs: vectors (T, B, I), or ids (T, B) that stand for one-hot vectors of size I.
+            state: before the first step, each (B, H).
+        """
+        ...

@@ -1,0 +1,111 @@
+"""Recurrent layers on top of one another."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from charlm.config import ModelConfig
+from charlm.errors import look_up
+from charlm.rnn import builtin, scratch
+from charlm.rnn.cells import CELLS, State
+from charlm.rnn.layer import Backend, LayerWeights
+
+BACKENDS: dict[str, Backend] = {"scratch": scratch.run_layer, "builtin": builtin.run_layer}
+
+
+def choose_backend(config: ModelConfig, backend: str = "auto") -> str:
+    """The backend's name; "auto" is the fastest one that has the model's cell."""
+    if backend == "auto":
+        textbook_gru = config.cell == "gru" and not config.reset_after
+        return "builtin" if config.cell in builtin.KERNELS and not textbook_gru else "scratch"
+    look_up(BACKENDS, backend, "backend")
+    return backend
+
+
+class RecurrentStack(nn.Module):
+    """The recurrent layers of a model. It owns the weights; a backend computes with them.
+
+    Weights have torch's names (`weight_ih_l0`, …) and layout for every backend, so that what one
+    trained another loads.
+
+    Args:
+        input_size: size of the first layer's input, or of the one-hot vectors that ids stand for.
+    """
+
+    def __init__(self, config: ModelConfig, input_size: int, backend: str = "auto") -> None:
+        super().__init__()
+        self.config = config
+        self.cell = look_up(CELLS, config.cell, "cell")(config.reset_after)
+        self.backend = choose_backend(config, backend)
+        rows = len(self.cell.gates) * config.hidden_size
+        for layer in range(config.num_layers):
+            columns = config.hidden_size if layer else input_size
+            shapes = LayerWeights((rows, columns), (rows, config.hidden_size), (rows,), (rows,))  # type: ignore[arg-type]
+            for name, shape in zip(weight_names(layer), shapes, strict=True):
+                self.register_parameter(name, nn.Parameter(torch.empty(shape)))
+
+    def layer_weights(self, layer: int) -> LayerWeights:
+        return LayerWeights(*(self.get_parameter(name) for name in weight_names(layer)))
+
+    def initial_state(self, batch_size: int) -> State:
+        """Zeros, each (L, B, H)."""
+        shape = (self.config.num_layers, batch_size, self.config.hidden_size)
+        weight = self.get_parameter("weight_hh_l0")
+        return tuple(weight.new_zeros(shape) for _ in self.cell.states)
+
+    def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Outputs of the last layer (T, B, H) and the new state, each (L, B, H).
+
+        Args:
+            inputs: vectors (T, B, I) or ids (T, B) for one-hot input.
+            state: each (L, B, H).
+        """
+        run_layer = BACKENDS[self.backend]
+        outputs, last_states = inputs, []
+        for layer in range(self.config.num_layers):
+            if layer:
+                outputs = F.dropout(outputs, self.config.dropout, self.training)
+            weights = self.layer_weights(layer)
+            if self.training and self.config.weight_drop:
+                weights = weights._replace(U=F.dropout(weights.U, self.config.weight_drop))
+            outputs, last = run_layer(self.cell, outputs, tuple(s[layer] for s in state), weights)
+            last_states.append(last)
+        return outputs, tuple(torch.stack(each) for each in zip(*last_states, strict=True))
+
+    @torch.no_grad()
+    def initialize(self, scheme: str, generator: torch.Generator) -> None:
+        """Fill the weights.
+
+        Args:
+            scheme: "uniform" is torch's U(-1/√H, 1/√H) for all; "normal" d2l's N(0, 0.01²) with zero
+                biases; "orthogonal" makes each gate's U orthogonal (Saxe et al. 2014), W uniform,
+                biases zero, but 1 for the LSTM's forget gate (Jozefowicz et al. 2015).
+        """
+        bound = 1 / math.sqrt(self.config.hidden_size)
+        for layer in range(self.config.num_layers):
+            weights = self.layer_weights(layer)
+            for weight in weights:
+                weight.uniform_(-bound, bound, generator=generator)
+            if scheme == "uniform":
+                continue
+            weights.b.zero_()
+            weights.c.zero_()
+            if scheme == "normal":
+                weights.W.normal_(0, 0.01, generator=generator)
+                weights.U.normal_(0, 0.01, generator=generator)
+                continue
+            for gate, U in zip(
+                self.cell.gates, weights.U.split(self.config.hidden_size), strict=True
+            ):
+                nn.init.orthogonal_(U, generator=generator)
+                if gate == "f":
+                    first = self.cell.gates.index(gate) * self.config.hidden_size
+                    weights.b[first : first + self.config.hidden_size] = 1
+
+
+def weight_names(layer: int) -> LayerWeights:
+    """Torch's names of a layer's weights."""
+    names = (f"{kind}_l{layer}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    return LayerWeights(*names)  # type: ignore[arg-type]

@@ -1,0 +1,343 @@
+"""The run directory: the only reader and writer of what training leaves behind. No torch here.
+
+    runs/<name>/
+      run.json           what was trained on what, with which settings, and how it ended
+      vocabulary.json
+      corpus.txt         the text, only where it came from standard input and nowhere else
+      metrics.jsonl      a row for each evaluation
+      best/              model.safetensors: the weights that scored best
+      last/              model.safetensors, training.safetensors, training.json: what resuming needs
+
+A file or folder appears under its name only once it is whole and on the disk.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from charlm.config import DataConfig, ModelConfig, TrainConfig
+from charlm.errors import CharlmError, RunError, UsageError, suggestion
+from charlm.files import (
+    Arrays,
+    load_arrays,
+    read,
+    recover_folder,
+    replace_folder,
+    save_arrays,
+    write,
+    writing,
+)
+from charlm.presets import Settings
+from charlm.text.corpus import Splits
+from charlm.text.vocabulary import Vocabulary
+
+FORMAT = 1
+DEFAULT_FOLDER = "runs"
+
+
+def runs_folder(given: str | Path | None = None) -> Path:
+    """Where runs are kept: as given, else $CHARLM_RUNS_DIR, else `runs` in the current folder."""
+    return Path(given or os.environ.get("CHARLM_RUNS_DIR") or DEFAULT_FOLDER).expanduser()
+
+
+@dataclass
+class Record:
+    """What `run.json` says.
+
+    Args:
+        task: what the model does with a text.
+        backend: what trained it; any other can load it.
+        corpus: name, source, normalization, sha256 and length in characters.
+        parent: name of the run that it started from.
+        status: "running" until it ends, then "done", "patience", "interrupted" or "diverged".
+        result: how it ended: split, score, baselines (filled in at the end).
+        created: when, ISO 8601, UTC.
+    """
+
+    name: str
+    created: str
+    charlm: str
+    torch: str
+    backend: str
+    device: str
+    parameters: int
+    corpus: dict[str, Any]
+    splits: dict[str, list[int]]
+    data: dict[str, Any]
+    model: dict[str, Any]
+    train: dict[str, Any]
+    task: str = "language-model"
+    parent: str | None = None
+    status: str = "running"
+    result: dict[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(
+            DataConfig.from_json(self.data),
+            ModelConfig.from_json(self.model),
+            TrainConfig.from_json(self.train),
+        )
+
+    @property
+    def spans(self) -> Splits:
+        return Splits(**{name: (start, stop) for name, (start, stop) in self.splits.items()})
+
+    @classmethod
+    def from_json(cls, content: str, path: Path) -> "Record":
+        """The inverse of `to_json`.
+
+        Raises:
+            RunError: the content is damaged, foreign, or of a newer format.
+        """
+        try:
+            values = json.loads(content)
+            version = values["format"]
+            if version > FORMAT:
+                raise RunError(
+                    f"'{path}' was written by a newer charlm (format {version}, here {FORMAT}).",
+                    "Upgrade charlm to use this run.",
+                )
+            record = cls(**values)
+            _ = record.settings, record.spans
+            return record
+        except RunError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, CharlmError) as error:
+            raise RunError(
+                f"'{path}' is damaged, or was not written by charlm ({error}).",
+                "Copy the run again from where it came, or delete it.",
+            ) from None
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+class RunDirectory:
+    """One run on the disk.
+
+    Args:
+        path: its folder.
+    """
+
+    def __init__(self, path: Path, record: Record, vocabulary: Vocabulary) -> None:
+        self.path = path
+        self.record = record
+        self.vocabulary = vocabulary
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @classmethod
+    def create(
+        cls, folder: Path, record: Record, vocabulary: Vocabulary, text: str | None = None
+    ) -> "RunDirectory":
+        """A new run, whole from the first moment.
+
+        Args:
+            text: the corpus, if it can be had nowhere else.
+
+        Raises:
+            UsageError: the name is taken or makes no folder name.
+            RunError: the folder cannot be written.
+        """
+        check_name(record.name)
+        path = folder / record.name
+        if path.exists():
+            raise UsageError(
+                f"There is a run called '{record.name}' already.",
+                f"Go on with it (charlm train --resume {record.name}), delete it "
+                f"(charlm runs delete {record.name}), or choose another name with --run.",
+            )
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+            def fill(draft: Path) -> None:
+                write(draft / "run.json", record.to_json())
+                write(draft / "vocabulary.json", vocabulary.to_json())
+                write(draft / "metrics.jsonl", "")
+                if text is not None:
+                    write(draft / "corpus.txt", text)
+
+            replace_folder(path, fill)
+        return cls(path, record, vocabulary)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDirectory":
+        """A run that is there.
+
+        Raises:
+            RunError: it is not, or something in it is missing, damaged or of a newer format.
+        """
+        if not path.is_dir():
+            raise RunError(f"There is no run at '{path}'.", "charlm runs list shows the runs.")
+        for name in ("best", "last"):
+            recover_folder(path / name)
+        record = Record.from_json(read(path / "run.json"), path / "run.json")
+        vocabulary = Vocabulary.from_json(read(path / "vocabulary.json"))
+        if len(vocabulary) != record.model["vocabulary_size"]:
+            raise RunError(
+                f"'{path / 'vocabulary.json'}' has {len(vocabulary)} entries where the model has "
+                f"{record.model['vocabulary_size']}: it belongs to another run.",
+                "Copy the run again from where it came, or delete it.",
+            )
+        return cls(path, record, vocabulary)
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the record, on the disk too."""
+        for name, value in changes.items():
+            setattr(self.record, name, value)
+        with writing(self.path):
+            write(self.path / "run.json", self.record.to_json())
+
+    @property
+    def corpus_text(self) -> str | None:
+        path = self.path / "corpus.txt"
+        return read(path) if path.exists() else None
+
+    # Weights and training state
+
+    def save_best(self, weights: Arrays) -> None:
+        with writing(self.path):
+            replace_folder(self.path / "best", lambda draft: save_arrays(draft / "model", weights))
+
+    def save_last(self, weights: Arrays, tensors: Arrays, scalars: Mapping[str, Any]) -> None:
+        def fill(draft: Path) -> None:
+            save_arrays(draft / "model", weights)
+            save_arrays(draft / "training", tensors)
+            write(draft / "training.json", json.dumps(scalars, indent=1))
+
+        with writing(self.path):
+            replace_folder(self.path / "last", fill)
+
+    def load_weights(self) -> Arrays:
+        """The best weights, or the last ones where none were evaluated yet.
+
+        Raises:
+            RunError: there are none, or they are damaged.
+        """
+        found = [self.path / name for name in ("best", "last") if (self.path / name).exists()]
+        if not found:
+            raise RunError(
+                f"The run '{self.name}' has no weights yet.", f"Train it: {self.resume_command}"
+            )
+        return load_arrays(found[0] / "model")
+
+    def load_last(self) -> tuple[Arrays, Arrays, dict[str, Any]]:
+        """What `save_last` saved.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        path = self.path / "last"
+        if not path.exists():
+            raise RunError(
+                f"The run '{self.name}' stopped before anything was saved.",
+                f"Delete it (charlm runs delete {self.name}) and train anew.",
+            )
+        try:
+            scalars = json.loads(read(path / "training.json"))
+        except ValueError as error:
+            raise RunError(f"'{path / 'training.json'}' is damaged: {error}.") from None
+        return load_arrays(path / "model"), load_arrays(path / "training"), scalars
+
+    @property
+    def resume_command(self) -> str:
+        folder = self.path.parent
+        option = "" if folder == runs_folder() else f" --runs-dir {folder}"
+        return f"charlm train --resume {self.name}{option}"
+
+    # Metrics
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        with writing(self.path), (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The rows of all evaluations; a line that a crash left unfinished is not one."""
+        rows = []
+        for line in read(self.path / "metrics.jsonl").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                continue
+        return rows
+
+    def forget_metrics_after(self, step: int) -> None:
+        """Drop rows beyond a step that training goes back to."""
+        kept = [row for row in self.metrics() if row["step"] <= step]
+        with writing(self.path):
+            write(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
+
+
+# Finding runs
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError unless the name can be a folder's on every system."""
+    if not re.fullmatch(r"[^\W_][\w.+-]{0,99}", name) or name.endswith("."):
+        raise UsageError(
+            f"'{name}' cannot be a run's name.",
+            "Use letters, digits, '-', '_' and '.', beginning with a letter or digit.",
+        )
+
+
+def free_name(folder: Path, stem: str) -> str:
+    """`stem-1`, `stem-2`, …: the first that is not taken."""
+    stem = re.sub(r"[^\w.+-]+", "-", stem).strip("-_.") or "run"
+    number = 1
+    while (folder / f"{stem}-{number}").exists():
+        number += 1
+    return f"{stem}-{number}"
+
+
+def list_runs(folder: Path) -> Iterator[RunDirectory | RunError]:
+    """The runs of a folder, newest first, then what is wrong with those that cannot be read."""
+    runs: list[RunDirectory] = []
+    damaged: list[RunError] = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if (path / "run.json").exists() and not path.name.startswith("."):
+            try:
+                runs.append(RunDirectory.open(path))
+            except RunError as error:
+                damaged.append(error)
+    yield from sorted(runs, key=lambda run: run.record.created, reverse=True)
+    yield from damaged
+
+
+def find_run(name: str | Path | None = None, folder: str | Path | None = None) -> RunDirectory:
+    """The run of this name, or at this path, or the newest one.
+
+    Raises:
+        RunError: there is none, or it cannot be read.
+        UsageError: the name is no run's name.
+    """
+    where = runs_folder(folder)
+    if name is None:
+        for run in list_runs(where):
+            if isinstance(run, RunDirectory):
+                return run
+        raise RunError(f"There is no run in '{where}' yet.", "Make one: charlm train")
+    if (Path(name) / "run.json").exists():
+        return RunDirectory.open(Path(name))
+    check_name(str(name))
+    path = where / str(name)
+    if not path.is_dir():
+        known = [each.name for each in list_runs(where) if isinstance(each, RunDirectory)]
+        hint = suggestion(dict.fromkeys(known), str(name)) if known else "Make one: charlm train"
+        raise RunError(f"There is no run called '{name}' in '{where}'.", hint)
+    return RunDirectory.open(path)
+
+
+def delete_run(run: RunDirectory) -> None:
+    with writing(run.path):
+        shutil.rmtree(run.path)

@@ -1,0 +1,1 @@
+"""Texts, vocabularies and ids: numpy only, no torch."""

@@ -1,0 +1,144 @@
+"""Named corpora: what each one is, where it comes from and where its file lives."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """One named corpus, a UTF-8 text file known by its checksum."""
+
+    name: str
+    title: str
+    licence: str
+    normalization: str  # the default one, a name in NORMALIZATIONS
+    size: int  # of the text file, in bytes
+    sha256: str  # of the text file
+    source: str  # where the file and its checksum come from
+    urls: tuple[str, ...] = ()  # mirrors, tried in order; none: the file is bundled with charlm
+    member: str = ""  # the text's name inside the zip, where the addresses are of one
+    archive_sha256: str = ""  # of that zip, checked before it is opened
+
+
+DEFAULT_CORPUS = "time-traveller"
+
+_ENTRIES = (
+    CatalogEntry(
+        name="time-traveller",
+        title="The Clockmaker's Interval, a novella written for charlm",
+        licence="CC0 1.0",
+        normalization="letters",
+        size=197_686,
+        sha256="1b3df763a4592236096335ffea0e88e60a789f62fce1edd050e27a631f44f71a",
+        source="bundled with charlm; described in data/SOURCE.md",
+    ),
+    CatalogEntry(
+        name="time-machine",
+        title="The Time Machine, H. G. Wells (d2l.ai's file)",
+        licence="public domain (published 1895)",
+        normalization="letters",
+        size=178_979,
+        sha256="8424dbd9532ac81f7e5f0b6add90e6952baea29158309d7d1bf3884f4e12c516",
+        source=(
+            "d2l.ai's data folder. d2l gives the file's SHA-1, "
+            "090b5e7e70c295757f55df93cb0a180b9691891a; the SHA-256 is that of the file with it."
+        ),
+        urls=(
+            "https://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt",
+            "http://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt",
+        ),
+    ),
+    CatalogEntry(
+        name="tiny-shakespeare",
+        title="Tiny Shakespeare, 40,000 lines of the plays (char-rnn's and nanoGPT's file)",
+        licence="public domain",
+        normalization="none",
+        size=1_115_394,
+        sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+        source=(
+            "github.com/karpathy/char-rnn. Checksum: tensorflow/datasets "
+            "(url_checksums/tiny_shakespeare.txt) and huggingface/datasets "
+            "(datasets/tiny_shakespeare/dataset_infos.json)."
+        ),
+        urls=(
+            "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
+        ),
+    ),
+    CatalogEntry(
+        name="shakespeare",
+        title="Shakespeare's works in one file (char-rnn's larger one)",
+        licence="public domain",
+        normalization="none",
+        size=4_573_338,
+        sha256="59a0ad62833b2e15ec811c548618876359e902717431236e52699a0e2bc253ca",
+        source=(
+            "cs.stanford.edu/people/karpathy/char-rnn. Checksum: LuxDL/Lux.jl "
+            "(examples/NanoGPT/main.jl); size: asmaloney/min-char-rnn (README.md)."
+        ),
+        urls=("https://cs.stanford.edu/people/karpathy/char-rnn/shakespeare_input.txt",),
+    ),
+    CatalogEntry(
+        name="text8",
+        title="text8, Wikipedia of March 2006 cleaned to a-z and space",
+        licence="GFDL and CC BY-SA 3.0 (Wikipedia's)",
+        normalization="none",
+        size=100_000_000,
+        sha256="6e890197040d37d85beb962ae1f041ff1d9a9ca8d20c7d99c85027eebf51dca7",
+        source=(
+            "mattmahoney.net/dc/textdata.html. Checksums: TheCoolestElliot/text-snn "
+            "(src/snn/data.py), madcato/pytorch-word2vec (word2vec/dataset.py) and "
+            "utndatasystems/compression-economics (research/papers/neurips_2026/README.md)."
+        ),
+        urls=("https://mattmahoney.net/dc/text8.zip", "https://data.deepai.org/text8.zip"),
+        member="text8",
+        archive_sha256="a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232",
+    ),
+    CatalogEntry(
+        name="enwik8",
+        title="enwik8, the first 100 million bytes of Wikipedia of March 2006, mark-up and all",
+        licence="GFDL and CC BY-SA 3.0 (Wikipedia's)",
+        normalization="none",
+        size=100_000_000,
+        sha256="2b49720ec4d78c3c9fabaee6e4179a5e997302b3a70029f30f2d582218c024a8",
+        source=(
+            "mattmahoney.net/dc/textdata.html. Checksums: huggingface/datasets "
+            "(datasets/enwik8/dataset_infos.json, of the zip), "
+            "Federated-Industrial-Laboratories/bytepair (bench/audit.sh) and "
+            "TheCoolestElliot/text-snn (src/snn/data.py)."
+        ),
+        urls=("https://mattmahoney.net/dc/enwik8.zip", "https://data.deepai.org/enwik8.zip"),
+        member="enwik8",
+        archive_sha256="547994d9980ebed1288380d652999f38a14fe291a6247c157c3d33d4932534bc",
+    ),
+)
+
+CATALOG: dict[str, CatalogEntry] = {entry.name: entry for entry in _ENTRIES}
+
+
+def cache_folder() -> Path:
+    """Where downloaded corpora are kept: $CHARLM_CACHE_DIR, else the user's cache folder."""
+    if chosen := os.environ.get("CHARLM_CACHE_DIR"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("charlm", appauthor=False)
+
+
+def corpus_path(entry: CatalogEntry) -> Path:
+    """Where the entry's file is, or would be once it is downloaded."""
+    if entry.urls:
+        return cache_folder() / f"{entry.name}.txt"
+    package = Path(__file__).resolve().parents[1]
+    installed, checked_out = (
+        folder / "data" / f"{entry.name}.txt" for folder in (package, package.parent)
+    )
+    return installed if installed.is_file() else checked_out
+
+
+def is_available(entry: CatalogEntry) -> bool:
+    """Whether the entry's file is there, whole as far as its size tells (it is not hashed)."""
+    try:
+        return corpus_path(entry).stat().st_size == entry.size
+    except OSError:
+        return False

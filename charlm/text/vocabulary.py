@@ -1,0 +1,146 @@
+"""Characters and their ids."""
+
+import json
+import unicodedata
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charlm.errors import RunError, UnknownCharacterError, look_up
+
+Ids = npt.NDArray[np.unsignedinteger[Any]]
+
+UNKNOWN = "<unk>"
+UNKNOWN_ID = 0
+POLICIES = {"error": "refuse the text", "replace": f"read them as {UNKNOWN}", "skip": "drop them"}
+
+
+def code_points(text: str) -> npt.NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def printable(character: str) -> str:
+    """A character as a reader can tell it apart: itself, or its name or number."""
+    if character == " ":
+        return "space"
+    if character.isprintable() and not unicodedata.combining(character):
+        return character
+    short = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    return short.get(character) or f"U+{ord(character):04X}"
+
+
+class Vocabulary:
+    """An immutable two-way map between characters (Unicode code points) and ids.
+
+    Ids run by descending frequency in the training split, ties by code point; id 0 is `<unk>`.
+
+    Args:
+        characters: those with ids 1, 2, 3, …
+        counts: how often each stood in the training split.
+        unknown_count: how many characters there became `<unk>`.
+    """
+
+    def __init__(
+        self, characters: Iterable[str], counts: Iterable[int], unknown_count: int = 0
+    ) -> None:
+        self.characters = tuple(characters)
+        self.counts = tuple(counts)
+        self.unknown_count = unknown_count
+        if not len(self.counts) == len(self.characters) == len(set(self.characters)):
+            raise ValueError("a vocabulary needs distinct characters and a count for each")
+
+    @classmethod
+    def build(cls, text: str, min_count: int = 1) -> "Vocabulary":
+        """The characters that stand at least `min_count` times in `text`."""
+        points, counts = np.unique(code_points(text), return_counts=True)
+        kept = counts >= min_count
+        order = np.lexsort((points[kept], -counts[kept]))
+        characters = [chr(point) for point in points[kept][order]]
+        return cls(characters, counts[kept][order].tolist(), int(counts[~kept].sum()))
+
+    def __len__(self) -> int:
+        """Entries, `<unk>` included."""
+        return len(self.characters) + 1
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self.characters == other.characters
+
+    def __hash__(self) -> int:
+        return hash(self.characters)
+
+    def __contains__(self, character: str) -> bool:
+        return character in self._known
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.characters)
+
+    @cached_property
+    def _ids(self) -> Ids:
+        """Code point -> id, for every code point up to the highest known one."""
+        points = np.array([ord(character) for character in self.characters], dtype=np.int64)
+        table = np.zeros(int(points.max(initial=0)) + 2, dtype=np.min_scalar_type(len(self)))
+        table[points] = np.arange(1, len(self))
+        return table
+
+    def unknown(self, text: str) -> dict[str, int]:
+        """The characters of `text` that have no id, with their counts, most frequent first."""
+        points, counts = np.unique(code_points(text), return_counts=True)
+        missing = [(-int(n), chr(p)) for p, n in zip(points, counts, strict=True)]
+        return {char: -n for n, char in sorted(missing) if char not in self}
+
+    def encode(self, text: str, unknown: str = "error") -> Ids:
+        """Ids of the characters, (characters,), in the narrowest unsigned type.
+
+        Args:
+            unknown: what to do about characters without an id: "error", "replace" or "skip".
+
+        Raises:
+            UnknownCharacterError: there are some and `unknown` is "error".
+        """
+        look_up(POLICIES, unknown, "policy for unknown characters")
+        points = code_points(text)
+        # The table's last entry is 0: every code point beyond the highest known one lands there.
+        ids = self._ids[np.minimum(points, len(self._ids) - 1)]
+        if unknown != "replace" and not ids.all():
+            if unknown == "error":
+                raise UnknownCharacterError(
+                    f"The vocabulary lacks {describe(self.unknown(text))}.",
+                    "Use --unknown replace or --unknown skip, or leave them out.",
+                )
+            ids = ids[ids != UNKNOWN_ID]
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text that the ids spell; `<unk>` becomes U+FFFD."""
+        return "".join(self.characters[i - 1] if i else "\N{REPLACEMENT CHARACTER}" for i in ids)
+
+    def to_json(self) -> str:
+        content = {
+            "characters": self.characters,
+            "counts": self.counts,
+            "unknown_count": self.unknown_count,
+        }
+        return json.dumps(content, ensure_ascii=True, indent=1)
+
+    @classmethod
+    def from_json(cls, content: str) -> "Vocabulary":
+        """The inverse of `to_json`.
+
+        Raises:
+            RunError: the content is not what `to_json` writes.
+        """
+        try:
+            return cls(**json.loads(content))
+        except (TypeError, ValueError) as error:
+            raise RunError(f"The vocabulary is damaged: {error}.") from None
+
+
+def describe(unknown: dict[str, int], most: int = 12) -> str:
+    """A few of the unknown characters, named for a message."""
+    named = ", ".join(f"'{printable(character)}'" for character in list(unknown)[:most])
+    rest = f" and {len(unknown) - most} more" if len(unknown) > most else ""
+    return f"{named}{rest}"

@@ -1,0 +1,1 @@
+"""Truncated backpropagation through time, with rollback, resume and no reader of files."""

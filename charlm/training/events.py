@@ -1,0 +1,74 @@
+"""What a trainer tells whoever runs it. Losses are nats per item, rates items per second."""
+
+from dataclasses import dataclass
+
+from charlm.metrics import Score
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """Some steps were taken; sent a few times a second.
+
+    Args:
+        progress: share of the run that is done, 0 to 1.
+        loss: mean over the steps since the event before.
+        seconds_left: None as long as nothing can be said.
+    """
+
+    step: int
+    epoch: int
+    progress: float
+    loss: float
+    gradient_norm: float
+    learning_rate: float
+    items_per_second: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The held-out split was scored.
+
+    Args:
+        loss: mean over the training steps since the evaluation before.
+        score: None where nothing is held out.
+        improved: this is the best score yet (always true where nothing is held out).
+    """
+
+    step: int
+    epoch: int
+    progress: float
+    loss: float
+    gradient_norm: float
+    learning_rate: float
+    items_per_second: float
+    seconds: float
+    score: Score | None
+    improved: bool
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """Loss or gradient was not finite: the state of `to_step` is back, at a lower learning rate."""
+
+    from_step: int
+    to_step: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Training is over.
+
+    Args:
+        reason: "done", "patience", "interrupted" or "diverged".
+        epoch_loss: mean over the last whole epoch's steps; None if there was none.
+    """
+
+    step: int
+    reason: str
+    seconds: float
+    epoch_loss: float | None
+
+
+Event = Progressed | Evaluated | RolledBack | Stopped

@@ -1,0 +1,68 @@
+"""The task `language-model`: predict the next character."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from charlm.config import TrainConfig
+from charlm.evaluation import score
+from charlm.metrics import Score
+from charlm.model import LanguageModel
+from charlm.rnn.cells import State
+from charlm.rnn.windows import Windows
+from charlm.text.vocabulary import Ids
+from charlm.training.optimization import DTYPES
+
+
+class LanguageModeling:
+    """Windows of a training split, cross-entropy, and the exact score of a held-out split.
+
+    Args:
+        train: ids of the training split.
+        held_out: ids to score; fewer than two mean that nothing is held out.
+    """
+
+    def __init__(
+        self, model: LanguageModel, train: Ids, held_out: Ids, config: TrainConfig
+    ) -> None:
+        device = next(model.parameters()).device
+        # Torch indexes uint8, but not the other unsigned types.
+        narrow = train if train.dtype == np.uint8 else train.astype(np.int32)
+        self.windows = Windows(
+            torch.from_numpy(narrow).to(device),
+            config.batch_size,
+            config.seq_length,
+            config.sampling,
+            config.seed,
+        )
+        self.model = model
+        self.held_out = held_out
+        self.items_per_step = config.batch_size * config.seq_length
+        self.autocast = torch.autocast(
+            device.type, DTYPES[config.precision], enabled=config.precision != "fp32"
+        )
+
+    @property
+    def holds_out(self) -> bool:
+        return len(self.held_out) > 1
+
+    def load_epoch(self, epoch: int) -> int:
+        self.windows.load(epoch)
+        return self.windows.count
+
+    def initial_state(self) -> State:
+        return self.model.initial_state(self.windows.batch_size)
+
+    def loss(self, window: int, state: State) -> tuple[Tensor, State]:
+        batch = self.windows[window]
+        if not batch.continues:
+            state = self.initial_state()
+        with self.autocast:
+            logits, state = self.model(batch.inputs, state)
+        return F.cross_entropy(logits.flatten(0, 1).float(), batch.targets.flatten()), state
+
+    def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
+        return score(self.model, self.held_out, should_stop)

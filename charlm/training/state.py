@@ -1,0 +1,138 @@
+"""Everything that a run needs to go on as if it had never stopped."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from charlm.errors import RunError
+
+
+@dataclass
+class Counters:
+    """Where a run is.
+
+    Args:
+        step: optimizer steps taken.
+        epoch: the current one, from 0.
+        window: windows of it that are done.
+        seconds: spent before the process that goes on now.
+        mark: tenths of the run that were evaluated.
+        evaluated_at: the step of the last evaluation, -1 before the first.
+        evaluated_seconds: when that was.
+        steps_since: steps since then.
+        best: lowest held-out nats per item.
+        stale: evaluations since then.
+        rate_scale: what rollbacks have left of the learning rate.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    window: int = 0
+    seconds: float = 0.0
+    mark: int = 0
+    evaluated_at: int = -1
+    evaluated_seconds: float = 0.0
+    steps_since: int = 0
+    best: float | None = None
+    stale: int = 0
+    rollbacks: int = 0
+    rate_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A training run at a moment, on the CPU, sharing no memory with it.
+
+    Args:
+        weights: the model's.
+        tensors: optimizer, recurrent state, running totals, random generators.
+        counters: see Counters.
+        scaler: the state of fp16's loss scaling, empty without it.
+    """
+
+    weights: dict[str, Tensor]
+    tensors: dict[str, Tensor]
+    counters: Counters
+    scaler: dict[str, Any] = field(default_factory=dict)
+
+    def arrays(self) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, np.ndarray[Any, Any]]]:
+        """Weights and tensors as NumPy arrays."""
+        weights = {name: each.numpy() for name, each in self.weights.items()}
+        return weights, {name: each.numpy() for name, each in self.tensors.items()}
+
+    def scalars(self) -> dict[str, Any]:
+        return {"counters": asdict(self.counters), "scaler": self.scaler}
+
+    @classmethod
+    def from_arrays(
+        cls,
+        weights: dict[str, np.ndarray[Any, Any]],
+        tensors: dict[str, np.ndarray[Any, Any]],
+        scalars: dict[str, Any],
+    ) -> "Snapshot":
+        """The inverse of `arrays` and `scalars`.
+
+        Raises:
+            RunError: the scalars are not what `scalars` gives.
+        """
+        try:
+            counters = Counters(**scalars["counters"])
+            scaler = dict(scalars["scaler"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"The training state is damaged: {error}.") from None
+        to_tensors = {name: torch.from_numpy(each) for name, each in tensors.items()}
+        return cls(
+            {name: torch.from_numpy(each) for name, each in weights.items()},
+            to_tensors,
+            counters,
+            scaler,
+        )
+
+
+def copy_to_cpu(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", copy=True).contiguous()
+
+
+def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's state by weight: `optimizer/<quantity>/<weight's name>`."""
+    return {
+        f"optimizer/{quantity}/{name}": copy_to_cpu(value)
+        for name, weight in model.named_parameters()
+        for quantity, value in optimizer.state[weight].items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore_optimizer(
+    model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
+) -> None:
+    """Put back what `optimizer_tensors` took."""
+    optimizer.state.clear()
+    weights = dict(model.named_parameters())
+    fused = bool(optimizer.defaults.get("fused"))
+    for key, value in tensors.items():
+        kind, quantity, name = ([*key.split("/", 2), "", ""])[:3]
+        if kind != "optimizer":
+            continue
+        if name not in weights:
+            raise RunError(f"The training state is damaged: there is no weight '{name}'.")
+        # Adam counts its steps on the CPU, unless it is fused.
+        device = weights[name].device if quantity != "step" or fused else "cpu"
+        optimizer.state[weights[name]][quantity] = value.to(device, copy=True)
+
+
+def random_tensors(device: torch.device) -> dict[str, Tensor]:
+    """The states of torch's generators that dropout draws from."""
+    states = {"random/cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["random/cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_random(device: torch.device, tensors: dict[str, Tensor]) -> None:
+    torch.set_rng_state(tensors["random/cpu"])
+    if device.type == "cuda" and "random/cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random/cuda"], device)
