@@ -1,6 +1,6 @@
 """What the same split costs models that are no networks: what a network has to beat.
 
-Each returns the Score of every character of `held_out` after the first, as `charlm.evaluation` does.
+Each returns the Score of every character of `held_out` after the first, as charlm.evaluation does.
 """
 
 import lzma
@@ -36,7 +36,7 @@ def uniform(held_out: Ids, vocabulary_size: int) -> Score:
 
 
 def ngram(train: Ids, held_out: Ids, vocabulary_size: int, order: int) -> Score:
-    """Interpolated n-gram model with Witten-Bell smoothing (Witten & Bell 1991; Chen & Goodman 1998).
+    """Interpolated n-gram model, smoothed as by Witten & Bell 1991 (see Chen & Goodman 1998).
 
     p_k(c | h) = (N(h c) + D(h) p_{k-1}(c | h')) / (N(h) + D(h)), where N counts in `train`, D(h) is
     the number of distinct characters seen after h, h' is h without its first character, and p_0 is

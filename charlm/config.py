@@ -81,7 +81,7 @@ def check(name: str, kind: Any, value: Any, metadata: Any) -> None:
 class DataConfig(Config):
     """How a text becomes ids and splits."""
 
-    normalization: str | None = setting(
+    normalize: str | None = setting(
         None, "letters, letters-by-line, lower or none; by default what the corpus asks for."
     )
     encoding: str = setting("utf-8", "How the text's bytes spell characters, as Python names it.")
@@ -169,8 +169,8 @@ class TrainConfig(Config):
     )
     precision: str = setting(
         "fp32",
-        "Matrix products in fp32, bf16 or fp16; weights stay fp32.",
-        choices=("fp32", "bf16", "fp16"),
+        "Matrix products in fp32, bf16 or fp16, weights in fp32; auto: bf16 where hardware has it.",
+        choices=("auto", "fp32", "bf16", "fp16"),
     )
     seed: int = setting(0, "Seed of every random stream.", minimum=0)
 

@@ -1,9 +1,12 @@
 """Where tensors live, and what that place multiplies fast."""
 
+from collections.abc import Callable
+
 import torch
 
 from charlm.errors import UsageError, look_up
 
+BF16_INSTRUCTIONS = ("avx512_bf16", "amx_tile")
 DEVICES = {"auto": "the fastest there is", "cpu": "", "cuda": "", "mps": ""}
 
 
@@ -15,7 +18,7 @@ def choose_device(name: str = "auto") -> torch.device:
     """
     kind = name.partition(":")[0]
     look_up(DEVICES, kind, "device")
-    there = {
+    there: dict[str, Callable[[], bool]] = {
         "cpu": lambda: True,
         "cuda": torch.cuda.is_available,
         "mps": torch.backends.mps.is_available,
@@ -40,6 +43,7 @@ def choose_precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
     if device.type == "cpu":
-        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        return "bf16" if native else "fp32"
+        # Not public in torch, and not in every version of it.
+        asks = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in BF16_INSTRUCTIONS)
+        return "bf16" if any(ask is not None and ask() for ask in asks) else "fp32"
     return "fp32"

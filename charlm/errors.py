@@ -30,7 +30,7 @@ class UsageError(CharlmError):
 
 
 class SettingError(UsageError):
-    """A setting out of its range; `setting` is the field's name, `problem` the rest of the sentence."""
+    """A setting out of its range: the field's name, and the rest of the sentence."""
 
     def __init__(self, setting: str, problem: str) -> None:
         super().__init__(f"{setting} {problem}")

@@ -22,12 +22,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "warmup_steps": 50,
         "weight_decay": 0.01,
         "initialization": "orthogonal",
-        "max_minutes": 1.5,
+        "precision": "auto",
+        "max_minutes": 1.6,
     },
     # Dive into Deep Learning's recurrent chapters: one-hot input, plain SGD, and the perplexity of
     # the last epoch on the text it was trained on.
     "d2l": {
-        "normalization": "letters-by-line",
+        "normalize": "letters-by-line",
         "train_characters": 10_000,
         "val_fraction": 0.0,
         "hidden_size": 256,

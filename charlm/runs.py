@@ -148,14 +148,8 @@ class RunDirectory:
             UsageError: the name is taken or makes no folder name.
             RunError: the folder cannot be written.
         """
-        check_name(record.name)
+        check_free(folder, record.name)
         path = folder / record.name
-        if path.exists():
-            raise UsageError(
-                f"There is a run called '{record.name}' already.",
-                f"Go on with it (charlm train --resume {record.name}), delete it "
-                f"(charlm runs delete {record.name}), or choose another name with --run.",
-            )
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -291,6 +285,17 @@ def check_name(name: str) -> None:
         )
 
 
+def check_free(folder: Path, name: str) -> None:
+    """Raise UsageError unless a new run in this folder can have the name."""
+    check_name(name)
+    if (folder / name).exists():
+        raise UsageError(
+            f"There is a run called '{name}' already.",
+            f"Go on with it (charlm train --resume {name}), delete it (charlm runs delete {name}), "
+            "or choose another name with --run.",
+        )
+
+
 def free_name(folder: Path, stem: str) -> str:
     """`stem-1`, `stem-2`, …: the first that is not taken."""
     stem = re.sub(r"[^\w.+-]+", "-", stem).strip("-_.") or "run"
@@ -338,6 +343,19 @@ def find_run(name: str | Path | None = None, folder: str | Path | None = None) -
     return RunDirectory.open(path)
 
 
-def delete_run(run: RunDirectory) -> None:
-    with writing(run.path):
-        shutil.rmtree(run.path)
+def run_to_delete(name: str, folder: str | Path | None = None) -> Path:
+    """The folder of a run, which may be damaged.
+
+    Raises:
+        RunError: there is none.
+    """
+    path = Path(name) if (Path(name) / "run.json").exists() else runs_folder(folder) / name
+    if not (path / "run.json").exists():
+        return find_run(name, folder).path
+    return path
+
+
+def delete_run(path: Path) -> None:
+    """Delete a run's folder and all that is in it."""
+    with writing(path):
+        shutil.rmtree(path)

@@ -24,7 +24,7 @@ class Engine(Protocol):
         """Zeros for N texts."""
 
     def step(self, ids: Array, state: EngineState) -> tuple[Array, EngineState]:
-        """Logits (N, V) after reading the ids (N,), and the new state; the old one is left alone."""
+        """Logits (N, V) after reading the ids (N,), and the new state; the old one stays."""
 
     def repeat(self, state: EngineState, texts: int) -> EngineState:
         """The state of one text as that of N."""
@@ -110,7 +110,8 @@ class NumpyEngine:
     def step(
         self, ids: Array, state: list[tuple[Array, ...]]
     ) -> tuple[Array, list[tuple[Array, ...]]]:
-        Wx, after = self.table[ids], []
+        Wx = self.table[ids]
+        after: list[tuple[Array, ...]] = []
         for layer, before in enumerate(state):
             if layer:
                 Wx = after[-1][0] @ self.W[layer] + self.b[layer]

@@ -20,9 +20,11 @@ def distribution(logits: Floats, config: SamplingConfig) -> npt.NDArray[np.float
     logits = logits.astype(np.float64)
     logits[:, UNKNOWN_ID] = -np.inf
     if config.temperature == 0:
-        return np.eye(logits.shape[1])[logits.argmax(axis=1)]
+        return np.asarray(np.eye(logits.shape[1])[logits.argmax(axis=1)])
     # Subtracting first keeps a tiny temperature from overflowing.
-    probabilities = np.exp((logits - logits.max(axis=1, keepdims=True)) / config.temperature)
+    probabilities: npt.NDArray[np.float64] = np.exp(
+        (logits - logits.max(axis=1, keepdims=True)) / config.temperature
+    )
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     if config.top_k:
         probabilities = top_k(probabilities, config.top_k)

@@ -50,7 +50,7 @@ def draw(probabilities: Array, draws: Array) -> Array:
     """
     cumulative = probabilities.cumsum(axis=1)
     # Scaled by the sum, which rounding keeps from being one, so that no draw falls beyond the end.
-    return (cumulative <= draws[:, None] * cumulative[:, -1:]).sum(axis=1)
+    return np.asarray((cumulative <= draws[:, None] * cumulative[:, -1:]).sum(axis=1))
 
 
 def chosen_seed(config: SamplingConfig) -> int:

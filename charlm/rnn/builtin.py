@@ -1,6 +1,7 @@
 """Torch's own kernels (cuDNN, oneDNN and ATen) behind torch.nn.RNN, GRU and LSTM."""
 
 import warnings
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,11 @@ from charlm.errors import UsageError, look_up
 from charlm.rnn.cells import Cell, State
 from charlm.rnn.layer import LayerWeights
 
-KERNELS = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
+KERNELS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
+    "rnn": torch.rnn_tanh,
+    "gru": torch.gru,
+    "lstm": torch.lstm,
+}
 
 # cuDNN gathers a layer's four tensors into one buffer at each call: a few microseconds.
 warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous")

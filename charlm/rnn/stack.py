@@ -42,9 +42,9 @@ class RecurrentStack(nn.Module):
         rows = len(self.cell.gates) * config.hidden_size
         for layer in range(config.num_layers):
             columns = config.hidden_size if layer else input_size
-            shapes = LayerWeights((rows, columns), (rows, config.hidden_size), (rows,), (rows,))  # type: ignore[arg-type]
+            shapes = ((rows, columns), (rows, config.hidden_size), (rows,), (rows,))
             for name, shape in zip(weight_names(layer), shapes, strict=True):
-                self.register_parameter(name, nn.Parameter(torch.empty(shape)))
+                self.register_parameter(name, nn.Parameter(torch.empty(*shape)))
 
     def layer_weights(self, layer: int) -> LayerWeights:
         return LayerWeights(*(self.get_parameter(name) for name in weight_names(layer)))
@@ -79,9 +79,9 @@ class RecurrentStack(nn.Module):
         """Fill the weights.
 
         Args:
-            scheme: "uniform" is torch's U(-1/√H, 1/√H) for all; "normal" d2l's N(0, 0.01²) with zero
-                biases; "orthogonal" makes each gate's U orthogonal (Saxe et al. 2014), W uniform,
-                biases zero, but 1 for the LSTM's forget gate (Jozefowicz et al. 2015).
+            scheme: "uniform" is torch's U(-1/√H, 1/√H) for all; "normal" d2l's N(0, 0.01²) with
+                zero biases; "orthogonal" makes each gate's U orthogonal (Saxe et al. 2014), W
+                uniform, biases zero, but 1 for the LSTM's forget gate (Jozefowicz et al. 2015).
         """
         bound = 1 / math.sqrt(self.config.hidden_size)
         for layer in range(self.config.num_layers):
@@ -96,16 +96,13 @@ class RecurrentStack(nn.Module):
                 weights.W.normal_(0, 0.01, generator=generator)
                 weights.U.normal_(0, 0.01, generator=generator)
                 continue
-            for gate, U in zip(
-                self.cell.gates, weights.U.split(self.config.hidden_size), strict=True
-            ):
+            gates = len(self.cell.gates)
+            rows = zip(self.cell.gates, weights.U.chunk(gates), weights.b.chunk(gates), strict=True)
+            for gate, U, b in rows:
                 nn.init.orthogonal_(U, generator=generator)
-                if gate == "f":
-                    first = self.cell.gates.index(gate) * self.config.hidden_size
-                    weights.b[first : first + self.config.hidden_size] = 1
+                b.fill_(1.0 if gate == "f" else 0.0)
 
 
-def weight_names(layer: int) -> LayerWeights:
-    """Torch's names of a layer's weights."""
-    names = (f"{kind}_l{layer}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-    return LayerWeights(*names)  # type: ignore[arg-type]
+def weight_names(layer: int) -> list[str]:
+    """Torch's names of a layer's weights, in the order of LayerWeights."""
+    return [f"{kind}_l{layer}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]

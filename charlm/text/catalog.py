@@ -50,6 +50,19 @@ _ENTRIES = (
         ),
     ),
     CatalogEntry(
+        name="time-machine-gutenberg",
+        title="The Time Machine, H. G. Wells (Project Gutenberg #35, with its licence text)",
+        licence="public domain in the USA; Project Gutenberg's terms",
+        normalization="letters",
+        size=204_384,
+        sha256="2892e919000e17c83e1dac51b30f4675db50536b644d7579fe8a89bb399a9bdc",
+        source=(
+            "gutenberg.org/ebooks/35, the release of 2026-06-16; a later one will be refused. "
+            "Size and checksum: as several public projects that pin this release give them."
+        ),
+        urls=("https://www.gutenberg.org/cache/epub/35/pg35.txt",),
+    ),
+    CatalogEntry(
         name="tiny-shakespeare",
         title="Tiny Shakespeare, 40,000 lines of the plays (char-rnn's and nanoGPT's file)",
         licence="public domain",

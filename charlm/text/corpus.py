@@ -122,7 +122,7 @@ def text_files(given: str) -> Iterator[Path]:
     elif path.exists():
         found = [path]
     else:
-        matches = glob.glob(str(path), recursive=True)
+        matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 (Path has no absolute globs)
         found = sorted(match for match in map(Path, matches) if match.is_file())
         if not found:
             raise CorpusError(
@@ -219,7 +219,10 @@ class Splits:
 
     def span(self, name: str) -> Span:
         """The span called train, val or test, or all of the text."""
-        spans = {**vars(self), "all": (0, max(self.train[1], self.val[1], self.test[1]))}
+        spans: dict[str, Span] = {
+            **vars(self),
+            "all": (0, max(self.train[1], self.val[1], self.test[1])),
+        }
         return look_up(spans, name, "split")
 
     def size(self, name: str) -> int:

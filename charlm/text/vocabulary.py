@@ -26,6 +26,8 @@ def printable(character: str) -> str:
     """A character as a reader can tell it apart: itself, or its name or number."""
     if character == " ":
         return "space"
+    if character == UNKNOWN:
+        return character
     if character.isprintable() and not unicodedata.combining(character):
         return character
     short = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}

@@ -23,7 +23,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
     rate = config.learning_rate
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=config.momentum)
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     fused = matrices[0].device.type in ("cpu", "cuda")
     return kind(groups, lr=rate, betas=ADAM_BETAS, fused=fused)
 

@@ -38,8 +38,11 @@ LOSS, NORM, WORST, EPOCH_LOSS, LAST_EPOCH = range(5)
 class Task(Protocol):
     """What is trained: a model, its batches, its loss, its score."""
 
-    model: nn.Module
     items_per_step: int
+
+    @property
+    def model(self) -> nn.Module:
+        """What is trained."""
 
     def load_epoch(self, epoch: int) -> int:
         """Lay out an epoch; returns its number of steps."""
@@ -330,7 +333,6 @@ class Trainer:
             self.scaler.load_state_dict(snapshot.scaler)
         self.counters = replace(snapshot.counters)
         self.started = self.clock()
-        self.reported = Reported(
-            self.counters.steps_since, *self.totals[[LOSS, NORM]].tolist(), self.clock()
-        )
+        loss, norm = self.totals[[LOSS, NORM]].tolist()
+        self.reported = Reported(self.counters.steps_since, loss, norm, self.clock())
         self.epoch_steps = self.task.load_epoch(self.counters.epoch)

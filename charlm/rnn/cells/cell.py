@@ -13,8 +13,9 @@ class Cell(ABC):
     """One time step of a recurrence, as an equation.
 
     A layer owns W (G·H, I), U (G·H, H), b (G·H) and c (G·H), torch's weight_ih, weight_hh, bias_ih
-    and bias_hh, whose rows are the cell's G gates in the order of `gates`. Many texts write one bias
-    where torch keeps two; only their sum matters, except in the GRU that resets after the product.
+    and bias_hh, whose rows are the cell's G gates in the order of `gates`. Many texts write one
+    bias where torch keeps two; only their sum matters, except in the GRU that resets after the
+    product.
 
     Args:
         reset_after: which GRU (see charlm.rnn.cells.gru); the others ignore it.

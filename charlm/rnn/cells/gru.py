@@ -31,9 +31,8 @@ class GRU(Cell):
             z = torch.sigmoid(Wx_z + Uh_z)
             n = torch.tanh(Wx_n + r * Uh_n)
         else:
-            rows = (2 * h.shape[-1], h.shape[-1])
-            (U_rz, U_n), (c_rz, c_n) = U.split(rows), c.split(rows)
-            Uh_r, Uh_z = F.linear(h, U_rz, c_rz).chunk(2, dim=-1)
+            (U_r, U_z, U_n), (c_r, c_z, c_n) = U.chunk(3), c.chunk(3)
+            Uh_r, Uh_z = F.linear(h, U_r, c_r), F.linear(h, U_z, c_z)
             r = torch.sigmoid(Wx_r + Uh_r)
             z = torch.sigmoid(Wx_z + Uh_z)
             n = torch.tanh(Wx_n + F.linear(r * h, U_n, c_n))

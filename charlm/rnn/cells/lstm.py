@@ -1,4 +1,4 @@
-"""Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000; d2l.ai 10.1)."""
+"""Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000; d2l.ai 10.1)."""
 
 import torch
 import torch.nn.functional as F

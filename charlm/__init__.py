@@ -1,0 +1,28 @@
+"""Character language models: recurrent networks that learn to write like a text.
+
+import charlm
+run = charlm.train("book.txt", cell="gru")
+print(run.generate("time", temperature=0.7))
+print(charlm.load().evaluate("another.txt").score.bits_per_character)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from charlm.api import Run, load, resume, train
+    from charlm.errors import CharlmError
+    from charlm.text.corpus import Corpus
+
+__version__ = "0.1.0"
+__all__ = ["CharlmError", "Corpus", "Run", "load", "resume", "train"]
+
+_HOMES = {"CharlmError": "charlm.errors", "Corpus": "charlm.text.corpus"}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first asked for: torch takes a second or two, and `charlm --help` needs none.
+    if name not in __all__:
+        raise AttributeError(f"module 'charlm' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES.get(name, "charlm.api")), name)

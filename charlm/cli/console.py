@@ -1,0 +1,103 @@
+"""Everything that reaches the terminal: results to standard output, messages to standard error."""
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from charlm.errors import CharlmError, SettingError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@cache
+def terminal(stderr: bool = False) -> "Console":
+    """Rich's console; it interprets no markup in what it is given."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def write(text: str) -> None:
+    """Text to standard output as it is, at once."""
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def say(text: str) -> None:
+    """A message to standard error."""
+    terminal(stderr=True).print(text, soft_wrap=True)
+
+
+def fail(error: CharlmError) -> None:
+    """Why a command failed, and what to do."""
+    message = error.message
+    if isinstance(error, SettingError):
+        message = f"--{error.setting.replace('_', '-')} {error.problem}"
+    say(f"Error: {message}" + (f" {error.hint}" if error.hint else ""))
+
+
+def write_json(value: Any) -> None:
+    """One JSON value; numbers that JSON lacks (infinity, NaN) become null."""
+    write(json.dumps(finite(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", left: int = 1
+) -> None:
+    """A table to standard output; the first `left` columns are aligned left, the others right."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for index, column in enumerate(columns):
+        made.add_column(column, justify="left" if index < left else "right", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(visible(str(cell))) for cell in row))
+    terminal().print(made)
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> None:
+    """Names and values, one pair a line, to standard output."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        made.add_row(name, Text(visible(str(value))))
+    terminal().print(made)
+
+
+def visible(text: str) -> str:
+    """The text without characters that would steer the terminal."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
+    )
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number for people; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:,.{digits}f}" if abs(value) < 1e6 else f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as far as they matter."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,96 @@
+"""charlm corpus list | download | show"""
+
+from typing import Annotated
+
+import typer
+
+from charlm.cli import console
+from charlm.cli.download import fetching
+from charlm.cli.options import Encoding, Json
+from charlm.errors import look_up
+from charlm.text.catalog import CATALOG, corpus_path, is_available
+from charlm.text.download import fetch
+
+corpus_app = typer.Typer(help="The texts that charlm knows by name.", no_args_is_help=True)
+
+
+@corpus_app.command("list")
+def list_corpora(json: Json = False) -> None:
+    """The named corpora, and which of them are on this machine."""
+    rows = [
+        {
+            "name": entry.name,
+            "title": entry.title,
+            "licence": entry.licence,
+            "normalization": entry.normalization,
+            "bytes": entry.size,
+            "sha256": entry.sha256,
+            "source": entry.source,
+            "urls": list(entry.urls),
+            "here": "bundled" if not entry.urls else "yes" if is_available(entry) else "no",
+        }
+        for entry in CATALOG.values()
+    ]
+    if json:
+        console.write_json(rows)
+        return
+    console.table(
+        ("name", "here", "bytes", "title"),
+        ((row["name"], row["here"], f"{row['bytes']:,}", row["title"]) for row in rows),
+        left=2,
+    )
+
+
+@corpus_app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="A name from `charlm corpus list`.")],
+) -> None:
+    """Fetch a corpus into the cache folder, check it, and print its path."""
+    entry = look_up(CATALOG, name, "corpus")
+    with fetching() as report:
+        path = fetch(entry, report)
+    console.write(f"{path}\n")
+
+
+@corpus_app.command()
+def show(
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(help="As for `train`.", show_default="the bundled corpus"),
+    ] = None,
+    normalize: Annotated[
+        str | None, typer.Option(help="letters, letters-by-line, lower or none.")
+    ] = None,
+    encoding: Encoding = "utf-8",
+    json: Json = False,
+) -> None:
+    """What a text is made of: size, alphabet, origin, and how it begins."""
+    from charlm.text.corpus import open_corpus
+
+    with fetching() as report:
+        text = open_corpus(corpus, normalization=normalize, encoding=encoding, report=report)
+    for note in text.notes:
+        console.say(note)
+    entry = CATALOG.get(text.source[0])
+    files = [str(corpus_path(entry))] if entry else list(text.source)
+    content = {
+        "name": text.name,
+        "title": entry.title if entry else text.name,
+        "licence": entry.licence if entry else None,
+        "origin": entry.source if entry else None,
+        "files": files,
+        "sha256": text.sha256,
+        "normalization": text.normalization,
+        "characters": len(text.text),
+        "distinct": len(set(text.text)),
+        "beginning": text.text[:200],
+    }
+    if json:
+        console.write_json(content)
+        return
+    shown = {**content, "files": "\n".join(files)}
+    console.facts(
+        (name, f"{value:,}" if isinstance(value, int) else value)
+        for name, value in shown.items()
+        if value is not None
+    )

@@ -1,0 +1,73 @@
+"""Command-line options made from the fields of the configurations."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from charlm.config import Config
+
+RunsDir = Annotated[
+    str | None,
+    typer.Option(help="Folder of the runs.", envvar="CHARLM_RUNS_DIR", show_default="runs"),
+]
+RunName = Annotated[
+    str | None, typer.Option("--run", help="A run's name or path.", show_default="the newest")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+BackendName = Annotated[str, typer.Option(help="Who computes: auto, scratch or builtin.")]
+Encoding = Annotated[str, typer.Option(help="How the text's bytes spell characters.")]
+
+
+def settings_options(
+    defaults: dict[str, Any], **panels: type[Config]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each field of some configurations.
+
+    They reach the command as its argument `settings`: those that were given, by field name.
+
+    Args:
+        defaults: shown in the help in place of the fields' own.
+        panels: configurations by the heading of their options in the help.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        options = {
+            each.name: option(each, defaults.get(each.name, each.default), heading)
+            for heading, config in panels.items()
+            for each in fields(config)
+            if each.metadata and each.name != "vocabulary_size"
+        }
+
+        @wraps(command)
+        def wrapper(**values: Any) -> None:
+            given = {name: values.pop(name) for name in options}
+            settings = {name: value for name, value in given.items() if value is not None}
+            command(**values, settings=settings)
+
+        own = inspect.signature(command).parameters.values()
+        kept = [each for each in own if each.name != "settings"]
+        added = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+            for name, kind in options.items()
+        ]
+        signature = inspect.Signature([*kept, *added])
+        wrapper.__signature__ = signature  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()}
+        return wrapper
+
+    return decorate
+
+
+def option(field: Any, default: Any, heading: str) -> Any:
+    """The annotation from which typer makes a field's option; None stands for "not given"."""
+    info = typer.Option(
+        help=field.metadata["help"] + ("" if default is None else f" (default {default})"),
+        show_default=False,
+        rich_help_panel=heading.replace("_", " "),
+    )
+    return Annotated[field.type | None, info]

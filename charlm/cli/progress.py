@@ -1,0 +1,164 @@
+"""What a training session looks like while it runs."""
+
+import math
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
+
+from charlm.cli import console
+from charlm.session import Notice, Prepared, Sampled, SessionEvent
+from charlm.training.events import Evaluated, Progressed, RolledBack
+
+PLAIN_SECONDS = 5.0
+
+
+class Remaining(ProgressColumn):
+    """The figures right of the bar, the dearest first, as many as the terminal has room for."""
+
+    def render(self, task: Task) -> Text:
+        figures: list[str] = task.fields["figures"]
+        room = console.terminal(stderr=True).width - 24
+        while figures and sum(len(each) + 2 for each in figures) > room:
+            figures = figures[:-1]
+        return Text("  ".join(figures))
+
+
+class TrainingDisplay:
+    """Shows events on standard error: a live bar on a terminal, plain lines elsewhere.
+
+    A terminal that goes away does not end training.
+
+    Args:
+        on_start: called once the run is on the disk, from when on stopping can save it.
+    """
+
+    def __init__(self, quiet: bool, on_start: Callable[[], None]) -> None:
+        self.quiet = quiet
+        self.on_start = on_start
+        self.console = console.terminal(stderr=True)
+        self.broken = False
+        self.printed = time.monotonic()
+        self.headed = False
+        self.progress = Progress(
+            TextColumn("{task.percentage:>3.0f}%"),
+            BarColumn(bar_width=14),
+            Remaining(),
+            console=self.console,
+            transient=True,
+            auto_refresh=False,
+        )
+        self.task = self.progress.add_task("", total=1.0, figures=["starting"])
+
+    @property
+    def live(self) -> bool:
+        return self.console.is_terminal and not self.quiet
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.live and not self.broken:
+            self.progress.stop()
+
+    def downloading(self, received: int, total: int) -> None:
+        """A report of a download, for `open_corpus`."""
+        if self.live:
+            self.progress.start()
+            share = received / total if total else 0.0
+            figures = [f"downloading, {received / 1e6:,.1f} MB"]
+            self.progress.update(self.task, completed=share, figures=figures, refresh=True)
+
+    def show(self, event: SessionEvent) -> None:
+        """Show one event."""
+        if isinstance(event, Prepared):
+            self.on_start()
+        if self.broken:
+            return
+        try:
+            self._show(event)
+        except OSError:
+            self.broken = True
+
+    def _show(self, event: SessionEvent) -> None:
+        if isinstance(event, Notice):
+            self.say(event.text)
+        elif self.quiet:
+            return
+        elif isinstance(event, Prepared):
+            self.say(describe(event))
+            if self.live:
+                self.progress.start()
+        elif isinstance(event, Progressed):
+            self._progressed(event)
+        elif isinstance(event, Evaluated):
+            if not self.headed:
+                self.say(f"{'step':>8} {'train':>7} {'held out':>9} {'perplexity':>11} {'bits':>6}")
+                self.headed = True
+            self.say(evaluation_line(event))
+        elif isinstance(event, Sampled):
+            sample = console.visible(" ".join(event.text.split()))
+            room = max(self.console.width - 9, 20)
+            self.say(Text(" " * 8 + " " + sample[:room], style="dim"))
+        elif isinstance(event, RolledBack):
+            self.say(
+                f"Loss or gradient was not finite at step {event.from_step:,}: back to step "
+                f"{event.to_step:,}, with the learning rate at {event.learning_rate:.2g}."
+            )
+
+    def say(self, text: str | Text) -> None:
+        self.console.print(text, soft_wrap=True)
+
+    def _progressed(self, event: Progressed) -> None:
+        figures = [
+            f"loss {event.loss:.3f}",
+            f"ppl {math.exp(min(event.loss, 20.0)):.2f}",
+            f"bpc {event.loss / math.log(2):.3f}",
+            f"{event.items_per_second:,.0f} ch/s",
+            *(
+                []
+                if event.seconds_left is None
+                else [f"{console.duration(event.seconds_left)} left"]
+            ),
+            f"epoch {event.epoch + 1}",
+            f"|g| {event.gradient_norm:.2f}",
+        ]
+        if self.live:
+            self.progress.update(self.task, completed=event.progress, figures=figures, refresh=True)
+        elif time.monotonic() - self.printed >= PLAIN_SECONDS:
+            self.printed = time.monotonic()
+            self.say(f"step {event.step:,} {event.progress:.0%}  " + "  ".join(figures))
+
+
+def describe(event: Prepared) -> str:
+    """What is trained on what, in a line."""
+    record = event.run.record
+    model, train = record.model, record.train
+    layers = f"{model['num_layers']} × " if model["num_layers"] > 1 else ""
+    size = record.spans.size("train")
+    return (
+        f"Training {event.run.name}: {model['cell']} {layers}{model['hidden_size']}, "
+        f"{record.parameters:,} parameters, on {size:,} characters; {record.backend} backend, "
+        f"{train['precision']}, {record.device}."
+    )
+
+
+def evaluation_line(event: Evaluated) -> str:
+    """Step, training loss, held-out loss, held-out perplexity and bits per character."""
+    line = f"{event.step:>8,} {event.loss:>7.3f}"
+    if event.score is None:
+        return f"{line}   (nothing held out; training perplexity {math.exp(event.loss):.3f})"
+    score = event.score
+    mark = "" if event.improved else "  (not better)"
+    return (
+        f"{line} {score.nats_per_character:>9.3f} {console.number(score.perplexity):>11} "
+        f"{score.bits_per_character:>6.3f}{mark}"
+    )

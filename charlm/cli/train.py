@@ -1,0 +1,163 @@
+"""charlm train"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from charlm.cli import console
+from charlm.cli.options import BackendName, Device, Json, RunsDir, settings_options
+from charlm.config import DataConfig, ModelConfig, TrainConfig
+from charlm.errors import UsageError
+from charlm.presets import DEFAULT_PRESET, PRESETS
+
+if TYPE_CHECKING:
+    from charlm.api import Run
+
+
+@settings_options(PRESETS[DEFAULT_PRESET], Text=DataConfig, Model=ModelConfig, Training=TrainConfig)
+def train(
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A catalog name, files, a folder, a glob, or - for standard input.",
+            show_default="the bundled corpus",
+        ),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help=f"Settings to begin with: {', '.join(PRESETS)}.")
+    ] = DEFAULT_PRESET,
+    run: Annotated[
+        str | None, typer.Option(help="The new run's name.", show_default="CORPUS-CELL-N")
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")
+    ] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Start from another run's weights and vocabulary."),
+    ] = None,
+    device: Device = "auto",
+    backend: BackendName = "auto",
+    runs_dir: RunsDir = None,
+    json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Train a model on a text, and keep it as a run.
+
+    Ctrl-C saves the run and prints the command that goes on with it. Defaults shown below are those
+    of the preset `quick`.
+    """
+    if resume is not None:
+        extra = {"CORPUS": corpus, "--run": run, "--init-from": init_from}
+        for name, value in extra.items():
+            if value:
+                raise UsageError(
+                    f"{name} and --resume do not go together: a run goes on with its own text.",
+                    "Leave one of them out.",
+                )
+    with graceful_stop() as stop:
+        # Torch is imported behind these, which takes a second or two.
+        from charlm import api
+        from charlm.cli.progress import TrainingDisplay
+
+        with TrainingDisplay(quiet=quiet, on_start=stop.listen) as display:
+            choices: dict[str, Any] = {
+                "runs_dir": runs_dir,
+                "device": device,
+                "backend": backend,
+                "listener": display.show,
+                "should_stop": stop.asked,
+                **settings,
+            }
+            if resume is not None:
+                trained = api.resume(resume, **choices)
+            else:
+                trained = api.train(
+                    corpus,
+                    preset=preset,
+                    run=run,
+                    init_from=init_from,
+                    report=display.downloading,
+                    **choices,
+                )
+    conclude(trained, json)
+
+
+def conclude(trained: "Run", json: bool) -> None:
+    """What came out: the scores beside those of the baselines, and what to do next."""
+    record = trained.directory.record
+    if record.status == "interrupted":
+        console.say(f"Interrupted; the run '{trained.name}' is saved.")
+        console.say(f"Go on with it: {trained.directory.resume_command}")
+        raise typer.Exit(130)
+    result = record.result
+    if json:
+        console.write_json({"run": trained.name, "status": record.status, **result})
+        return
+    rows = [
+        (name, console.number(each["perplexity"]), console.number(each["bits_per_character"]))
+        for name, each in sorted(
+            {**result.get("baselines", {}), trained.name: result.get("score")}.items(),
+            key=lambda pair: -pair[1]["nats"] if pair[1] else 0.0,
+        )
+        if each
+    ]
+    if rows:
+        split = result["split"]
+        characters = result["score"]["characters"]
+        chosen = ", on which the best weights were chosen" if split == "val" else ""
+        console.table(
+            ("model", "perplexity", "bits/char"),
+            rows,
+            title=f"Held-out text ({split}), {characters:,} characters{chosen}",
+        )
+    if result["train_perplexity"] is not None:
+        console.write(f"Training perplexity of the last epoch: {result['train_perplexity']:.3f}\n")
+    console.write(
+        f"Run {trained.name}: {record.parameters:,} parameters, {result['steps']:,} steps in "
+        f"{console.duration(result['seconds'])}.\n"
+    )
+    prefix = "time traveller" if "time traveller" in record.corpus["name"].replace("-", " ") else ""
+    option = f' --prefix "{prefix}"' if prefix else ""
+    console.say(f"Next: charlm generate{option}    charlm eval    charlm runs show {trained.name}")
+
+
+class Stop:
+    """Whether somebody asked training to end; once it listens, the first signal only asks."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self.listening = False
+
+    def listen(self) -> None:
+        self.listening = True
+
+    def asked(self) -> bool:
+        return self.wanted
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        if self.wanted or not self.listening:
+            # The temporary files of a save that is under way are left behind, never a broken run.
+            raise SystemExit(130)
+        self.wanted = True
+        console.say("Stopping after this step; once more to stop at once.")
+
+
+@contextmanager
+def graceful_stop() -> Iterator[Stop]:
+    """Turn Ctrl-C, SIGTERM and the end of the terminal into a wish, within the block."""
+    stop = Stop()
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, stop.handle) for number in signals}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

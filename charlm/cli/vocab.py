@@ -1,0 +1,69 @@
+"""charlm vocab"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from charlm.cli import console
+from charlm.cli.download import fetching
+from charlm.cli.options import Encoding, Json
+
+
+def vocab(
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(help="As for `train`.", show_default="the bundled corpus"),
+    ] = None,
+    normalize: Annotated[
+        str | None, typer.Option(help="letters, letters-by-line, lower or none.")
+    ] = None,
+    min_count: Annotated[
+        int, typer.Option(help="Characters rarer than this become <unk>.", min=1)
+    ] = 1,
+    encoding: Encoding = "utf-8",
+    out: Annotated[Path | None, typer.Option(help="Write the vocabulary to this file.")] = None,
+    json: Json = False,
+) -> None:
+    """The characters of a text by frequency, with their ids."""
+    from charlm.files import write, writing
+    from charlm.text.corpus import open_corpus
+    from charlm.text.vocabulary import UNKNOWN, Vocabulary, printable
+
+    with fetching() as report:
+        text = open_corpus(corpus, normalization=normalize, encoding=encoding, report=report)
+    vocabulary = Vocabulary.build(text.text, min_count)
+    for note in text.notes:
+        console.say(note)
+    characters = len(text.text)
+    names = (UNKNOWN, *vocabulary.characters)
+    counts = (vocabulary.unknown_count, *vocabulary.counts)
+    entries = [
+        {"id": number, "character": name, "count": count, "share": count / characters}
+        for number, (name, count) in enumerate(zip(names, counts, strict=True))
+    ]
+    if out is not None:
+        with writing(out.parent):
+            write(out, vocabulary.to_json())
+        console.say(f"Wrote {len(vocabulary):,} entries to {out}.")
+    if json:
+        console.write_json(
+            {
+                "corpus": text.name,
+                "normalization": text.normalization,
+                "characters": characters,
+                "size": len(vocabulary),
+                "entries": entries,
+            }
+        )
+        return
+    console.table(
+        ("rank", "character", "count", "share"),
+        (
+            (number, printable(name), f"{count:,}", f"{count / characters:.3%}")
+            for number, (name, count) in enumerate(zip(names, counts, strict=True))
+        ),
+        title=f"{text.name} ({text.normalization}): {characters:,} characters, "
+        f"{len(vocabulary):,} entries",
+        left=0,
+    )
