@@ -8,15 +8,21 @@ print(charlm.load().evaluate("another.txt").score.bits_per_character)
 
 from typing import TYPE_CHECKING, Any
 
+from charlm.version import __version__
+
 if TYPE_CHECKING:
-    from charlm.api import Run, load, resume, train
+    from charlm.api import load, resume, train
     from charlm.errors import CharlmError
+    from charlm.run import Run
     from charlm.text.corpus import Corpus
 
-__version__ = "0.1.0"
-__all__ = ["CharlmError", "Corpus", "Run", "load", "resume", "train"]
+__all__ = ["CharlmError", "Corpus", "Run", "__version__", "load", "resume", "train"]
 
-_HOMES = {"CharlmError": "charlm.errors", "Corpus": "charlm.text.corpus"}
+_HOMES = {
+    "CharlmError": "charlm.errors",
+    "Corpus": "charlm.text.corpus",
+    "Run": "charlm.run",
+}
 
 
 def __getattr__(name: str) -> Any:

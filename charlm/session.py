@@ -1,29 +1,23 @@
 """A training session: from a text to a run on the disk, told as events."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-import charlm
 from charlm.baselines import baselines
-from charlm.config import ModelConfig, SamplingConfig
-from charlm.device import choose_device, choose_precision
-from charlm.errors import CorpusError, RunError, SettingError, TrainingError, UsageError
+from charlm.config import SamplingConfig
+from charlm.errors import CorpusError, RunError, TrainingError
 from charlm.evaluation import score
 from charlm.generation.engines import NumpyEngine
 from charlm.generation.sampler import sample_texts
 from charlm.metrics import Score
 from charlm.model import LanguageModel
-from charlm.presets import Settings, overridden
-from charlm.rnn.stack import choose_backend
-from charlm.rnn.windows import fit
-from charlm.runs import Record, RunDirectory
-from charlm.text.corpus import Corpus, Splits, count, open_corpus
-from charlm.text.vocabulary import UNKNOWN, Ids, Vocabulary, describe
+from charlm.runs import RunDirectory
+from charlm.text.corpus import Corpus, open_corpus
+from charlm.text.vocabulary import Ids
 from charlm.training.events import Evaluated, Event, RolledBack, Stopped
 from charlm.training.language_modeling import LanguageModeling
 from charlm.training.state import Snapshot
@@ -31,8 +25,6 @@ from charlm.training.trainer import Trainer, never
 
 SAMPLE = SamplingConfig(temperature=0.7, length=72, seed=0)
 SAVE_SECONDS = 60.0
-IDENTITY = ("cell", "hidden_size", "num_layers", "embedding_size", "tie_weights", "reset_after")
-RESUMABLE = ("epochs", "max_steps", "max_minutes", "patience", "eval_every", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -143,7 +135,7 @@ class Session:
     def _sample(self) -> str:
         engine = NumpyEngine(self.model.config, self._arrays())
         vocabulary = self.run.vocabulary
-        prefix = vocabulary.encode(default_prefix(vocabulary))
+        prefix = vocabulary.encode(vocabulary.likely_beginning)
         return sample_texts(engine, vocabulary, prefix, SAMPLE)[0]
 
     def _conclude(self, stopped: Stopped) -> None:
@@ -177,180 +169,6 @@ class Session:
                 "state.",
                 "Train anew with a lower --learning-rate or a lower --clip-norm.",
             )
-
-
-def default_prefix(vocabulary: Vocabulary) -> str:
-    """Where a text may begin if nobody says: a line end, a space, else the commonest character."""
-    return next((each for each in "\n " if each in vocabulary), vocabulary.characters[0])
-
-
-def begin(
-    corpus: Corpus,
-    settings: Settings,
-    name: Callable[[], str],
-    folder: Any,
-    device: str,
-    backend: str,
-    parent: RunDirectory | None,
-    explicit: dict[str, Any],
-    listener: Listener,
-) -> Session:
-    """A new run, on the disk and ready to train.
-
-    Args:
-        name: gives the run's name, once all else is known to be right.
-        parent: the run whose weights and vocabulary it starts from.
-        explicit: settings that were asked for by name, as against those of a preset.
-
-    Raises:
-        CorpusError: the text is too short.
-        UsageError: a name or setting that makes no sense.
-    """
-    where = choose_device(device)
-    for note in corpus.notes:
-        listener(Notice(note))
-    splits = Splits.of(len(corpus.text), settings.data)
-    text = splits.of_text(corpus.text, "train")
-    if parent is None:
-        vocabulary = Vocabulary.build(text, settings.data.min_count)
-        model_config = replace(settings.model, vocabulary_size=len(vocabulary))
-        if len(vocabulary) == 1:
-            raise SettingError("min_count", "leaves no character in the vocabulary.")
-    else:
-        vocabulary = parent.vocabulary
-        model_config = inherited(parent, explicit)
-    for split in ("train", splits.held_out):
-        unknown = vocabulary.unknown(splits.of_text(corpus.text, split))
-        if unknown and (parent is not None or split != "train"):
-            listener(Notice(explain_unknown(split, unknown, parent)))
-    train = settings.train
-    batch_size, seq_length = fit(len(text), train.batch_size, train.seq_length)
-    if (batch_size, seq_length) != (train.batch_size, train.seq_length):
-        listener(
-            Notice(
-                f"The training split has {count(len(text))}: batch size {batch_size} and windows "
-                f"of {seq_length} in place of {train.batch_size} and {train.seq_length}."
-            )
-        )
-    train = replace(
-        train,
-        batch_size=batch_size,
-        seq_length=seq_length,
-        precision=choose_precision(train.precision, where),
-    )
-    chosen = choose_backend(model_config, backend)
-    model = LanguageModel(model_config, chosen)
-    if parent is None:
-        model.initialize(train.initialization, train.seed)
-    else:
-        model.load_weights({n: torch.from_numpy(w) for n, w in parent.load_weights().items()})
-    record = Record(
-        name=name(),
-        created=datetime.now(UTC).isoformat(),
-        charlm=charlm.__version__,
-        torch=str(torch.__version__),
-        backend=chosen,
-        device=str(where),
-        parameters=model.parameter_count,
-        corpus={
-            "name": corpus.name,
-            "source": list(corpus.source),
-            "normalization": corpus.normalization,
-            "sha256": corpus.sha256,
-            "characters": len(corpus.text),
-        },
-        splits={split: list(splits.span(split)) for split in ("train", "val", "test")},
-        data=replace(settings.data, normalize=corpus.normalization).to_json(),
-        model=model_config.to_json(),
-        train=train.to_json(),
-        parent=parent.name if parent else None,
-    )
-    # A text from standard input or from a Python string can be read nowhere else again.
-    unique = not corpus.source or corpus.source == ("-",)
-    run = RunDirectory.create(folder, record, vocabulary, corpus.text if unique else None)
-    return assemble(run, model.to(where), corpus.text)
-
-
-def inherited(parent: RunDirectory, explicit: dict[str, Any]) -> ModelConfig:
-    """The parent's model, with the dropouts that were asked for.
-
-    Raises:
-        SettingError: something was asked for that the parent's weights cannot be.
-    """
-    theirs = parent.record.settings.model
-    for setting in IDENTITY:
-        if explicit.get(setting, getattr(theirs, setting)) != getattr(theirs, setting):
-            raise SettingError(
-                setting,
-                f"is {getattr(theirs, setting)} in the run '{parent.name}' that this one starts "
-                "from: leave it out.",
-            )
-    names = ModelConfig.names()
-    return replace(theirs, **{n: v for n, v in explicit.items() if n in names})
-
-
-def explain_unknown(split: str, unknown: dict[str, int], parent: RunDirectory | None) -> str:
-    where = "training split" if split == "train" else f"held-out split ({split})"
-    whose = f"the vocabulary of '{parent.name}'" if parent else "the training split"
-    return (
-        f"{count(sum(unknown.values()))} of the {where} not in {whose}, read as {UNKNOWN}: "
-        f"{describe(unknown)}."
-    )
-
-
-def assemble(
-    run: RunDirectory, model: LanguageModel, text: str, snapshot: Snapshot | None = None
-) -> Session:
-    """A session over a run's splits; what is scored on the way is val, if it is not empty."""
-    spans = run.record.spans
-    train, held_out = (
-        run.vocabulary.encode(spans.of_text(text, split), unknown="replace")
-        for split in ("train", "val")
-    )
-    return Session(run, model, train, held_out, text, snapshot)
-
-
-def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any]) -> Session:
-    """The session of an interrupted run, where it stopped.
-
-    Args:
-        changes: settings to change; only those of RESUMABLE can.
-
-    Raises:
-        RunError: the run, or its text, is not what it was.
-        UsageError: a setting that cannot change, or a run that is finished.
-    """
-    for setting in changes:
-        if setting not in RESUMABLE:
-            raise SettingError(
-                setting,
-                f"cannot change when a run goes on; {', '.join(RESUMABLE)} can.",
-            )
-    weights, tensors, scalars = run.load_last()
-    snapshot = Snapshot.from_arrays(weights, tensors, scalars)
-    settings = overridden(run.record.settings, **changes)
-    config = settings.train
-    if (
-        finished(config.max_steps, snapshot.counters.step)
-        or finished(config.epochs, snapshot.counters.epoch)
-        or finished(config.max_minutes, snapshot.counters.seconds / 60)
-    ):
-        raise UsageError(
-            f"The run '{run.name}' is finished: {snapshot.counters.step:,} steps.",
-            "To train it longer, give a higher --max-steps, --epochs or --max-minutes.",
-        )
-    text = corpus_of(run).text
-    where = choose_device(device)
-    model = LanguageModel(settings.model, choose_backend(settings.model, backend)).to(where)
-    # A run that diverged is resumed by someone who knows, perhaps with another learning rate.
-    snapshot.counters.rollbacks = 0
-    run.update(train=settings.train.to_json(), device=str(where), backend=model.rnn.backend)
-    run.forget_metrics_after(snapshot.counters.step)
-    return assemble(run, model, text, snapshot)
-
-
-def finished(limit: float | None, reached: float) -> bool:
-    return limit is not None and reached >= limit
 
 
 def corpus_of(run: RunDirectory) -> Corpus:

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from charlm import __version__
 from charlm.cli import console
 from charlm.cli.corpus import corpus_app
 from charlm.cli.evaluate import evaluate
@@ -17,6 +16,7 @@ from charlm.cli.runs import runs_app
 from charlm.cli.train import train
 from charlm.cli.vocab import vocab
 from charlm.errors import CharlmError
+from charlm.version import __version__
 
 app = typer.Typer(
     name="charlm",

@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from charlm.errors import CharlmError, SettingError
 
@@ -29,7 +29,9 @@ def write(text: str) -> None:
 
 def say(text: str) -> None:
     """A message to standard error."""
-    terminal(stderr=True).print(text, soft_wrap=True)
+    # Lines that no terminal shows stay whole, for whoever searches them.
+    console = terminal(stderr=True)
+    console.print(text, soft_wrap=not console.is_terminal)
 
 
 def fail(error: CharlmError) -> None:
@@ -56,14 +58,23 @@ def finite(value: Any) -> Any:
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", left: int = 1
 ) -> None:
-    """A table to standard output; the first `left` columns are aligned left, the others right."""
+    """A table to standard output.
+
+    Args:
+        title: a line above it.
+        left: how many columns, from the first on, are aligned left; the others are right.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    if title:
+        terminal().print(title, soft_wrap=True)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index < left else "right", overflow="fold")
+        # Text may wrap; figures never do.
+        justify: Literal["left", "right"] = "left" if index < left else "right"
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=justify == "right")
     for row in rows:
         made.add_row(*(Text(visible(str(cell))) for cell in row))
     terminal().print(made)

@@ -31,8 +31,9 @@ def generate(
     The same run and --seed give the same text. Several samples come one after another, each
     ended by a line end.
     """
-    from charlm.api import load, sampling_config
+    from charlm.api import load
     from charlm.generation.sampler import chosen_seed
+    from charlm.run import sampling_config
 
     # NumPy on the CPU is fastest for a few texts, and starts at once.
     device = "cpu" if device == "auto" else device

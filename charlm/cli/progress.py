@@ -14,6 +14,7 @@ from charlm.session import Notice, Prepared, Sampled, SessionEvent
 from charlm.training.events import Evaluated, Progressed, RolledBack
 
 PLAIN_SECONDS = 5.0
+BAR = 10
 
 
 class Remaining(ProgressColumn):
@@ -21,7 +22,7 @@ class Remaining(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         figures: list[str] = task.fields["figures"]
-        room = console.terminal(stderr=True).width - 24
+        room = console.terminal(stderr=True).width - BAR - len("100%  ")
         while figures and sum(len(each) + 2 for each in figures) > room:
             figures = figures[:-1]
         return Text("  ".join(figures))
@@ -45,7 +46,7 @@ class TrainingDisplay:
         self.headed = False
         self.progress = Progress(
             TextColumn("{task.percentage:>3.0f}%"),
-            BarColumn(bar_width=14),
+            BarColumn(bar_width=BAR),
             Remaining(),
             console=self.console,
             transient=True,
@@ -101,7 +102,10 @@ class TrainingDisplay:
             self._progressed(event)
         elif isinstance(event, Evaluated):
             if not self.headed:
-                self.say(f"{'step':>8} {'train':>7} {'held out':>9} {'perplexity':>11} {'bits':>6}")
+                self.say(
+                    f"{'step':>8} {'train':>7} {'held out':>9} {'perplexity':>11} {'bits':>6}"
+                    "  (nats and bits per character)"
+                )
                 self.headed = True
             self.say(evaluation_line(event))
         elif isinstance(event, Sampled):
@@ -115,7 +119,7 @@ class TrainingDisplay:
             )
 
     def say(self, text: str | Text) -> None:
-        self.console.print(text, soft_wrap=True)
+        self.console.print(text, soft_wrap=not self.console.is_terminal)
 
     def _progressed(self, event: Progressed) -> None:
         figures = [

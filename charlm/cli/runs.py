@@ -34,11 +34,11 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
         console.say(f"There is no run in '{folder}' yet. Make one: charlm train")
     else:
         console.table(
-            ("name", "cell", "parameters", "perplexity", "bits/char", "status", "created"),
+            ("name", "cell", "parameters", "perplexity", "bits/char", "status", "created (UTC)"),
             (
                 (
                     row["name"],
-                    f"{row['cell']} {row['num_layers']}×{row['hidden_size']}",
+                    size_of(row),
                     f"{row['parameters']:,}",
                     console.number(row["perplexity"]),
                     console.number(row["bits_per_character"]),
@@ -49,6 +49,12 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
             ),
             left=2,
         )
+
+
+def size_of(row: dict[str, Any]) -> str:
+    """Such as "gru 384" or "lstm 2×512"."""
+    layers = f"{row['num_layers']}×" if row["num_layers"] > 1 else ""
+    return f"{row['cell']} {layers}{row['hidden_size']}"
 
 
 def summary(run: "RunDirectory") -> dict[str, Any]:

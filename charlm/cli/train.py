@@ -15,7 +15,7 @@ from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
-    from charlm.api import Run
+    from charlm.run import Run
 
 
 @settings_options(PRESETS[DEFAULT_PRESET], Text=DataConfig, Model=ModelConfig, Training=TrainConfig)

@@ -88,6 +88,11 @@ class Vocabulary:
         table[points] = np.arange(1, len(self))
         return table
 
+    @property
+    def likely_beginning(self) -> str:
+        """What a text may go on from if nobody says: a line end, a space, else the commonest."""
+        return next((each for each in "\n " if each in self), self.characters[0])
+
     def unknown(self, text: str) -> dict[str, int]:
         """The characters of `text` that have no id, with their counts, most frequent first."""
         points, counts = np.unique(code_points(text), return_counts=True)

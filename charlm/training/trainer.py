@@ -4,15 +4,13 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from charlm.config import TrainConfig
 from charlm.errors import RunError
-from charlm.metrics import Score
-from charlm.rnn.cells import State
 from charlm.seeds import Stream, derived_seed
 from charlm.training.events import Evaluated, Event, Progressed, RolledBack, Stopped
 from charlm.training.optimization import make_optimizer, scheduled_rate
@@ -25,6 +23,7 @@ from charlm.training.state import (
     restore_optimizer,
     restore_random,
 )
+from charlm.training.task import Task, never
 
 EVALUATIONS = 10
 MOST_ROLLBACKS = 3
@@ -35,32 +34,6 @@ REPORT_SECONDS = 0.2
 LOSS, NORM, WORST, EPOCH_LOSS, LAST_EPOCH = range(5)
 
 
-class Task(Protocol):
-    """What is trained: a model, its batches, its loss, its score."""
-
-    items_per_step: int
-
-    @property
-    def model(self) -> nn.Module:
-        """What is trained."""
-
-    def load_epoch(self, epoch: int) -> int:
-        """Lay out an epoch; returns its number of steps."""
-
-    def initial_state(self) -> State:
-        """Recurrent state before an epoch's first window."""
-
-    def loss(self, window: int, state: State) -> tuple[Tensor, State]:
-        """Mean nats per item of a window of the epoch, and the recurrent state after it."""
-
-    def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
-        """Score of what is held out; None once `should_stop` says yes."""
-
-    @property
-    def holds_out(self) -> bool:
-        """Whether there is anything to evaluate on."""
-
-
 class Reported(NamedTuple):
     """Where the last report left off: steps and totals since the last evaluation, and when."""
 
@@ -68,10 +41,6 @@ class Reported(NamedTuple):
     loss: float
     norm: float
     at: float
-
-
-def never() -> bool:
-    return False
 
 
 class Trainer:
