@@ -56,9 +56,9 @@ def begin(
     text = splits.of_text(corpus.text, "train")
     if parent is None:
         vocabulary = Vocabulary.build(text, settings.data.min_count)
-        model_config = replace(settings.model, vocabulary_size=len(vocabulary))
-        if len(vocabulary) == 1:
+        if not vocabulary.characters:
             raise SettingError("min_count", "leaves no character in the vocabulary.")
+        model_config = replace(settings.model, vocabulary_size=len(vocabulary))
     else:
         vocabulary = parent.vocabulary
         model_config = inherited(parent, explicit)

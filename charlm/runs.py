@@ -97,7 +97,10 @@ class RunDirectory:
         for name in ("best", "last"):
             recover_folder(path / name)
         record = Record.from_json(read(path / "run.json"), path / "run.json")
-        vocabulary = Vocabulary.from_json(read(path / "vocabulary.json"))
+        try:
+            vocabulary = Vocabulary.from_json(read(path / "vocabulary.json"))
+        except ValueError as error:
+            raise RunError(f"'{path / 'vocabulary.json'}' is damaged: {error}.") from None
         if len(vocabulary) != record.model["vocabulary_size"]:
             raise RunError(
                 f"'{path / 'vocabulary.json'}' has {len(vocabulary)} entries where the model has "

@@ -21,7 +21,8 @@ from charlm.text.vocabulary import Ids
 from charlm.training.events import Evaluated, Event, RolledBack, Stopped
 from charlm.training.language_modeling import LanguageModeling
 from charlm.training.state import Snapshot
-from charlm.training.trainer import Trainer, never
+from charlm.training.task import never
+from charlm.training.trainer import Trainer
 
 SAMPLE = SamplingConfig(temperature=0.7, length=72, seed=0)
 SAVE_SECONDS = 60.0

@@ -1,5 +1,6 @@
 """The program `charlm`: its commands, and how it ends."""
 
+import io
 import os
 import signal
 import sys
@@ -60,15 +61,16 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     signal.signal(signal.SIGINT, interrupt)
+    # Text goes in and out as UTF-8, whatever the locale calls itself.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    if arguments is None:
+        arguments = [os.fsencode(each).decode("utf-8", "surrogateescape") for each in sys.argv[1:]]
     try:
         app(arguments, prog_name="charlm")
     except CharlmError as error:
         console.fail(error)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read the output has seen enough. Python would complain once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
             console.say("Out of memory. Use a smaller --batch-size, --seq-length or --hidden-size.")

@@ -2,10 +2,11 @@
 
 import json
 import math
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from charlm.errors import CharlmError, SettingError
 
@@ -18,13 +19,22 @@ def terminal(stderr: bool = False) -> "Console":
     """Rich's console; it interprets no markup in what it is given."""
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # A file or a pipe is as wide as what is written to it.
+        console.width = 10_000
+    return console
 
 
 def write(text: str) -> None:
-    """Text to standard output as it is, at once."""
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
-    sys.stdout.buffer.flush()
+    """Text to standard output as it is, at once; whoever closes the pipe has seen enough."""
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
 
 
 def say(text: str) -> None:
@@ -56,13 +66,18 @@ def finite(value: Any) -> Any:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", left: int = 1
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    title: str = "",
+    left: Collection[str] = (),
+    wrap: Collection[str] = (),
 ) -> None:
     """A table to standard output.
 
     Args:
         title: a line above it.
-        left: how many columns, from the first on, are aligned left; the others are right.
+        left: columns aligned left; the others are aligned right.
+        wrap: columns aligned left that may go over several lines where room is scarce.
     """
     from rich import box
     from rich.table import Table
@@ -71,10 +86,11 @@ def table(
     if title:
         terminal().print(title, soft_wrap=True)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, column in enumerate(columns):
-        # Text may wrap; figures never do.
-        justify: Literal["left", "right"] = "left" if index < left else "right"
-        made.add_column(column, justify=justify, overflow="fold", no_wrap=justify == "right")
+    for column in columns:
+        if column in wrap:
+            made.add_column(column, overflow="fold")
+        else:
+            made.add_column(column, justify="left" if column in left else "right", no_wrap=True)
     for row in rows:
         made.add_row(*(Text(visible(str(cell))) for cell in row))
     terminal().print(made)

@@ -37,7 +37,8 @@ def list_corpora(json: Json = False) -> None:
     console.table(
         ("name", "here", "bytes", "title"),
         ((row["name"], row["here"], f"{row['bytes']:,}", row["title"]) for row in rows),
-        left=2,
+        left=("name", "here"),
+        wrap=("title",),
     )
 
 

@@ -72,7 +72,7 @@ def evaluate(
                     )
                     for line in result.lines
                 ),
-                left=0,
+                wrap=("text",),
             )
         console.facts(
             [

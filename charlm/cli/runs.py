@@ -34,7 +34,7 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
         console.say(f"There is no run in '{folder}' yet. Make one: charlm train")
     else:
         console.table(
-            ("name", "cell", "parameters", "perplexity", "bits/char", "status", "created (UTC)"),
+            ("name", "cell", "parameters", "perplexity", "bits", "status", "created (UTC)"),
             (
                 (
                     row["name"],
@@ -47,7 +47,7 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
                 )
                 for row in rows
             ),
-            left=2,
+            left=("name", "cell", "status"),
         )
 
 
@@ -120,7 +120,6 @@ def show(
             )
             for row in found.metrics()
         ),
-        left=0,
     )
 
 
@@ -160,7 +159,7 @@ def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
         for name in names
         if name in always or len({str(column.get(name)) for column in columns}) > 1
     ]
-    console.table(rows[0], rows[1:])
+    console.table(rows[0], rows[1:], left=(rows[0][0],))
     if len({column["sha256"] + column["normalization"] for column in columns}) > 1:
         console.say("These runs were trained on different texts: their scores do not compare.")
 

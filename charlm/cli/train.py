@@ -115,6 +115,7 @@ def conclude(trained: "Run", json: bool) -> None:
         console.table(
             ("model", "perplexity", "bits/char"),
             rows,
+            left=("model",),
             title=f"Held-out text ({split}), {characters:,} characters{chosen}",
         )
     if result["train_perplexity"] is not None:

@@ -65,5 +65,4 @@ def vocab(
         ),
         title=f"{text.name} ({text.normalization}): {characters:,} characters, "
         f"{len(vocabulary):,} entries",
-        left=0,
     )

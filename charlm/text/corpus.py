@@ -154,6 +154,9 @@ def decode(content: bytes, label: str, encoding: str) -> str:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
+        # Text has no NUL bytes; what has them is better called by its name.
+        if b"\0" in content:
+            raise binary(label, content.find(b"\0")) from None
         raise CorpusError(
             f"'{label}' is not {encoding} text: byte 0x{content[error.start]:02X} "
             f"at offset {error.start:,} cannot stand there.",
@@ -162,12 +165,15 @@ def decode(content: bytes, label: str, encoding: str) -> str:
     except (LookupError, UnicodeError):
         raise SettingError("encoding", f"'{encoding}' is not known, or does not fit.") from None
     if "\0" in text:
-        offset = content.find(b"\0")
-        raise CorpusError(
-            f"'{label}' has a NUL byte at offset {offset:,}: it is binary, or text in utf-16.",
-            "Give a text file, or name its encoding with --encoding, for example utf-16.",
-        )
+        raise binary(label, content.find(b"\0"))
     return text.removeprefix("\ufeff")
+
+
+def binary(label: str, offset: int) -> CorpusError:
+    return CorpusError(
+        f"'{label}' has a NUL byte at offset {offset:,}: it is binary, or text in utf-16.",
+        "Give a text file, or name its encoding with --encoding, for example utf-16.",
+    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charlm.errors import RunError, UnknownCharacterError, look_up
+from charlm.errors import UnknownCharacterError, look_up
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
 
@@ -138,12 +138,13 @@ class Vocabulary:
         """The inverse of `to_json`.
 
         Raises:
-            RunError: the content is not what `to_json` writes.
+            ValueError: the content is not what `to_json` writes.
         """
         try:
-            return cls(**json.loads(content))
-        except (TypeError, ValueError) as error:
-            raise RunError(f"The vocabulary is damaged: {error}.") from None
+            values = json.loads(content)
+            return cls(values["characters"], values["counts"], values["unknown_count"])
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"no vocabulary ({error})") from None
 
 
 def describe(unknown: dict[str, int], most: int = 12) -> str:

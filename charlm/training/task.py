@@ -1,4 +1,4 @@
-"""What a trainer is handed: it knows windows, losses and scores, and nothing of what they are of."""
+"""What a trainer is handed: windows, losses and scores, whatever they are of."""
 
 from collections.abc import Callable
 from typing import Protocol

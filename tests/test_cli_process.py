@@ -1,0 +1,136 @@
+"""The program as a process: signals, pipes, start-up."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CHARLM = (sys.executable, "-m", "charlm")
+SMALL = ("--hidden-size", "16", "--batch-size", "4", "--seq-length", "16", "--precision", "fp32")
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*CHARLM, *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+def wait_for(path: Path, seconds: float = 60.0) -> None:
+    limit = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < limit, f"{path} never came"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_names_the_command_that_goes_on(tmp_path: Path, number: int) -> None:
+    process = subprocess.Popen(
+        [*CHARLM, "train", "--run", "cut", "--max-steps", "100000", "--eval-every", "20", *SMALL],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(tmp_path / "runs/cut/last")
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert "charlm train --resume cut" in err
+    assert "Traceback" not in err
+    counters = json.loads((tmp_path / "runs/cut/last/training.json").read_text())["counters"]
+    assert json.loads((tmp_path / "runs/cut/run.json").read_text())["status"] == "interrupted"
+    more = str(counters["step"] + 5)
+    resumed = run("train", "--resume", "cut", "--max-steps", more, "--json", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["steps"] == int(more)
+
+
+def test_a_signal_before_training_leaves_nothing(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*CHARLM, "train", "-", "--run", "cut"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    # It waits for its text, which never comes.
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
+    assert run("train", "--run", "r", "--max-steps", "2", *SMALL, cwd=tmp_path).returncode == 0
+    for arguments in (
+        ("generate", "--length", "1000000"),
+        ("generate", "--length", "1000", "--num-samples", "300"),
+    ):
+        process = subprocess.Popen(
+            [*CHARLM, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert len(process.stdout.read(100)) == 100
+        process.stdout.close()
+        assert process.stderr is not None
+        err = process.stderr.read()
+        process.stderr.close()
+        assert process.wait(timeout=60) == 0
+        assert err == b""
+
+
+def test_generated_text_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    text = "ёжик в тумане 👍\n" * 30
+    (tmp_path / "book.txt").write_text(text, encoding="utf-8")
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    trained = subprocess.run(
+        [*CHARLM, "train", "book.txt", "--max-steps", "2", *SMALL],
+        cwd=tmp_path, env=environment, capture_output=True,
+    )  # fmt: skip
+    assert trained.returncode == 0, trained.stderr
+    made = subprocess.run(
+        [*CHARLM, "generate", "--prefix", "ёж", "--seed", "1"],
+        cwd=tmp_path, env=environment, capture_output=True,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.decode("utf-8").startswith("ёж")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("train", "--help"),
+        ("generate", "--help"),
+        ("corpus", "list"),
+        ("runs", "list"),
+        ("vocab",),
+        ("generate", "--run", "there"),
+    ],
+)
+def test_what_needs_no_torch_imports_none(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    if "there" in arguments:
+        run("train", "--run", "there", "--max-steps", "1", *SMALL, cwd=tmp_path)
+    code = (
+        "import sys\n"
+        "from charlm.cli import main\n"
+        "try:\n"
+        f"    main({list(arguments)!r})\n"
+        "finally:\n"
+        "    assert 'torch' not in sys.modules\n"
+        "    assert '--help' not in sys.argv or 'numpy' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_charlm_imports_no_torch() -> None:
+    code = "import charlm, sys; assert 'torch' not in sys.modules; assert charlm.train"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
