@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
+from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.presets import DEFAULT_PRESET, resolve
 from charlm.run import Run, Source
 from charlm.runs import check_free, find_run, free_name, runs_folder
@@ -26,7 +27,7 @@ def train(
     listener: "Listener | None" = None,
     should_stop: Callable[[], bool] | None = None,
     report: Report | None = None,
-    **settings: Any,
+    **settings: Unpack[SettingsKeywords],
 ) -> Run:
     """Train a model on a text and keep it as a run.
 
@@ -89,7 +90,7 @@ def resume(
     backend: str = "auto",
     listener: "Listener | None" = None,
     should_stop: Callable[[], bool] | None = None,
-    **settings: Any,
+    **settings: Unpack[LimitKeywords],
 ) -> Run:
     """Go on with an interrupted run, or train a finished one longer.
 

@@ -11,6 +11,7 @@ import torch
 from charlm.config import ModelConfig
 from charlm.device import choose_device, choose_precision
 from charlm.errors import SettingError, UsageError
+from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
 from charlm.presets import Settings, overridden
 from charlm.record import Record
@@ -24,7 +25,7 @@ from charlm.training.state import Snapshot
 from charlm.version import __version__
 
 IDENTITY = ("cell", "hidden_size", "num_layers", "embedding_size", "tie_weights", "reset_after")
-RESUMABLE = ("epochs", "max_steps", "max_minutes", "patience", "eval_every", "learning_rate")
+RESUMABLE = tuple(LimitKeywords.__annotations__)
 
 
 def begin(

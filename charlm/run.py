@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError, UsageError
 from charlm.generation.engines import Engine, NumpyEngine, TorchEngine
 from charlm.generation.sampler import sample_texts, stream_text
+from charlm.keywords import SamplingKeywords
 from charlm.runs import RunDirectory
 from charlm.scoring import Evaluation
 from charlm.text.corpus import Corpus, open_corpus
@@ -105,7 +106,7 @@ class Run:
         *,
         unknown: str = "error",
         device: str = "cpu",
-        **sampling: Any,
+        **sampling: Unpack[SamplingKeywords],
     ) -> str:
         """The prefix and what the model writes after it.
 
@@ -127,7 +128,7 @@ class Run:
         *,
         unknown: str = "error",
         device: str = "cpu",
-        **sampling: Any,
+        **sampling: Unpack[SamplingKeywords],
     ) -> Iterator[str]:
         """`generate`, piece by piece as it is drawn."""
         config = sampling_config(**sampling)
@@ -142,7 +143,7 @@ class Run:
         *,
         unknown: str = "error",
         device: str = "cpu",
-        **sampling: Any,
+        **sampling: Unpack[SamplingKeywords],
     ) -> list[str]:
         """As many texts as `num_samples` says, drawn side by side."""
         config = sampling_config(**sampling)
@@ -206,7 +207,7 @@ class Run:
         return Evaluation(corpus.name, split, text, nats, missing, corpus.lossless)
 
 
-def sampling_config(**sampling: Any) -> SamplingConfig:
+def sampling_config(**sampling: Unpack[SamplingKeywords]) -> SamplingConfig:
     for name in sampling:
         if name not in SamplingConfig.names():
             raise SettingError(name, f"is no setting of: {', '.join(SamplingConfig.names())}.")

@@ -121,20 +121,21 @@ class Trainer:
             evaluate = self._evaluation_due(finished)
             interrupted = should_stop()
             if evaluate or interrupted or self._report_due():
+                event: Event | None
                 if not self._healthy():
-                    yield self._roll_back()
-                    if self.counters.rollbacks > MOST_ROLLBACKS:
-                        yield self._stopped("diverged")
-                        return
+                    event = self._roll_back()
                 elif interrupted:
-                    yield self._stopped("interrupted")
-                    return
+                    event = self._stopped("interrupted")
                 elif evaluate:
-                    evaluated = self._evaluate(should_stop)
-                    if evaluated is not None:
-                        yield evaluated
+                    event = self._evaluate(should_stop)
                 else:
-                    yield self._progressed()
+                    event = self._progressed()
+                if self.counters.rollbacks > MOST_ROLLBACKS:
+                    event = self._stopped("diverged")
+                if event is not None:
+                    yield event
+                if isinstance(event, Stopped):
+                    return
             elif finished:
                 yield self._stopped("patience" if self.out_of_patience else "done")
                 return
@@ -211,9 +212,10 @@ class Trainer:
             return None
         improved = True
         if score is not None:
-            nats = score.nats_per_character
-            if not math.isfinite(nats):
+            # Weights may be finite and yet so large that they say nothing.
+            if not math.isfinite(score.perplexity):
                 return self._roll_back()
+            nats = score.nats_per_character
             improved = counters.best is None or nats < counters.best
             counters.best = nats if improved else counters.best
             counters.stale = 0 if improved else counters.stale + 1

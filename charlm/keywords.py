@@ -1,0 +1,68 @@
+"""The settings as keyword arguments, for editors and type checkers.
+
+They repeat the fields of `charlm.config`, where each is described; a test holds the two together.
+"""
+
+from typing import TypedDict
+
+
+class SettingsKeywords(TypedDict, total=False):
+    """Fields of DataConfig, ModelConfig and TrainConfig."""
+
+    normalize: str | None
+    encoding: str
+    min_count: int
+    val_fraction: float
+    test_fraction: float
+    train_characters: int | None
+    cell: str
+    hidden_size: int
+    num_layers: int
+    embedding_size: int
+    tie_weights: bool
+    reset_after: bool
+    dropout: float
+    output_dropout: float
+    weight_drop: float
+    batch_size: int
+    seq_length: int
+    sampling: str
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    warmup_steps: int
+    weight_decay: float
+    momentum: float
+    clip_norm: float
+    initialization: str
+    epochs: int | None
+    max_steps: int | None
+    max_minutes: float | None
+    eval_every: int | None
+    patience: int | None
+    precision: str
+    seed: int
+
+
+class LimitKeywords(TypedDict, total=False):
+    """What can change when a run goes on."""
+
+    epochs: int | None
+    max_steps: int | None
+    max_minutes: float | None
+    patience: int | None
+    eval_every: int | None
+    learning_rate: float
+
+
+class SamplingKeywords(TypedDict, total=False):
+    """Fields of SamplingConfig."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    length: int
+    num_samples: int
+    stop: str | None
+    seed: int | None

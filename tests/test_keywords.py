@@ -1,0 +1,30 @@
+"""The keyword arguments of the Python interface are the fields of the configurations."""
+
+from dataclasses import fields
+from typing import get_type_hints
+
+import pytest
+
+from charlm.config import Config, DataConfig, ModelConfig, SamplingConfig, TrainConfig
+from charlm.keywords import LimitKeywords, SamplingKeywords, SettingsKeywords
+
+
+def types(*configs: type[Config]) -> dict[str, object]:
+    every = {each.name: each.type for config in configs for each in fields(config)}
+    return {name: kind for name, kind in every.items() if name != "vocabulary_size"}
+
+
+@pytest.mark.parametrize(
+    ("keywords", "configs"),
+    [
+        (SettingsKeywords, (DataConfig, ModelConfig, TrainConfig)),
+        (SamplingKeywords, (SamplingConfig,)),
+    ],
+)
+def test_keywords_are_the_fields(keywords: type, configs: tuple[type[Config], ...]) -> None:
+    assert get_type_hints(keywords) == types(*configs)
+
+
+def test_limits_are_training_settings() -> None:
+    hints, theirs = get_type_hints(LimitKeywords), types(TrainConfig)
+    assert hints == {name: theirs[name] for name in hints}
