@@ -77,7 +77,9 @@ def xz(train: str, held_out: str) -> Score:
     """What `held_out` adds to the size of `train` under xz -9e, in nats."""
 
     def size(text: str) -> int:
-        return len(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
+        return len(
+            lzma.compress(text.encode("utf-8", "surrogatepass"), preset=9 | lzma.PRESET_EXTREME)
+        )
 
     extra_bytes = size(train + held_out) - size(train)
     return Score(extra_bytes * 8 * math.log(2), len(held_out) - 1)

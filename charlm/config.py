@@ -58,12 +58,14 @@ class Config:
 
 def check(name: str, kind: Any, value: Any, metadata: Any) -> None:
     """Raise SettingError unless `value` is of type `kind` and within the ranges of `metadata`."""
-    if not isinstance(value, kind | int if isinstance(0.0, kind) else kind):
+    # A whole number is a number; True and False, which Python calls numbers, are none.
+    wanted = kind | int if isinstance(0.0, kind) else kind
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
         raise SettingError(name, f"cannot be {value!r}.")
     choices = metadata["choices"]
     if choices and value not in choices:
         raise SettingError(name, f"must be {' or '.join(choices)}, not '{value}'.")
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if kind is bool or not isinstance(value, int | float):
         return
     holds = {
         "at least": (metadata["minimum"], operator.ge),
@@ -72,7 +74,8 @@ def check(name: str, kind: Any, value: Any, metadata: Any) -> None:
         "below": (metadata["below"], operator.lt),
     }
     limits = {words: (limit, test) for words, (limit, test) in holds.items() if limit is not None}
-    if not math.isfinite(value) or not all(test(value, at) for at, test in limits.values()):
+    infinite = isinstance(value, float) and not math.isfinite(value)
+    if infinite or not all(test(value, at) for at, test in limits.values()):
         wanted = " and ".join(f"{words} {limit}" for words, (limit, _) in limits.items())
         raise SettingError(name, f"must be {wanted or 'finite'}, not {value}.")
 

@@ -19,7 +19,8 @@ from charlm.rnn.stack import choose_backend
 from charlm.rnn.windows import fit
 from charlm.runs import RunDirectory
 from charlm.session import Listener, Notice, Session, corpus_of
-from charlm.text.corpus import Corpus, Splits, count
+from charlm.text.corpus import Corpus
+from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import UNKNOWN, Vocabulary, describe
 from charlm.training.state import Snapshot
 from charlm.version import __version__

@@ -1,5 +1,6 @@
 """Named sets of settings."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,9 +73,8 @@ def resolve(preset: str = DEFAULT_PRESET, **overrides: Any) -> Settings:
         values = {name: value for name, value in values.items() if name not in LIMITS}
     values |= overrides
     sections: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    check_names(values)
     for name, value in values.items():
-        if name not in NAMES:
-            raise SettingError(name, f"is no setting. {suggestion(NAMES, name)}")
         sections[NAMES[name]][name] = value
     return Settings(
         DataConfig(**sections["data"]),
@@ -83,8 +83,16 @@ def resolve(preset: str = DEFAULT_PRESET, **overrides: Any) -> Settings:
     )
 
 
+def check_names(values: Iterable[str]) -> None:
+    """Raise SettingError for the first name that is no setting's."""
+    for name in values:
+        if name not in NAMES:
+            raise SettingError(name, f"is no setting. {suggestion(NAMES, name)}")
+
+
 def overridden(settings: Settings, **overrides: Any) -> Settings:
     """The same settings with those given by name in their place; names as in `resolve`."""
+    check_names(overrides)
     changed: dict[str, Any] = {}
     for section, config in SECTIONS.items():
         mine = {name: value for name, value in overrides.items() if name in config.names()}

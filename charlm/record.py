@@ -8,7 +8,7 @@ from typing import Any
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import CharlmError, RunError
 from charlm.presets import Settings
-from charlm.text.corpus import Splits
+from charlm.text.splits import Splits
 
 FORMAT = 1
 

@@ -1,5 +1,6 @@
 """Scoring a text with a run, and what the score is made of."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,15 +48,17 @@ class Evaluation:
         """Bits for each byte of UTF-8; None where something was normalized away or unknown."""
         if not self.lossless or self.unknown_characters or not len(self.surprise):
             return None
-        return self.score.bits_per(len(self.text[1:].encode()))
+        return self.score.bits_per(len(self.text[1:].encode("utf-8", "surrogatepass")))
 
     @property
     def lines(self) -> list[LineScore]:
         """The score line by line; the very first character, which nothing predicts, is in none."""
         lines, start = [], 0
-        for number, line in enumerate(self.text.splitlines(keepends=True), 1):
+        for number, line in enumerate(re.findall(r"[^\n]*\n|[^\n]+", self.text), 1):
             span = self.surprise[max(start - 1, 0) : start + len(line) - 1]
-            lines.append(LineScore(number, line.rstrip("\n"), Score(float(span.sum()), len(span))))
+            lines.append(
+                LineScore(number, line.removesuffix("\n"), Score(float(span.sum()), len(span)))
+            )
             start += len(line)
         return lines
 

@@ -21,10 +21,10 @@ def distribution(logits: Floats, config: SamplingConfig) -> npt.NDArray[np.float
     logits[:, UNKNOWN_ID] = -np.inf
     if config.temperature == 0:
         return np.asarray(np.eye(logits.shape[1])[logits.argmax(axis=1)])
-    # Subtracting first keeps a tiny temperature from overflowing.
-    probabilities: npt.NDArray[np.float64] = np.exp(
-        (logits - logits.max(axis=1, keepdims=True)) / config.temperature
-    )
+    # Differences, which a tiny temperature sends to -inf, where exp is zero, and never to +inf.
+    with np.errstate(over="ignore"):
+        scaled = (logits - logits.max(axis=1, keepdims=True)) / config.temperature
+    probabilities: npt.NDArray[np.float64] = np.exp(scaled)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     if config.top_k:
         probabilities = top_k(probabilities, config.top_k)
@@ -48,7 +48,6 @@ def top_p(probabilities: Floats, p: float) -> npt.NDArray[np.float64]:
     before = np.cumsum(ranked, axis=1) - ranked
     kept = np.empty(probabilities.shape, dtype=bool)
     np.put_along_axis(kept, order, before < p, axis=1)
-    kept[np.arange(len(kept)), order[:, 0]] = True
     return keep(probabilities, kept)
 
 

@@ -1,4 +1,4 @@
-"""A text, where it came from, and the spans it is split into."""
+"""A text, and where it came from."""
 
 import glob
 import hashlib
@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from charlm.config import DataConfig
 from charlm.errors import CorpusError, SettingError, look_up, suggestion
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
 from charlm.text.download import Report, fetch
@@ -15,7 +15,6 @@ from charlm.text.normalize import NORMALIZATIONS
 
 STDIN = "-"
 SUFFIXES = (".txt", ".text", ".md")
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -69,36 +68,62 @@ def open_corpus(
     if source is None:
         source = DEFAULT_CORPUS
     given = [str(source)] if isinstance(source, str | Path) else [str(each) for each in source]
-    if len(given) == 1 and given[0] in CATALOG:
-        entry = CATALOG[given[0]]
-        name, normalization = entry.name, normalization or entry.normalization
-        recorded, pieces = given, [(entry.name, fetch(entry, report).read_bytes())]
-    elif given == [STDIN]:
-        name, recorded, pieces = "stdin", given, [("standard input", sys.stdin.buffer.read())]
-    else:
-        paths = [path for each in given for path in text_files(each)]
-        name = Path(given[0]).stem if len(paths) == 1 else Path(given[0]).parent.name or "texts"
-        if len(given) == 1 and Path(given[0]).is_dir():
-            name = Path(given[0]).resolve().name
-        recorded = [str(path.resolve()) for path in paths]
-        pieces = [(str(path), read_bytes(path)) for path in paths]
-    normalization = normalization or "none"
+    pieces = [piece for each in given for piece in read_source(each, report)]
+    if not pieces:
+        raise CorpusError("No text was given.", "Name a file, a folder or a corpus.")
+    if normalization is None:
+        named = len(given) == 1 and given[0] in CATALOG
+        normalization = CATALOG[given[0]].normalization if named else "none"
     normalize = look_up(NORMALIZATIONS, normalization, "normalization")
-    raw = "".join(decode(content, label, encoding) for label, content in pieces)
+    raw = "".join(decode(piece.content, piece.label, encoding) for piece in pieces)
     if not raw:
-        raise CorpusError(f"{pieces[0][0]} is empty.", "Give a text with something in it.")
+        raise CorpusError(f"{pieces[0].label} is empty.", "Give a text with something in it.")
     unix = raw.replace("\r\n", "\n").replace("\r", "\n")
     text = normalize(unix)
-    notes = []
-    if unix != raw:
-        notes.append("Line ends were \\r\\n or \\r; they are read as \\n.")
+    name = name_of(given, pieces)
     if not text:
         raise CorpusError(
             f"Nothing of {name} is left after the normalization '{normalization}'.",
             "Use --normalize none.",
         )
-    digest = hashlib.sha256(b"".join(content for _, content in pieces)).hexdigest()
-    return Corpus(name, text, normalization, digest, tuple(recorded), text == raw, tuple(notes))
+    return Corpus(
+        name,
+        text,
+        normalization,
+        hashlib.sha256(b"".join(piece.content for piece in pieces)).hexdigest(),
+        tuple(piece.source for piece in pieces),
+        text == raw,
+        () if unix == raw else ("Line ends were \\r\\n or \\r; they are read as \\n.",),
+    )
+
+
+class Piece(NamedTuple):
+    """One of the texts that a corpus is made of: for messages, as read, and for reading again."""
+
+    label: str
+    content: bytes
+    source: str
+
+
+def read_source(given: str, report: Report | None) -> list[Piece]:
+    """What one name, path, folder, glob or "-" stands for."""
+    if given == STDIN:
+        return [Piece("standard input", sys.stdin.buffer.read(), STDIN)]
+    if given in CATALOG:
+        return [Piece(given, fetch(CATALOG[given], report).read_bytes(), given)]
+    return [Piece(str(p), read_bytes(p), str(p.resolve())) for p in text_files(given)]
+
+
+def name_of(given: list[str], pieces: list[Piece]) -> str:
+    """What to call a corpus: a catalog name, "stdin", a file's or a folder's name."""
+    if len(given) == 1 and given[0] in CATALOG:
+        return given[0]
+    if given == [STDIN]:
+        return "stdin"
+    if len(given) == 1 and Path(given[0]).expanduser().is_dir():
+        return Path(given[0]).expanduser().resolve().name
+    first = Path(pieces[0].source)
+    return first.stem if len(pieces) == 1 else first.parent.name or "texts"
 
 
 def text_files(given: str) -> Iterator[Path]:
@@ -107,8 +132,17 @@ def text_files(given: str) -> Iterator[Path]:
     Raises:
         CorpusError: there are none.
     """
-    path = Path(given).expanduser()
-    if path.is_dir():
+    missing = CorpusError(
+        f"There is no file and no corpus called '{given}'.", suggestion(CATALOG, given)
+    )
+    try:
+        path = Path(given).expanduser()
+        is_dir, exists = path.is_dir(), path.exists()
+    except PermissionError:
+        raise CorpusError(f"Cannot read '{given}': permission denied.") from None
+    except (OSError, RuntimeError):
+        raise missing from None
+    if is_dir:
         found = sorted(
             each
             for each in path.rglob("*")
@@ -119,15 +153,13 @@ def text_files(given: str) -> Iterator[Path]:
                 f"The folder '{given}' holds no text files ({', '.join(SUFFIXES)}).",
                 f"Name the files themselves, for example '{given.rstrip('/')}/*'.",
             )
-    elif path.exists():
+    elif exists:
         found = [path]
     else:
         matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 (Path has no absolute globs)
         found = sorted(match for match in map(Path, matches) if match.is_file())
         if not found:
-            raise CorpusError(
-                f"There is no file and no corpus called '{given}'.", suggestion(CATALOG, given)
-            )
+            raise missing
     yield from found
 
 
@@ -155,17 +187,18 @@ def decode(content: bytes, label: str, encoding: str) -> str:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         # Text has no NUL bytes; what has them is better called by its name.
-        if b"\0" in content:
+        if b"\0" in content and "\0".encode(encoding) == b"\0":
             raise binary(label, content.find(b"\0")) from None
         raise CorpusError(
-            f"'{label}' is not {encoding} text: byte 0x{content[error.start]:02X} "
-            f"at offset {error.start:,} cannot stand there.",
+            f"'{label}' is not {encoding} text: byte 0x{error.object[error.start]:02X} "
+            f"at offset {len(content) - len(error.object) + error.start:,} cannot stand there.",
             "Name its encoding with --encoding, for example latin-1, cp1251 or utf-16.",
         ) from None
     except (LookupError, UnicodeError):
         raise SettingError("encoding", f"'{encoding}' is not known, or does not fit.") from None
     if "\0" in text:
-        raise binary(label, content.find(b"\0"))
+        before = text[: text.index("\0")]
+        raise binary(label, len(before.encode(encoding)))
     return text.removeprefix("\ufeff")
 
 
@@ -174,71 +207,3 @@ def binary(label: str, offset: int) -> CorpusError:
         f"'{label}' has a NUL byte at offset {offset:,}: it is binary, or text in utf-16.",
         "Give a text file, or name its encoding with --encoding, for example utf-16.",
     )
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Contiguous spans of a text, [start, stop), in this order; val and test may be empty."""
-
-    train: Span
-    val: Span
-    test: Span
-
-    @classmethod
-    def of(cls, characters: int, config: DataConfig) -> "Splits":
-        """Split a text of this length.
-
-        Raises:
-            CorpusError: a span that is asked for would have fewer than two characters, one to
-                read and one to predict.
-        """
-        splits = cls._cut(characters, config)
-        if not splits._usable(config):
-            needed = characters
-            while not cls._cut(needed, config)._usable(config):
-                needed += 1
-            raise CorpusError(
-                f"The text has {count(characters)}; training needs at least {needed:,}.",
-                "Give a longer text, or hold out less of it with --val-fraction.",
-            )
-        return splits
-
-    @classmethod
-    def _cut(cls, characters: int, config: DataConfig) -> "Splits":
-        # The tiny addition keeps 0.9 · n from falling short of a whole number.
-        held_out = config.val_fraction + config.test_fraction
-        train_stop = int(characters * (1 - held_out) + 1e-9)
-        val_stop = characters - int(characters * config.test_fraction + 1e-9)
-        train = (0, min(train_stop, config.train_characters or train_stop))
-        return cls(train, (train_stop, val_stop), (val_stop, characters))
-
-    def _usable(self, config: DataConfig) -> bool:
-        asked = [self.train]
-        asked += [self.val] if config.val_fraction else []
-        asked += [self.test] if config.test_fraction else []
-        return all(stop - start >= 2 for start, stop in asked)
-
-    @property
-    def held_out(self) -> str:
-        """The split that a result is reported on: test, else val, else, for want of any, train."""
-        return next((name for name in ("test", "val") if self.size(name)), "train")
-
-    def span(self, name: str) -> Span:
-        """The span called train, val or test, or all of the text."""
-        spans: dict[str, Span] = {
-            **vars(self),
-            "all": (0, max(self.train[1], self.val[1], self.test[1])),
-        }
-        return look_up(spans, name, "split")
-
-    def size(self, name: str) -> int:
-        start, stop = self.span(name)
-        return stop - start
-
-    def of_text(self, text: str, name: str) -> str:
-        start, stop = self.span(name)
-        return text[start:stop]
-
-
-def count(characters: int) -> str:
-    return f"{characters:,} character{'' if characters == 1 else 's'}"

@@ -28,7 +28,7 @@ def printable(character: str) -> str:
         return "space"
     if character == UNKNOWN:
         return character
-    if character.isprintable() and not unicodedata.combining(character):
+    if character.isprintable() and unicodedata.category(character)[0] != "M":
         return character
     short = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
     return short.get(character) or f"U+{ord(character):04X}"
@@ -51,6 +51,10 @@ class Vocabulary:
         self.characters = tuple(characters)
         self.counts = tuple(counts)
         self.unknown_count = unknown_count
+        if not all(isinstance(each, str) and len(each) == 1 for each in self.characters):
+            raise ValueError("a vocabulary's entries are single characters")
+        if not all(isinstance(each, int) for each in (*self.counts, unknown_count)):
+            raise ValueError("a vocabulary's counts are whole numbers")
         if not len(self.counts) == len(self.characters) == len(set(self.characters)):
             raise ValueError("a vocabulary needs distinct characters and a count for each")
 
@@ -84,7 +88,7 @@ class Vocabulary:
     def _ids(self) -> Ids:
         """Code point -> id, for every code point up to the highest known one."""
         points = np.array([ord(character) for character in self.characters], dtype=np.int64)
-        table = np.zeros(int(points.max(initial=0)) + 2, dtype=np.min_scalar_type(len(self)))
+        table = np.zeros(int(points.max(initial=0)) + 2, dtype=np.min_scalar_type(len(self) - 1))
         table[points] = np.arange(1, len(self))
         return table
 

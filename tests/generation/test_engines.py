@@ -1,0 +1,241 @@
+"""The engines compute what the model does, and NumPy's does it without torch."""
+
+import subprocess
+import sys
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from charlm.config import ModelConfig, SamplingConfig
+from charlm.errors import UsageError
+from charlm.generation.engines import Engine, NumpyEngine, TorchEngine
+from charlm.generation.sampler import sample_texts, stream_text
+from charlm.model import LanguageModel
+from charlm.rnn.cells import CELLS
+from charlm.text.vocabulary import Vocabulary
+
+V, H = 11, 6
+INPUTS = {
+    "one-hot": {},
+    "embedding": {"embedding_size": 5},
+    "tied": {"embedding_size": H, "tie_weights": True},
+    "tied-projected": {"embedding_size": 4, "tie_weights": True},
+}
+# The GRU has two forms; the other cells ignore the setting.
+FORMS = [(cell, form) for cell in CELLS for form in ((True, False) if cell == "gru" else (True,))]
+CONFIGS = [
+    pytest.param(
+        ModelConfig(V, cell, H, layers, reset_after=form, **values),
+        id=f"{cell}{'' if form else '-textbook'}-{layers}-{inputs}",
+    )
+    for (cell, form), layers, (inputs, values) in product(FORMS, (1, 2, 3), INPUTS.items())
+]
+SOME = [
+    pytest.param(ModelConfig(V, cell, H, 2, 5, reset_after=form), id=f"{cell}-{form}")
+    for cell, form in FORMS
+]
+VOCABULARY = Vocabulary("abcdefghij", [1] * 10)
+PREFIX = VOCABULARY.encode("bad")
+
+
+def made(config: ModelConfig, dtype: torch.dtype = torch.float32) -> LanguageModel:
+    """A model whose every weight and bias matters."""
+    model = LanguageModel(config).eval()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_(0, 0.5, generator=generator)
+    return model.to(dtype)
+
+
+def numpy_engine(model: LanguageModel) -> NumpyEngine:
+    weights = {name: weight.numpy().copy() for name, weight in model.weights().items()}
+    return NumpyEngine(model.config, weights)
+
+
+def engines(model: LanguageModel) -> dict[str, Engine]:
+    return {"numpy": numpy_engine(model), "torch": TorchEngine(model)}
+
+
+def some_ids(steps: int, texts: int) -> np.ndarray:
+    return np.random.default_rng(2).integers(0, V, (steps, texts))
+
+
+def arrays(state: Any) -> list[np.ndarray]:
+    """Copies of all of a state's arrays, whichever engine's it is."""
+    if isinstance(state, list | tuple):
+        return [array for each in state for array in arrays(each)]
+    return [np.array(state if isinstance(state, np.ndarray) else state.numpy())]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)], ids=["fp32", "fp64"]
+)
+@pytest.mark.parametrize("config", CONFIGS)
+def test_numpy_computes_the_models_logits_and_states(
+    config: ModelConfig, dtype: torch.dtype, tolerance: float
+) -> None:
+    T, N = 25, 3
+    model, ids = made(config, dtype), some_ids(T, N)
+    with torch.no_grad():
+        expected, last = model(torch.from_numpy(ids), model.initial_state(N))
+    assert expected.std() > 0.1  # else any logits would do
+
+    engine = numpy_engine(model)
+    state = engine.initial_state(N)
+    for t in range(T):
+        logits, state = engine.step(ids[t], state)
+        assert logits.shape == (N, V)
+        reference = expected[t].numpy()
+        np.testing.assert_allclose(logits, reference, rtol=0, atol=tolerance, err_msg=f"{t=}")
+    for i, tensor in enumerate(last):
+        ours = np.stack([layer[i] for layer in state])
+        np.testing.assert_allclose(ours, tensor.numpy(), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("config", SOME)
+def test_torch_engine_computes_the_models_logits_a_step_at_a_time(config: ModelConfig) -> None:
+    model, ids = made(config), some_ids(20, 2)
+    with torch.no_grad():
+        expected, _ = model(torch.from_numpy(ids), model.initial_state(2))
+    engine = TorchEngine(model)
+    state = engine.initial_state(2)
+    for t in range(20):
+        logits, state = engine.step(ids[t].astype(np.uint8), state)
+        np.testing.assert_allclose(logits, expected[t].numpy(), rtol=0, atol=1e-5)
+
+
+def test_numpy_reads_saturated_gates_without_overflow() -> None:
+    """Warnings are errors here."""
+    for cell in CELLS:
+        model = made(ModelConfig(V, cell, H))
+        with torch.no_grad():
+            for weight in model.rnn.parameters():
+                weight.mul_(1e4)
+        ids = some_ids(5, 2)
+        with torch.no_grad():
+            expected, _ = model(torch.from_numpy(ids), model.initial_state(2))
+        engine = numpy_engine(model)
+        state = engine.initial_state(2)
+        for t in range(5):
+            logits, state = engine.step(ids[t], state)
+            np.testing.assert_allclose(logits, expected[t].numpy(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"temperature": 0},
+        {"temperature": 0.8, "seed": 4},
+        {"temperature": 1.2, "top_k": 5, "top_p": 0.9, "min_p": 0.02, "seed": 5},
+    ],
+    ids=["greedy", "sampled", "filtered"],
+)
+@pytest.mark.parametrize("config", SOME)
+def test_both_engines_write_the_same_texts(config: ModelConfig, values: dict[str, float]) -> None:
+    sampling = SamplingConfig(**values, length=80, num_samples=3)
+    model = made(config)
+    texts = {
+        name: sample_texts(engine, VOCABULARY, PREFIX, sampling)
+        for name, engine in engines(model).items()
+    }
+    assert texts["numpy"] == texts["torch"]
+    assert all(len(text) == 80 for text in texts["numpy"])
+    for engine in engines(model).values():
+        stream = stream_text(engine, VOCABULARY, PREFIX, sampling)
+        assert "".join(stream) == texts["numpy"][0]
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+@pytest.mark.parametrize("config", SOME)
+def test_a_step_leaves_the_state_before_it_untouched(config: ModelConfig, name: str) -> None:
+    engine = engines(made(config))[name]
+    ids = some_ids(3, 2)
+    _, state = engine.step(ids[0], engine.initial_state(2))
+    before = arrays(state)
+    logits, after = engine.step(ids[1], state)
+    for ours, kept in zip(arrays(state), before, strict=True):
+        np.testing.assert_array_equal(ours, kept)
+    assert any((a != b).any() for a, b in zip(arrays(after), before, strict=True))
+    again, _ = engine.step(ids[1], state)
+    np.testing.assert_array_equal(again, logits)
+    other, _ = engine.step((ids[1] + 1) % V, state)
+    assert np.abs(other - logits).max() > 1e-2
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+@pytest.mark.parametrize("config", SOME)
+def test_states_begin_at_zero_and_are_not_shared(config: ModelConfig, name: str) -> None:
+    engine = engines(made(config))[name]
+    first = engine.initial_state(2)
+    assert all((each == 0).all() for each in arrays(first))
+    engine.step(np.array([3, 4]), first)
+    assert all((each == 0).all() for each in arrays(first))
+    assert all((each == 0).all() for each in arrays(engine.initial_state(2)))
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+@pytest.mark.parametrize("config", SOME)
+def test_a_repeated_state_is_that_of_each_text(config: ModelConfig, name: str) -> None:
+    engine = engines(made(config))[name]
+    state = engine.initial_state(1)
+    for each in (4, 2, 7):
+        _, state = engine.step(np.array([each]), state)
+    one = arrays(state)
+    ids = np.array([1, 5, 9, 5])
+    together, _ = engine.step(ids, engine.repeat(state, 4))
+    for kept, ours in zip(arrays(state), one, strict=True):
+        np.testing.assert_array_equal(kept, ours)
+    assert together.shape == (4, V)
+    for text, each in enumerate(ids):
+        alone, _ = engine.step(np.array([each]), state)
+        np.testing.assert_allclose(together[text], alone[0], rtol=0, atol=1e-5)
+    assert np.abs(together[0] - together[1]).max() > 1e-2
+
+
+def test_torch_engine_generates_without_dropout() -> None:
+    model = LanguageModel(
+        ModelConfig(V, "gru", H, 2, dropout=0.5, output_dropout=0.5, weight_drop=0.5)
+    )
+    model.initialize("uniform", 0)
+    model.train()
+    engine = TorchEngine(model)
+    logits = [engine.step(np.array([3]), engine.initial_state(1))[0] for _ in range(5)]
+    assert all((each == logits[0]).all() for each in logits)
+    numpy_logits, _ = numpy_engine(model).step(np.array([3]), numpy_engine(model).initial_state(1))
+    np.testing.assert_allclose(logits[0], numpy_logits, rtol=0, atol=1e-5)
+
+
+def test_an_unknown_cell_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"no cell called 'grue'.*Did you mean 'gru'\?"):
+        NumpyEngine(ModelConfig(V, "grue", H), {})
+
+
+WITHOUT_TORCH = f"""
+import sys
+import numpy as np
+from charlm.config import ModelConfig, SamplingConfig
+from charlm.generation.engines import NumpyEngine
+from charlm.generation.sampler import sample_texts
+from charlm.text.vocabulary import Vocabulary
+
+V, H = {V}, {H}
+sizes = {{"rnn.weight_ih_l0": (3 * H, V), "rnn.weight_hh_l0": (3 * H, H), "rnn.bias_ih_l0": 3 * H,
+         "rnn.bias_hh_l0": 3 * H, "output.weight": (V, H), "output.bias": V}}
+weights = {{name: np.random.default_rng(0).normal(size=size) for name, size in sizes.items()}}
+engine = NumpyEngine(ModelConfig(V, "gru", H), weights)
+vocabulary = Vocabulary("abcdefghij", [1] * 10)
+texts = sample_texts(engine, vocabulary, np.array([1]), SamplingConfig(length=20, seed=0))
+assert len(texts[0]) == 20
+print(*(name for name in ("torch", "typer", "rich", "pooch") if name in sys.modules))
+"""
+
+
+def test_writing_a_text_imports_neither_torch_nor_the_command_line() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True, check=False
+    )
+    assert (finished.returncode, finished.stdout.strip()) == (0, ""), finished.stderr

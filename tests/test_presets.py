@@ -1,0 +1,147 @@
+"""Presets resolve to whole settings, and what is given by name goes before them."""
+
+from typing import Any
+
+import pytest
+
+from charlm.config import ModelConfig
+from charlm.errors import SettingError, UsageError
+from charlm.presets import (
+    DEFAULT_PRESET,
+    LIMITS,
+    NAMES,
+    PRESETS,
+    SECTIONS,
+    Settings,
+    overridden,
+    resolve,
+)
+from charlm.rnn.cells import CELLS
+from charlm.text.normalize import NORMALIZATIONS
+
+
+def flat(settings: Settings) -> dict[str, Any]:
+    values = [getattr(settings, section).to_json() for section in SECTIONS]
+    return {name: value for each in values for name, value in each.items()}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_resolves_to_what_it_says(preset: str) -> None:
+    settings = flat(resolve(preset))
+    assert {name: settings[name] for name in PRESETS[preset]} == PRESETS[preset]
+    assert any(settings[limit] is not None for limit in LIMITS)
+    assert settings["cell"] in CELLS
+    assert settings["normalize"] in {None, *NORMALIZATIONS}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_a_preset_leaves_out_keeps_its_default(preset: str) -> None:
+    settings = resolve(preset)
+    for section, config in SECTIONS.items():
+        default = config(**({"epochs": 1} if section == "train" else {})).to_json()
+        for name in set(default) - set(PRESETS[preset]) - set(LIMITS):
+            assert getattr(getattr(settings, section), name) == default[name], name
+
+
+def test_without_a_name_the_default_preset_is_meant() -> None:
+    assert DEFAULT_PRESET in PRESETS
+    assert resolve() == resolve(DEFAULT_PRESET)
+
+
+def test_no_two_sections_share_a_name() -> None:
+    """Else an override would silently reach only one of them."""
+    assert len(NAMES) + 1 == sum(len(config.names()) for config in SECTIONS.values())
+
+
+def test_d2l_is_the_set_up_of_the_chapter() -> None:
+    settings = flat(resolve("d2l"))
+    chapter = {
+        "normalize": "letters-by-line",
+        "train_characters": 10_000,
+        "batch_size": 32,
+        "seq_length": 35,
+        "sampling": "sequential",
+        "hidden_size": 256,
+        "num_layers": 1,
+        "embedding_size": 0,
+        "dropout": 0.0,
+        "optimizer": "sgd",
+        "learning_rate": 1.0,
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "warmup_steps": 0,
+        "clip_norm": 1.0,
+        "initialization": "normal",
+        "epochs": 500,
+    }
+    assert {name: settings[name] for name in chapter} == chapter
+
+
+def test_overrides_reach_their_sections_and_nothing_else() -> None:
+    before, after = resolve(), resolve(hidden_size=7, min_count=2, seed=5)
+    changed = {name for name, value in flat(after).items() if flat(before)[name] != value}
+    assert changed == {"hidden_size", "min_count", "seed"}
+    assert (after.model.hidden_size, after.data.min_count, after.train.seed) == (7, 2, 5)
+
+
+def test_presets_themselves_are_never_changed() -> None:
+    before = {name: dict(values) for name, values in PRESETS.items()}
+    resolve("quick", epochs=3, hidden_size=5)
+    assert before == PRESETS
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("limit", "value"), [("epochs", 3), ("max_steps", 9), ("max_minutes", 2)])
+def test_a_limit_by_name_replaces_all_of_the_presets(preset: str, limit: str, value: int) -> None:
+    train = resolve(preset, **{limit: value}).train
+    expected = dict.fromkeys(LIMITS) | {limit: value}
+    assert {name: getattr(train, name) for name in LIMITS} == expected
+
+
+def test_several_limits_by_name_all_hold() -> None:
+    train = resolve("d2l", epochs=3, max_steps=9).train
+    assert (train.epochs, train.max_steps, train.max_minutes) == (3, 9, None)
+
+
+def test_a_limit_that_is_none_replaces_nothing_else() -> None:
+    assert resolve("d2l", max_steps=None).train.epochs == 500
+    with pytest.raises(SettingError, match="epochs, max_steps or max_minutes"):
+        resolve("d2l", epochs=None)
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"),
+    [("hiden_size", "hidden_size"), ("learning-rate", "learning_rate"), ("EPOCHS", "epochs")],
+)
+def test_an_unknown_setting_is_answered_with_the_nearest(typo: str, meant: str) -> None:
+    with pytest.raises(SettingError, match=rf"^{typo} is no setting.*Did you mean '{meant}'\?"):
+        resolve(**{typo: 3})
+
+
+def test_an_unknown_preset_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"no preset called 'quik'.*Did you mean 'quick'\?"):
+        resolve("quik")
+    with pytest.raises(UsageError, match=r"no preset called 'zzz'.*Known: quick, d2l"):
+        resolve("zzz")
+
+
+def test_the_vocabulary_decides_its_own_size() -> None:
+    assert "vocabulary_size" in ModelConfig.names()
+    with pytest.raises(SettingError, match=r"^vocabulary_size is no setting"):
+        resolve(vocabulary_size=30)
+
+
+def test_overridden_settings_are_checked_and_the_rest_stays() -> None:
+    before = resolve("d2l")
+    after = overridden(before, epochs=600, hidden_size=9)
+    assert (after.train.epochs, after.model.hidden_size) == (600, 9)
+    assert flat(after) == flat(before) | {"epochs": 600, "hidden_size": 9}
+    assert before == resolve("d2l")
+    with pytest.raises(SettingError, match=r"^epochs must be at least 1"):
+        overridden(before, epochs=0)
+
+
+def test_overriding_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"^epocs is no setting"):
+        overridden(resolve("d2l"), epocs=600)
