@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.presets import DEFAULT_PRESET, resolve
 from charlm.run import Run, Source
-from charlm.runs import check_free, find_run, free_name, runs_folder
+from charlm.runs import check_free, find_run, runs_folder
 from charlm.text.corpus import Corpus, open_corpus
 from charlm.text.download import Report
 
@@ -71,13 +71,13 @@ def train(
     session = begin(
         corpus,
         chosen,
-        lambda: run or free_name(folder, f"{corpus.name}-{chosen.model.cell}"),
-        folder,
-        device,
-        backend,
-        parent,
-        explicit,
-        hear,
+        folder=folder,
+        name=run,
+        parent=parent,
+        explicit=explicit,
+        device=device,
+        backend=backend,
+        listener=hear,
     )
     return _go(session, hear, should_stop)
 

@@ -1,7 +1,9 @@
 """The language model: characters in, a distribution over the next character out."""
 
 from collections.abc import Mapping
+from typing import Any
 
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -75,8 +77,8 @@ class LanguageModel(nn.Module):
         """Each weight once, by name, sharing memory with the model."""
         return {name: each.detach() for name, each in self.named_parameters()}
 
-    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """Copy weights in, by name.
+    def load_weights(self, weights: Mapping[str, Tensor | npt.NDArray[Any]]) -> None:
+        """Copy weights in, by name, from tensors or arrays.
 
         Raises:
             RunError: a name or shape is not the model's.
@@ -91,4 +93,4 @@ class LanguageModel(nn.Module):
                     f"These weights are not this model's: {name} is {tuple(weights[name].shape)}, "
                     f"not {tuple(weight.shape)}."
                 )
-            weight.copy_(weights[name])
+            weight.copy_(torch.as_tensor(weights[name]))

@@ -1,6 +1,6 @@
 """From a text and settings, or from a run that stopped, to a session that can go."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,18 +8,17 @@ from typing import Any
 
 import torch
 
-from charlm.config import ModelConfig
+from charlm.config import ModelConfig, TrainConfig
 from charlm.device import choose_device, choose_precision
 from charlm.errors import SettingError, UsageError
 from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
 from charlm.presets import Settings, overridden
 from charlm.record import Record
-from charlm.rnn.stack import choose_backend
 from charlm.rnn.windows import fit
-from charlm.runs import RunDirectory
+from charlm.runs import RunDirectory, free_name
 from charlm.session import Listener, Notice, Session, corpus_of
-from charlm.text.corpus import Corpus
+from charlm.text.corpus import STDIN, Corpus
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import UNKNOWN, Vocabulary, describe
 from charlm.training.state import Snapshot
@@ -32,18 +31,20 @@ RESUMABLE = tuple(LimitKeywords.__annotations__)
 def begin(
     corpus: Corpus,
     settings: Settings,
-    name: Callable[[], str],
+    *,
     folder: Path,
+    name: str | None,
+    parent: RunDirectory | None,
+    explicit: Mapping[str, Any],
     device: str,
     backend: str,
-    parent: RunDirectory | None,
-    explicit: dict[str, Any],
     listener: Listener,
 ) -> Session:
     """A new run, on the disk and ready to train.
 
     Args:
-        name: gives the run's name, once all else is known to be right.
+        folder: of the runs.
+        name: the run's; None makes one from the text's and the cell's.
         parent: the run whose weights and vocabulary it starts from.
         explicit: settings that were asked for by name, as against those of a preset.
 
@@ -52,8 +53,6 @@ def begin(
         UsageError: a name or setting that makes no sense.
     """
     where = choose_device(device)
-    for note in corpus.notes:
-        listener(Notice(note))
     splits = Splits.of(len(corpus.text), settings.data)
     text = splits.of_text(corpus.text, "train")
     if parent is None:
@@ -64,37 +63,18 @@ def begin(
     else:
         vocabulary = parent.vocabulary
         model_config = inherited(parent, explicit)
-    for split in ("train", splits.held_out):
-        unknown = vocabulary.unknown(splits.of_text(corpus.text, split))
-        if unknown and (parent is not None or split != "train"):
-            listener(Notice(explain_unknown(split, unknown, parent)))
-    train = settings.train
-    batch_size, seq_length = fit(len(text), train.batch_size, train.seq_length)
-    if (batch_size, seq_length) != (train.batch_size, train.seq_length):
-        listener(
-            Notice(
-                f"The training split has {count(len(text))}: batch size {batch_size} and windows "
-                f"of {seq_length} in place of {train.batch_size} and {train.seq_length}."
-            )
-        )
-    train = replace(
-        train,
-        batch_size=batch_size,
-        seq_length=seq_length,
-        precision=choose_precision(train.precision, where),
-    )
-    chosen = choose_backend(model_config, backend)
-    model = LanguageModel(model_config, chosen)
+    train = fitted(settings.train, len(text), where)
+    model = LanguageModel(model_config, backend)
     if parent is None:
         model.initialize(train.initialization, train.seed)
     else:
-        model.load_weights({n: torch.from_numpy(w) for n, w in parent.load_weights().items()})
+        model.load_weights(parent.load_weights())
     record = Record(
-        name=name(),
+        name=name or free_name(folder, f"{corpus.name}-{model_config.cell}"),
         created=datetime.now(UTC).isoformat(),
         charlm=__version__,
         torch=str(torch.__version__),
-        backend=chosen,
+        backend=model.rnn.backend,
         device=str(where),
         parameters=model.parameter_count,
         corpus={
@@ -111,12 +91,52 @@ def begin(
         parent=parent.name if parent else None,
     )
     # A text from standard input or from a Python string can be read nowhere else again.
-    unique = not corpus.source or corpus.source == ("-",)
+    unique = corpus.source in ((), (STDIN,))
     run = RunDirectory.create(folder, record, vocabulary, corpus.text if unique else None)
+    for notice in (*corpus.notes, *unknowns(corpus, run), *shrinkage(settings.train, run)):
+        listener(Notice(notice))
     return assemble(run, model.to(where), corpus.text)
 
 
-def inherited(parent: RunDirectory, explicit: dict[str, Any]) -> ModelConfig:
+def fitted(train: TrainConfig, characters: int, device: torch.device) -> TrainConfig:
+    """The settings as this text and this device allow them."""
+    batch_size, seq_length = fit(characters, train.batch_size, train.seq_length)
+    return replace(
+        train,
+        batch_size=batch_size,
+        seq_length=seq_length,
+        precision=choose_precision(train.precision, device),
+    )
+
+
+def shrinkage(asked: TrainConfig, run: RunDirectory) -> Iterator[str]:
+    """What `fitted` did to windows, for the user."""
+    got = run.record.settings.train
+    if (got.batch_size, got.seq_length) != (asked.batch_size, asked.seq_length):
+        yield (
+            f"The training split has {count(run.record.spans.size('train'))}: batch size "
+            f"{got.batch_size} and windows of {got.seq_length} in place of {asked.batch_size} and "
+            f"{asked.seq_length}."
+        )
+
+
+def unknowns(corpus: Corpus, run: RunDirectory) -> Iterator[str]:
+    """Which characters the vocabulary lacks, for the user, where that is not by their own wish."""
+    record = run.record
+    for split in dict.fromkeys(("train", record.spans.held_out)):
+        unknown = run.vocabulary.unknown(record.spans.of_text(corpus.text, split))
+        if unknown and (record.parent or split != "train"):
+            where = "training split" if split == "train" else f"held-out split ({split})"
+            whose = (
+                f"the vocabulary of '{record.parent}'" if record.parent else "the training split"
+            )
+            yield (
+                f"{count(sum(unknown.values()))} of the {where} not in {whose}, read as {UNKNOWN}: "
+                f"{describe(unknown)}."
+            )
+
+
+def inherited(parent: RunDirectory, explicit: Mapping[str, Any]) -> ModelConfig:
     """The parent's model, with the dropouts that were asked for.
 
     Raises:
@@ -132,15 +152,6 @@ def inherited(parent: RunDirectory, explicit: dict[str, Any]) -> ModelConfig:
             )
     names = ModelConfig.names()
     return replace(theirs, **{n: v for n, v in explicit.items() if n in names})
-
-
-def explain_unknown(split: str, unknown: dict[str, int], parent: RunDirectory | None) -> str:
-    where = "training split" if split == "train" else f"held-out split ({split})"
-    whose = f"the vocabulary of '{parent.name}'" if parent else "the training split"
-    return (
-        f"{count(sum(unknown.values()))} of the {where} not in {whose}, read as {UNKNOWN}: "
-        f"{describe(unknown)}."
-    )
 
 
 def assemble(
@@ -186,7 +197,7 @@ def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any])
         )
     text = corpus_of(run).text
     where = choose_device(device)
-    model = LanguageModel(settings.model, choose_backend(settings.model, backend)).to(where)
+    model = LanguageModel(settings.model, backend).to(where)
     # A run that diverged is resumed by someone who knows, perhaps with another learning rate.
     snapshot.counters.rollbacks = 0
     run.update(train=settings.train.to_json(), device=str(where), backend=model.rnn.backend)

@@ -61,14 +61,11 @@ class Run:
 
     def model(self, device: str = "cpu", backend: str = "auto") -> "LanguageModel":
         """The best weights as a torch module, in evaluation mode."""
-        import torch
-
         from charlm.device import choose_device
         from charlm.model import LanguageModel
 
         model = LanguageModel(self.config, backend)
-        weights = self.directory.load_weights()
-        model.load_weights({name: torch.from_numpy(each) for name, each in weights.items()})
+        model.load_weights(self.directory.load_weights())
         return model.to(choose_device(device)).eval()
 
     def normalize(self, text: str) -> str:

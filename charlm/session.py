@@ -53,10 +53,6 @@ SessionEvent = Event | Notice | Prepared | Sampled
 Listener = Callable[[SessionEvent], None]
 
 
-def ignore(_: SessionEvent) -> None:
-    pass
-
-
 @dataclass
 class Session:
     """A run and everything needed to train it further.
@@ -140,29 +136,21 @@ class Session:
         return sample_texts(engine, vocabulary, prefix, SAMPLE)[0]
 
     def _conclude(self, stopped: Stopped) -> None:
-        """Score the best weights on what is held out, beside the baselines, and write it down."""
-        record = self.run.record
+        """Write down how it ended: the best weights' score, beside those of the baselines."""
+        epoch = None if stopped.epoch_loss is None else Score(stopped.epoch_loss, 1).perplexity
         result: dict[str, Any] = {
             "seconds": stopped.seconds,
             "steps": stopped.step,
-            "train_perplexity": None
-            if stopped.epoch_loss is None
-            else Score(stopped.epoch_loss, 1).perplexity,
+            "train_perplexity": epoch,
         }
-        if stopped.reason != "interrupted":
-            split = record.spans.held_out
-            if split != "train":
-                ids = self.run.vocabulary.encode(
-                    record.spans.of_text(self.text, split), unknown="replace"
-                )
-                weights = self.run.load_weights()
-                self.model.load_weights({n: torch.from_numpy(w) for n, w in weights.items()})
-                held_out = score(self.model, ids)
-                assert held_out is not None
-                result["split"] = split
-                result["score"] = held_out.to_json()
-                others = baselines(self.train, ids, self.run.vocabulary)
-                result["baselines"] = {name: each.to_json() for name, each in others.items()}
+        split = self.run.record.spans.held_out
+        if stopped.reason != "interrupted" and split != "train":
+            text = self.run.record.spans.of_text(self.text, split)
+            ids = self.run.vocabulary.encode(text, unknown="replace")
+            scores = baselines(self.train, ids, self.run.vocabulary)
+            result["split"] = split
+            result["score"] = self._best_score(split, ids).to_json()
+            result["baselines"] = {name: each.to_json() for name, each in scores.items()}
         self.run.update(status=stopped.reason, result=result)
         if stopped.reason == "diverged":
             raise TrainingError(
@@ -170,6 +158,16 @@ class Session:
                 "state.",
                 "Train anew with a lower --learning-rate or a lower --clip-norm.",
             )
+
+    def _best_score(self, split: str, ids: Ids) -> Score:
+        """The score of the best weights, which for the validation split is known already."""
+        known = [row for row in self.run.metrics() if row["best"] and "nats" in row]
+        if split == "val" and known:
+            return Score(known[-1]["nats"], known[-1]["characters"])
+        self.model.load_weights(self.run.load_weights())
+        scored = score(self.model, ids)
+        assert scored is not None
+        return scored
 
 
 def corpus_of(run: RunDirectory) -> Corpus:
