@@ -58,7 +58,7 @@ def train(
     if run is not None:
         check_free(folder, run)
     corpus = (
-        source
+        source.normalized(chosen.data.normalize or source.normalization)
         if isinstance(source, Corpus)
         else open_corpus(
             source,

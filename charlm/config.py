@@ -148,7 +148,7 @@ class TrainConfig(Config):
         choices=("sequential", "random"),
     )
     optimizer: str = setting("adamw", "adamw, adam or sgd.", choices=("adamw", "adam", "sgd"))
-    learning_rate: float = setting(2e-3, "The highest learning rate.", above=0)
+    learning_rate: float = setting(2e-3, "The highest learning rate.", above=0, maximum=1e30)
     schedule: str = setting(
         "constant", "constant, or cosine down to a hundredth.", choices=("constant", "cosine")
     )

@@ -17,7 +17,7 @@ def choose_device(name: str = "auto") -> torch.device:
         UsageError: there is none of this kind here.
     """
     kind = name.partition(":")[0]
-    look_up(DEVICES, kind, "device")
+    look_up(DEVICES, kind if kind != "auto" else name, "device")
     there: dict[str, Callable[[], bool]] = {
         "cpu": lambda: True,
         "cuda": torch.cuda.is_available,

@@ -30,7 +30,7 @@ def writing(path: Path) -> Iterator[None]:
 
 def read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8", "surrogatepass")
     except (OSError, UnicodeDecodeError) as error:
         problem = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged: {error}"
         raise RunError(
@@ -40,18 +40,19 @@ def read(path: Path) -> str:
 
 def write(path: Path, content: str | bytes) -> None:
     """Write a whole file, or nothing."""
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
         draft = Path(file.name)
         try:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+            file.close()
+            draft.chmod(0o644)
+            draft.replace(path)
         except BaseException:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
             raise
-    draft.chmod(0o644)
-    draft.replace(path)
 
 
 def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
@@ -89,7 +90,7 @@ def recover_folder(path: Path) -> None:
 def save_arrays(path: Path, arrays: Arrays) -> None:
     from safetensors.numpy import save
 
-    whole = {name: np.ascontiguousarray(each) for name, each in arrays.items()}
+    whole = {name: np.asarray(each, order="C") for name, each in arrays.items()}
     write(path.with_suffix(".safetensors"), save(whole, metadata={"format": "pt"}))
 
 

@@ -1,18 +1,27 @@
 """The language model: characters in, a distribution over the next character out."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from charlm.config import ModelConfig
 from charlm.errors import RunError
 from charlm.rnn.cells import State
 from charlm.rnn.stack import RecurrentStack
 from charlm.seeds import Stream, derived_seed
+
+Layer = TypeVar("Layer", bound=nn.Module)
+
+
+def empty(kind: type[Layer], *sizes: int, **options: bool) -> Layer:
+    """A layer without values, which torch would draw from its global generator."""
+    layer: Layer = skip_init(kind, *sizes, **options)  # type: ignore[no-untyped-call]
+    return layer
 
 
 class LanguageModel(nn.Module):
@@ -28,11 +37,12 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.config = config
         V, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
-        self.embedding = nn.Embedding(V, E) if E else None
+        self.embedding = empty(nn.Embedding, V, E) if E else None
         self.rnn = RecurrentStack(config, E or V, backend)
         # Tied vectors of another size than the hidden state are met half-way (Inan et al. 2017).
-        self.projection = nn.Linear(H, E, bias=False) if config.tie_weights and E != H else None
-        self.output = nn.Linear(E if config.tie_weights else H, V)
+        halfway = config.tie_weights and E != H
+        self.projection = empty(nn.Linear, H, E, bias=False) if halfway else None
+        self.output = empty(nn.Linear, E if config.tie_weights else H, V)
         if self.embedding is not None and config.tie_weights:
             self.output.weight = self.embedding.weight
 
@@ -93,4 +103,5 @@ class LanguageModel(nn.Module):
                     f"These weights are not this model's: {name} is {tuple(weights[name].shape)}, "
                     f"not {tuple(weight.shape)}."
                 )
+        for name, weight in mine.items():
             weight.copy_(torch.as_tensor(weights[name]))

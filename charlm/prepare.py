@@ -18,10 +18,10 @@ from charlm.record import Record
 from charlm.rnn.windows import fit
 from charlm.runs import RunDirectory, free_name
 from charlm.session import Listener, Notice, Session, corpus_of
-from charlm.text.corpus import STDIN, Corpus
+from charlm.text.corpus import STDIN, Corpus, sha256_of
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import UNKNOWN, Vocabulary, describe
-from charlm.training.state import Snapshot
+from charlm.training.state import Counters, Snapshot
 from charlm.version import __version__
 
 IDENTITY = ("cell", "hidden_size", "num_layers", "embedding_size", "tie_weights", "reset_after")
@@ -82,6 +82,8 @@ def begin(
             "source": list(corpus.source),
             "normalization": corpus.normalization,
             "sha256": corpus.sha256,
+            "text_sha256": sha256_of(corpus.text),
+            "lossless": corpus.lossless,
             "characters": len(corpus.text),
         },
         splits={split: list(splits.span(split)) for split in ("train", "val", "test")},
@@ -182,18 +184,14 @@ def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any])
                 setting,
                 f"cannot change when a run goes on; {', '.join(RESUMABLE)} can.",
             )
-    weights, tensors, scalars = run.load_last()
-    snapshot = Snapshot.from_arrays(weights, tensors, scalars)
+    snapshot = Snapshot.from_arrays(*run.load_last())
     settings = overridden(run.record.settings, **changes)
-    config = settings.train
-    if (
-        finished(config.max_steps, snapshot.counters.step)
-        or finished(config.epochs, snapshot.counters.epoch)
-        or finished(config.max_minutes, snapshot.counters.seconds / 60)
+    if run.record.status in ("done", "patience") and nothing_left(
+        settings.train, snapshot.counters
     ):
         raise UsageError(
             f"The run '{run.name}' is finished: {snapshot.counters.step:,} steps.",
-            "To train it longer, give a higher --max-steps, --epochs or --max-minutes.",
+            "To train it longer, give a higher --max-steps, --epochs, --max-minutes or --patience.",
         )
     text = corpus_of(run).text
     where = choose_device(device)
@@ -205,5 +203,12 @@ def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any])
     return assemble(run, model, text, snapshot)
 
 
-def finished(limit: float | None, reached: float) -> bool:
-    return limit is not None and reached >= limit
+def nothing_left(config: TrainConfig, counters: Counters) -> bool:
+    """Whether a run has reached one of its limits."""
+    reached = (
+        (config.max_steps, counters.step),
+        (config.epochs, counters.epoch),
+        (config.max_minutes, counters.seconds / 60),
+        (config.patience, counters.stale),
+    )
+    return any(limit is not None and value >= limit for limit, value in reached)

@@ -1,16 +1,28 @@
 """What `run.json` says."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_origin, get_type_hints
 
 from charlm.config import DataConfig, ModelConfig, TrainConfig
-from charlm.errors import CharlmError, RunError
+from charlm.errors import CharlmError, RunError, look_up
 from charlm.presets import Settings
+from charlm.text.normalize import NORMALIZATIONS
 from charlm.text.splits import Splits
 
 FORMAT = 1
+CORPUS = {
+    "name": str,
+    "source": list,
+    "normalization": str,
+    "sha256": str,
+    "text_sha256": str,
+    "lossless": bool,
+    "characters": int,
+}
 
 
 @dataclass
@@ -20,7 +32,7 @@ class Record:
     Args:
         task: what the model does with a text.
         backend: what trained it; any other can load it.
-        corpus: name, source, normalization, sha256 and length in characters.
+        corpus: as CORPUS says: how to find the text again, and how to know it.
         parent: name of the run that it started from.
         status: "running" until it ends, then "done", "patience", "interrupted" or "diverged".
         result: how it ended: split, score, baselines (filled in at the end).
@@ -73,11 +85,14 @@ class Record:
                     "Upgrade charlm to use this run.",
                 )
             record = cls(**values)
-            _ = record.settings, record.spans
+            check_types(vars(record), get_type_hints(cls))
+            check_types(record.corpus, CORPUS)
+            look_up(NORMALIZATIONS, record.corpus["normalization"], "normalization")
+            _ = record.settings, record.spans, record.model["vocabulary_size"]
             return record
         except RunError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError, CharlmError) as error:
+        except (LookupError, TypeError, ValueError, RecursionError, CharlmError) as error:
             raise RunError(
                 f"'{path}' is damaged, or was not written by charlm ({error}).",
                 "Copy the run again from where it came, or delete it.",
@@ -85,3 +100,12 @@ class Record:
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+def check_types(values: Mapping[str, Any], types: Mapping[str, Any]) -> None:
+    """Raise TypeError or KeyError unless each of the values named by `types` is of its type."""
+    for name, kind in types.items():
+        # dict[str, Any] can be asked only whether it is a dict.
+        plain = kind if isinstance(kind, UnionType) else get_origin(kind) or kind
+        if not isinstance(values[name], plain):
+            raise TypeError(f"{name} cannot be {values[name]!r}")

@@ -180,7 +180,7 @@ class Run:
         if source is None:
             corpus = corpus_of(self.directory)
         elif isinstance(source, Corpus):
-            corpus = source
+            corpus = source.normalized(record.corpus["normalization"])
         else:
             corpus = open_corpus(
                 source, normalization=record.corpus["normalization"], encoding=encoding
@@ -190,15 +190,15 @@ class Run:
             raise SettingError("split", "is for the text that the run was trained on only.")
         split = split or (record.spans.held_out if own else "all")
         text = corpus.text if split == "all" else record.spans.of_text(corpus.text, split)
-        if len(text) < 2:
-            raise UsageError(
-                f"There are {len(text)} characters to score in {corpus.name} ({split}).",
-                "At least two are needed: one to read and one to predict.",
-            )
         missing = sum(self.vocabulary.unknown(text).values())
         ids = self.vocabulary.encode(text, unknown)
         if unknown == "skip" and missing:
             text = "".join(each for each in text if each in self.vocabulary)
+        if len(ids) < 2:
+            raise UsageError(
+                f"There are {len(ids)} characters to score in {corpus.name} ({split}).",
+                "At least two are needed: one to read and one to predict.",
+            )
         nats = surprise(self.model(device, backend), ids)
         assert nats is not None
         return Evaluation(corpus.name, split, text, nats, missing, corpus.lossless)

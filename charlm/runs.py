@@ -34,6 +34,7 @@ from charlm.record import Record
 from charlm.text.vocabulary import Vocabulary
 
 DEFAULT_FOLDER = "runs"
+LONGEST_NAME = 100  # bytes
 
 
 def runs_folder(given: str | Path | None = None) -> Path:
@@ -99,8 +100,11 @@ class RunDirectory:
         record = Record.from_json(read(path / "run.json"), path / "run.json")
         try:
             vocabulary = Vocabulary.from_json(read(path / "vocabulary.json"))
-        except ValueError as error:
-            raise RunError(f"'{path / 'vocabulary.json'}' is damaged: {error}.") from None
+        except (ValueError, RecursionError) as error:
+            raise RunError(
+                f"'{path / 'vocabulary.json'}' is damaged ({error}).",
+                "Copy the run again from where it came, or delete it.",
+            ) from None
         if len(vocabulary) != record.model["vocabulary_size"]:
             raise RunError(
                 f"'{path / 'vocabulary.json'}' has {len(vocabulary)} entries where the model has "
@@ -186,9 +190,11 @@ class RunDirectory:
         rows = []
         for line in read(self.path / "metrics.jsonl").splitlines():
             try:
-                rows.append(json.loads(line))
-            except ValueError:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
                 continue
+            if isinstance(row, dict) and isinstance(row.get("step"), int):
+                rows.append(row)
         return rows
 
     def forget_metrics_after(self, step: int) -> None:
@@ -201,9 +207,19 @@ class RunDirectory:
 # Finding runs
 
 
+def is_run(path: Path) -> bool:
+    """Whether there is a run, be it damaged, in this folder."""
+    try:
+        return (path / "run.json").exists()
+    except OSError:
+        # No name for a file, or a folder that cannot be entered.
+        return False
+
+
 def check_name(name: str) -> None:
     """Raise UsageError unless the name can be a folder's on every system."""
-    if not re.fullmatch(r"[^\W_][\w.+-]{0,99}", name) or name.endswith("."):
+    shaped = re.fullmatch(r"[^\W_][\w.+-]*", name) and not name.endswith(".")
+    if not shaped or len(os.fsencode(name)) > LONGEST_NAME:
         raise UsageError(
             f"'{name}' cannot be a run's name.",
             "Use letters, digits, '-', '_' and '.', beginning with a letter or digit.",
@@ -223,7 +239,11 @@ def check_free(folder: Path, name: str) -> None:
 
 def free_name(folder: Path, stem: str) -> str:
     """`stem-1`, `stem-2`, …: the first that is not taken."""
-    stem = re.sub(r"[^\w.+-]+", "-", stem).strip("-_.") or "run"
+    # As much of it as leaves room for a number.
+    stem = os.fsencode(re.sub(r"[^\w.+-]+", "-", stem))[: LONGEST_NAME - 10].decode(
+        "utf-8", "ignore"
+    )
+    stem = stem.strip("-_.+") or "run"
     number = 1
     while (folder / f"{stem}-{number}").exists():
         number += 1
@@ -235,7 +255,7 @@ def list_runs(folder: Path) -> Iterator[RunDirectory | RunError]:
     runs: list[RunDirectory] = []
     damaged: list[RunError] = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if (path / "run.json").exists() and not path.name.startswith("."):
+        if is_run(path) and not path.name.startswith("."):
             try:
                 runs.append(RunDirectory.open(path))
             except RunError as error:
@@ -257,7 +277,7 @@ def find_run(name: str | Path | None = None, folder: str | Path | None = None) -
             if isinstance(run, RunDirectory):
                 return run
         raise RunError(f"There is no run in '{where}' yet.", "Make one: charlm train")
-    if (Path(name) / "run.json").exists():
+    if is_run(Path(name)):
         return RunDirectory.open(Path(name))
     check_name(str(name))
     path = where / str(name)
@@ -274,8 +294,8 @@ def run_to_delete(name: str, folder: str | Path | None = None) -> Path:
     Raises:
         RunError: there is none.
     """
-    path = Path(name) if (Path(name) / "run.json").exists() else runs_folder(folder) / name
-    if not (path / "run.json").exists():
+    path = Path(name) if is_run(Path(name)) else runs_folder(folder) / name
+    if not is_run(path):
         return find_run(name, folder).path
     return path
 

@@ -16,7 +16,7 @@ from charlm.generation.sampler import sample_texts
 from charlm.metrics import Score
 from charlm.model import LanguageModel
 from charlm.runs import RunDirectory
-from charlm.text.corpus import Corpus, open_corpus
+from charlm.text.corpus import Corpus, open_corpus, sha256_of
 from charlm.text.vocabulary import Ids
 from charlm.training.events import Evaluated, Event, RolledBack, Stopped
 from charlm.training.language_modeling import LanguageModeling
@@ -116,11 +116,11 @@ class Session:
         }
         if event.score is not None:
             row |= event.score.to_json()
-        # Weights first: a row without its weights would mislead, weights without a row do not.
+        # What resuming goes by comes last: whatever a crash leaves out before it is done again.
         if event.improved:
             self.run.save_best(self._arrays())
-        self._save_last(trainer)
         self.run.append_metrics(row)
+        self._save_last(trainer)
 
     def _save_last(self, trainer: Trainer) -> None:
         snapshot = trainer.capture()
@@ -177,21 +177,28 @@ def corpus_of(run: RunDirectory) -> Corpus:
         RunError: it is gone, or not the same any more.
     """
     about = run.record.corpus
-    text = run.corpus_text
-    if text is not None:
-        return Corpus(about["name"], text, about["normalization"], about["sha256"])
-    try:
-        corpus = open_corpus(
-            about["source"],
-            normalization=about["normalization"],
-            encoding=run.record.settings.data.encoding,
+    stored = run.corpus_text
+    if stored is not None:
+        corpus = Corpus(
+            about["name"],
+            stored,
+            about["normalization"],
+            about["sha256"],
+            lossless=about["lossless"],
         )
-    except CorpusError as error:
-        raise RunError(
-            f"The text that '{run.name}' was trained on cannot be read: {error.message}",
-            "Put it back, or name a text to score: charlm eval FILE",
-        ) from None
-    if corpus.sha256 != about["sha256"]:
+    else:
+        try:
+            corpus = open_corpus(
+                about["source"],
+                normalization=about["normalization"],
+                encoding=run.record.settings.data.encoding,
+            )
+        except CorpusError as error:
+            raise RunError(
+                f"The text that '{run.name}' was trained on cannot be read: {error.message}",
+                "Put it back, or name a text to score: charlm eval FILE",
+            ) from None
+    if (corpus.sha256, sha256_of(corpus.text)) != (about["sha256"], about["text_sha256"]):
         raise RunError(
             f"The text that '{run.name}' was trained on has changed since.",
             "Put the old one back, or name a text to score: charlm eval FILE",

@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_read(here: Path, monkeypatch: pytest.MonkeyPatch)
     [
         (("--batch-size", "0"), "--batch-size must be at least 1, not 0"),
         (("--hidden-size", "0"), "--hidden-size must be at least 1, not 0"),
-        (("--learning-rate", "nan"), "--learning-rate must be above 0, not nan"),
+        (("--learning-rate", "nan"), "--learning-rate must be above 0 and at most 1e+30, not nan"),
         (("--dropout", "1"), "--dropout must be at least 0 and below 1, not 1.0"),
         (("--cell", "gro"), "Did you mean 'gru'?"),
         (("--preset", "quik"), "Did you mean 'quick'?"),

@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from charlm.errors import UsageError, look_up
 from charlm.rnn.cells import Cell, State
 from charlm.rnn.layer import LayerWeights
 
@@ -21,20 +20,16 @@ KERNELS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
 warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous")
 
 
+def supports(cell: Cell) -> bool:
+    """Torch has the three cells, of the GRU the form that resets after the product."""
+    return cell.name in KERNELS and (cell.name != "gru" or cell.reset_after)
+
+
 def run_layer(
     cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
 ) -> tuple[Tensor, State]:
-    """Run one layer over a window; see `charlm.rnn.layer.Backend`.
-
-    Raises:
-        UsageError: torch has no such cell, or not this form of the GRU.
-    """
-    kernel = look_up(KERNELS, cell.name, "cell of the builtin backend")
-    if not cell.reset_after and cell.name == "gru":
-        raise UsageError(
-            "The builtin backend has only the GRU that resets after the product.",
-            "Use --backend scratch, or --reset-after.",
-        )
+    """Run one layer over a window; see `charlm.rnn.layer.Backend`."""
+    kernel = KERNELS[cell.name]
     if not inputs.is_floating_point():
         inputs = F.one_hot(inputs, weights.W.shape[1]).to(weights.W.dtype)
     device = inputs.device.type

@@ -17,9 +17,13 @@ class LayerWeights(NamedTuple):
 
 
 class Backend(Protocol):
-    """Runs one layer of a cell over a window of T steps."""
+    """A module that runs layers: `charlm.rnn.scratch` and its faster equals."""
 
-    def __call__(
+    def supports(self, cell: Cell) -> bool:
+        """Whether it has the cell in this form."""
+        ...
+
+    def run_layer(
         self, cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
     ) -> tuple[Tensor, State]:
         """Outputs (T, B, H) and the state after the last step, each (B, H).

@@ -8,11 +8,17 @@ from charlm.rnn.cells import Cell, State
 from charlm.rnn.layer import LayerWeights
 
 
+def supports(cell: Cell) -> bool:
+    """It has every cell, in every form."""
+    return True
+
+
 def run_layer(
     cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
 ) -> tuple[Tensor, State]:
     """Run one layer over a window; see `charlm.rnn.layer.Backend`."""
-    Wx = project(inputs, weights.W, weights.b)
+    # Under autocast products come in a narrow type; the state keeps its own.
+    Wx = project(inputs, weights.W, weights.b).to(state[0].dtype)
     outputs = []
     for Wx_t in Wx.unbind(0):
         state = cell.step(Wx_t, state, weights.U, weights.c)

@@ -7,20 +7,37 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from charlm.config import ModelConfig
-from charlm.errors import look_up
+from charlm.errors import UsageError, look_up
 from charlm.rnn import builtin, scratch
-from charlm.rnn.cells import CELLS, State
+from charlm.rnn.cells import CELLS, Cell, State
 from charlm.rnn.layer import Backend, LayerWeights
 
-BACKENDS: dict[str, Backend] = {"scratch": scratch.run_layer, "builtin": builtin.run_layer}
+# The fastest first.
+BACKENDS: dict[str, Backend] = {"builtin": builtin, "scratch": scratch}
+
+
+def make_cell(config: ModelConfig) -> Cell:
+    """The model's cell, in the form that it asks for."""
+    return look_up(CELLS, config.cell, "cell")(config.reset_after)
 
 
 def choose_backend(config: ModelConfig, backend: str = "auto") -> str:
-    """The backend's name; "auto" is the fastest one that has the model's cell."""
+    """The backend's name; "auto" is the fastest one that has the cell.
+
+    Raises:
+        UsageError: there is no such backend, or it lacks the cell in this form.
+    """
+    cell = make_cell(config)
+    able = [name for name, each in BACKENDS.items() if each.supports(cell)]
     if backend == "auto":
-        textbook_gru = config.cell == "gru" and not config.reset_after
-        return "builtin" if config.cell in builtin.KERNELS and not textbook_gru else "scratch"
+        return able[0]
     look_up(BACKENDS, backend, "backend")
+    if backend not in able:
+        # Only the gru has two forms.
+        form = " that resets before the product (--no-reset-after)" if cell.name == "gru" else ""
+        raise UsageError(
+            f"The {backend} backend has no {cell.name}{form}.", f"Use --backend {able[0]}, or auto."
+        )
     return backend
 
 
@@ -37,7 +54,7 @@ class RecurrentStack(nn.Module):
     def __init__(self, config: ModelConfig, input_size: int, backend: str = "auto") -> None:
         super().__init__()
         self.config = config
-        self.cell = look_up(CELLS, config.cell, "cell")(config.reset_after)
+        self.cell = make_cell(config)
         self.backend = choose_backend(config, backend)
         rows = len(self.cell.gates) * config.hidden_size
         for layer in range(config.num_layers):
@@ -62,7 +79,7 @@ class RecurrentStack(nn.Module):
             inputs: vectors (T, B, I) or ids (T, B) for one-hot input.
             state: each (L, B, H).
         """
-        run_layer = BACKENDS[self.backend]
+        run_layer = BACKENDS[self.backend].run_layer
         outputs, last_states = inputs, []
         for layer in range(self.config.num_layers):
             if layer:

@@ -27,11 +27,11 @@ class Window:
 class Windows:
     """The windows of a span, epoch by epoch; an epoch depends on the seed and its number alone.
 
-    "sequential" (d2l.ai 9.3.3): the span, from a random offset of at most T on, is cut into B
-    streams of equal length, and each window takes the next T ids of every stream. "random": the
-    span, from a random offset below T on, is cut into pieces of T, and each window takes B of them
-    in shuffled order. Either way a target is predicted at most once in an epoch, and a tail too
-    short for a whole window is left out until another offset reaches it.
+    "sequential" (d2l.ai 9.3.3): the span, from a random offset on, is cut into B streams of equal
+    length, and each window takes the next T ids of every stream. "random": the span, from a random
+    offset below T on, is cut into pieces of T, and each window takes B of them in shuffled order.
+    Either way a target is predicted at most once in an epoch, as many are predicted as fill whole
+    windows, and those that one offset leaves out another reaches.
 
     Args:
         ids: the span, (characters,), of an integer type that torch can index and slice.
@@ -70,16 +70,18 @@ class Windows:
         B, T = self.batch_size, self.seq_length
         random = generator(self.seed, Stream.DATA_ORDER, epoch)
         # The last id is a target only.
-        spare = len(self.ids) - 1 - B * T
+        predictable = len(self.ids) - 1
         if self.sampling == "sequential":
-            offset = int(random.integers(min(T, spare) + 1))
-            stream_length = (len(self.ids) - 1 - offset) // B
-            starts = offset + stream_length * torch.arange(B)
-            steps = T * torch.arange(stream_length // T)
-            self._starts = steps[:, None] + starts
+            windows = predictable // (B * T)
+            # Room for another offset each epoch, at the price of a window where there is none.
+            if predictable - windows * B * T < T and windows > 1:
+                windows -= 1
+            offset = int(random.integers(predictable - windows * B * T + 1))
+            starts = offset + windows * T * torch.arange(B)
+            self._starts = T * torch.arange(windows)[:, None] + starts
         else:
-            offset = int(random.integers(min(T - 1, spare) + 1))
-            pieces = (len(self.ids) - 1 - offset) // T
+            offset = int(random.integers(min(T - 1, predictable - B * T) + 1))
+            pieces = (predictable - offset) // T
             order = torch.from_numpy(random.permutation(pieces))[: pieces // B * B]
             self._starts = (offset + T * order).view(-1, B)
         self._starts = self._starts.to(self.ids.device)

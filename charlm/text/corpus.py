@@ -4,7 +4,7 @@ import glob
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,10 +41,22 @@ class Corpus:
 
     @classmethod
     def from_text(cls, text: str, name: str = "text", normalization: str = "none") -> "Corpus":
-        """A corpus from a string."""
-        normalized = look_up(NORMALIZATIONS, normalization, "normalization")(text)
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        return cls(name, normalized, normalization, digest, (), normalized == text)
+        """A corpus from a string.
+
+        Raises:
+            UsageError: an unknown normalization.
+        """
+        return cls(name, text, sha256=sha256_of(text)).normalized(normalization)
+
+    def normalized(self, normalization: str) -> "Corpus":
+        """The same corpus after one more normalization.
+
+        Raises:
+            UsageError: there is none of this name.
+        """
+        text = look_up(NORMALIZATIONS, normalization, "normalization")(self.text)
+        lossless = self.lossless and text == self.text
+        return replace(self, text=text, normalization=normalization, lossless=lossless)
 
 
 def open_corpus(
@@ -74,27 +86,30 @@ def open_corpus(
     if normalization is None:
         named = len(given) == 1 and given[0] in CATALOG
         normalization = CATALOG[given[0]].normalization if named else "none"
-    normalize = look_up(NORMALIZATIONS, normalization, "normalization")
+    look_up(NORMALIZATIONS, normalization, "normalization")
     raw = "".join(decode(piece.content, piece.label, encoding) for piece in pieces)
     if not raw:
         raise CorpusError(f"{pieces[0].label} is empty.", "Give a text with something in it.")
-    unix = raw.replace("\r\n", "\n").replace("\r", "\n")
-    text = normalize(unix)
-    name = name_of(given, pieces)
-    if not text:
+    text = raw.replace("\r\n", "\n").replace("\r", "\n")
+    corpus = Corpus(
+        name_of(given, pieces),
+        text,
+        sha256=hashlib.sha256(b"".join(piece.content for piece in pieces)).hexdigest(),
+        source=tuple(piece.source for piece in pieces),
+        lossless=text == raw,
+        notes=() if text == raw else ("Line ends were \\r\\n or \\r; they are read as \\n.",),
+    ).normalized(normalization)
+    if not corpus.text:
         raise CorpusError(
-            f"Nothing of {name} is left after the normalization '{normalization}'.",
+            f"Nothing of {corpus.name} is left after the normalization '{normalization}'.",
             "Use --normalize none.",
         )
-    return Corpus(
-        name,
-        text,
-        normalization,
-        hashlib.sha256(b"".join(piece.content for piece in pieces)).hexdigest(),
-        tuple(piece.source for piece in pieces),
-        text == raw,
-        () if unix == raw else ("Line ends were \\r\\n or \\r; they are read as \\n.",),
-    )
+    return corpus
+
+
+def sha256_of(text: str) -> str:
+    """SHA-256 of a text's UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Piece(NamedTuple):

@@ -1,7 +1,7 @@
 """Everything that a run needs to go on as if it had never stopped."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import torch
@@ -80,6 +80,11 @@ class Snapshot:
         """
         try:
             counters = Counters(**scalars["counters"])
+            for name, kind in get_type_hints(Counters).items():
+                value = getattr(counters, name)
+                wanted = kind | int if isinstance(0.0, kind) else kind
+                if not isinstance(value, wanted) or (value or 0) < -1:
+                    raise ValueError(f"{name} cannot be {value!r}")
             scaler = dict(scalars["scaler"])
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"The training state is damaged: {error}.") from None

@@ -122,7 +122,7 @@ class Trainer:
             interrupted = should_stop()
             if evaluate or interrupted or self._report_due():
                 event: Event | None
-                if not self._healthy():
+                if not self._healthy(weights=evaluate or interrupted):
                     event = self._roll_back()
                 elif interrupted:
                     event = self._stopped("interrupted")
@@ -178,9 +178,10 @@ class Trainer:
             self.epoch_steps = self.task.load_epoch(counters.epoch)
             self.recurrent = self.task.initial_state()
 
-    def _healthy(self) -> bool:
-        """Whether all losses and gradients since the last evaluation were finite."""
-        return bool(self.totals[WORST].isfinite())
+    def _healthy(self, weights: bool) -> bool:
+        """Whether losses and gradients since the last evaluation, and the weights, are finite."""
+        checked = [self.totals[WORST], *(self.task.model.parameters() if weights else [])]
+        return all(bool(each.isfinite().all()) for each in checked)
 
     def _roll_back(self) -> RolledBack:
         """Back to the last good state, at half the learning rate; the clock runs on."""
@@ -307,3 +308,5 @@ class Trainer:
         loss, norm = self.totals[[LOSS, NORM]].tolist()
         self.reported = Reported(self.counters.steps_since, loss, norm, self.clock())
         self.epoch_steps = self.task.load_epoch(self.counters.epoch)
+        if self.counters.window >= self.epoch_steps:
+            raise RunError("The training state does not fit the run: it is beyond its epoch's end.")

@@ -1,0 +1,333 @@
+"""Every cell on every backend against torch.nn, and the textbook GRU against its equations.
+
+A cell that torch.nn lacks is held to the scratch backend, which is the specification, and that one
+to a numeric gradient.
+"""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from charlm.config import ModelConfig
+from charlm.errors import UsageError
+from charlm.rnn import scratch
+from charlm.rnn.cells import CELLS, State
+from charlm.rnn.layer import LayerWeights
+from charlm.rnn.stack import BACKENDS, RecurrentStack
+
+# T, B, I, H, L
+SHAPES = [(1, 1, 3, 5, 1), (7, 3, 4, 5, 2), (7, 1, 6, 5, 3), (1, 3, 5, 1, 2), (12, 2, 2, 8, 1)]
+TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
+TORCH_MODULES = {
+    name: getattr(nn, name.upper()) for name in CELLS if hasattr(nn, name.upper())
+}  # nn.RNN, nn.GRU, nn.LSTM
+
+
+def configuration(cell: str, hidden_size: int, num_layers: int) -> ModelConfig:
+    return ModelConfig(cell=cell, hidden_size=hidden_size, num_layers=num_layers)
+
+
+def has_cell(backend: str, cell: str) -> bool:
+    try:
+        stack = RecurrentStack(configuration(cell, 2, 1), 2, backend)
+        stack.initialize("uniform", torch.Generator())
+        stack(torch.zeros(1, 1, 2), stack.initial_state(1))
+    except UsageError:
+        return False
+    return True
+
+
+PAIRS = [(cell, backend) for cell in CELLS for backend in BACKENDS if has_cell(backend, cell)]
+
+
+def test_scratch_has_every_cell_and_builtin_every_one_of_torch() -> None:
+    assert {cell for cell, backend in PAIRS if backend == "scratch"} == set(CELLS)
+    assert {cell for cell, backend in PAIRS if backend == "builtin"} == set(TORCH_MODULES)
+    assert set(TORCH_MODULES) >= {"rnn", "gru", "lstm"}
+
+
+class Case:
+    """A stack and its reference with the same random weights, and something to feed both."""
+
+    def __init__(
+        self,
+        cell: str,
+        backend: str,
+        shape: tuple[int, int, int, int, int],
+        dtype: torch.dtype,
+        one_hot: bool,
+    ) -> None:
+        T, B, I, H, L = shape  # noqa: E741 (the letters of the literature)
+        self.random = torch.Generator().manual_seed(1000 * T + 100 * B + 10 * H + L)
+        self.dtype = dtype
+        config = configuration(cell, H, L)
+        self.stack = RecurrentStack(config, I, backend).to(dtype)
+        with torch.no_grad():
+            for weight in self.stack.parameters():
+                weight.copy_(self.normal(*weight.shape))
+        self.reference = self.make_reference(config, I)
+        self.inputs = self.normal(T, B, I)
+        self.ids: Tensor | None = None
+        if one_hot:
+            self.ids = torch.randint(I, (T, B), generator=self.random)
+            self.inputs = F.one_hot(self.ids, I).to(dtype)
+        self.state = tuple(self.normal(L, B, H) for _ in CELLS[cell].states)
+        # What the gradient is of: every output and every final state with a weight of its own.
+        self.output_share = self.normal(T, B, H)
+        self.state_share = [self.normal(L, B, H) for _ in self.state]
+
+    def make_reference(self, config: ModelConfig, input_size: int) -> nn.Module:
+        """Torch's module, else the scratch backend, with the stack's weights."""
+        module = TORCH_MODULES.get(config.cell)
+        reference = (
+            RecurrentStack(config, input_size, "scratch")
+            if module is None
+            else module(input_size, config.hidden_size, config.num_layers)
+        ).to(self.dtype)
+        reference.load_state_dict(self.stack.state_dict(), strict=True)
+        return reference
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(*shape, generator=self.random, dtype=self.dtype)
+
+    def run(
+        self, module: nn.Module, *, cuts: tuple[int, ...] = (), read_ids: bool = False
+    ) -> dict[str, Tensor]:
+        """Outputs, final state, and the gradients of weights, inputs and first state.
+
+        Args:
+            cuts: where the window is cut in pieces, each run from the state after the one before.
+        """
+        module.zero_grad()
+        inputs = self.inputs.clone().requires_grad_()
+        first = tuple(each.clone().requires_grad_() for each in self.state)
+        source = self.ids if read_ids and self.ids is not None else inputs
+        pieces, state = [], first
+        for start, stop in zip((0, *cuts), (*cuts, len(source)), strict=True):
+            outputs, state = call(module, source[start:stop], state)
+            pieces.append(outputs)
+        outputs = torch.cat(pieces)
+        total = (outputs * self.output_share).sum()
+        for each, share in zip(state, self.state_share, strict=True):
+            total = total + (each * share).sum()
+        total.backward()
+        results = {"outputs": outputs.detach()}
+        results |= {f"state {i}": each.detach() for i, each in enumerate(state)}
+        results |= {f"gradient of state {i}": graded(each) for i, each in enumerate(first)}
+        results |= {f"gradient of {n}": graded(w) for n, w in module.named_parameters()}
+        if source is inputs:
+            results["gradient of inputs"] = graded(inputs)
+        return results
+
+
+def graded(tensor: Tensor) -> Tensor:
+    assert tensor.grad is not None
+    return tensor.grad.clone()
+
+
+def call(module: nn.Module, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    if isinstance(module, RecurrentStack):
+        return module(inputs, state)
+    outputs, last = module(inputs, state if len(state) > 1 else state[0])
+    return outputs, last if isinstance(last, tuple) else (last,)
+
+
+def assert_equal(got: dict[str, Tensor], wanted: dict[str, Tensor], tolerance: float) -> None:
+    for name, value in got.items():
+        torch.testing.assert_close(
+            value,
+            wanted[name],
+            rtol=tolerance,
+            atol=tolerance * max(1.0, float(wanted[name].abs().max())),
+            msg=lambda text, name=name: f"{name}: {text}",
+        )
+
+
+@pytest.mark.parametrize("one_hot", [False, True], ids=["vectors", "ids"])
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=["float64", "float32"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("cell", "backend"), PAIRS)
+def test_outputs_state_and_gradients_are_those_of_torch(
+    cell: str,
+    backend: str,
+    shape: tuple[int, int, int, int, int],
+    dtype: torch.dtype,
+    one_hot: bool,
+) -> None:
+    case = Case(cell, backend, shape, dtype, one_hot)
+    wanted = case.run(case.reference)
+    whole = case.run(case.stack, read_ids=one_hot)
+    assert whole["outputs"].shape == (shape[0], shape[1], shape[3])
+    assert_equal(whole, wanted, TOLERANCES[dtype])
+    for cut in {1, shape[0] // 2, shape[0] - 1} - {0, shape[0]}:
+        split = case.run(case.stack, cuts=(cut,), read_ids=one_hot)
+        assert_equal(split, wanted, TOLERANCES[dtype])
+
+
+@pytest.mark.parametrize(("cell", "backend"), PAIRS)
+def test_nothing_that_goes_in_is_changed(cell: str, backend: str) -> None:
+    case = Case(cell, backend, (7, 3, 4, 5, 2), torch.float32, False)
+    before = [each.clone() for each in (case.inputs, *case.state, *case.stack.parameters())]
+    with torch.no_grad():
+        case.stack(case.inputs, case.state)
+    for old, new in zip(before, (case.inputs, *case.state, *case.stack.parameters()), strict=True):
+        assert torch.equal(old, new)
+
+
+@pytest.mark.parametrize(("cell", "backend"), PAIRS)
+def test_each_stream_of_a_batch_runs_by_itself(cell: str, backend: str) -> None:
+    case = Case(cell, backend, (7, 3, 4, 5, 2), torch.float64, False)
+    with torch.no_grad():
+        together, _ = case.stack(case.inputs, case.state)
+        for b in range(3):
+            alone, _ = case.stack(
+                case.inputs[:, b : b + 1], tuple(each[:, b : b + 1] for each in case.state)
+            )
+            torch.testing.assert_close(alone[:, 0], together[:, b], rtol=1e-12, atol=1e-12)
+
+
+# Checkpoints
+
+
+@pytest.mark.parametrize(("cell", "backend"), PAIRS)
+def test_weights_load_strictly_into_every_other_backend(cell: str, backend: str) -> None:
+    case = Case(cell, backend, (7, 3, 4, 5, 2), torch.float32, False)
+    saved = case.stack.state_dict()
+    for other in (name for each, name in PAIRS if each == cell):
+        stack = RecurrentStack(configuration(cell, 5, 2), 4, other)
+        stack.load_state_dict(saved, strict=True)
+        assert_equal(case.run(stack), case.run(case.stack), 1e-5)
+
+
+@pytest.mark.parametrize("cell", TORCH_MODULES)
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_weights_have_the_names_shapes_and_order_of_torch(cell: str, num_layers: int) -> None:
+    theirs = TORCH_MODULES[cell](4, 5, num_layers)
+    ours = RecurrentStack(configuration(cell, 5, num_layers), 4)
+    assert [(name, w.shape) for name, w in ours.named_parameters()] == [
+        (name, w.shape) for name, w in theirs.named_parameters()
+    ]
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    theirs.load_state_dict(ours.state_dict(), strict=True)
+
+
+# Numeric gradients
+
+
+FORMS = [*((cell, True) for cell in CELLS), ("gru", False)]  # cell, reset_after
+
+
+@pytest.mark.parametrize(("cell", "reset_after"), FORMS)
+def test_gradient_on_scratch_is_the_numeric_one(cell: str, reset_after: bool) -> None:
+    T, B, I, H = 3, 2, 3, 4  # noqa: E741
+    random = torch.Generator().manual_seed(0)
+    equations = CELLS[cell](reset_after)
+    rows, states = len(equations.gates) * H, len(equations.states)
+    shapes = [(T, B, I), *[(B, H)] * states, (rows, I), (rows, H), (rows,), (rows,)]
+    tensors = [
+        torch.randn(*shape, generator=random, dtype=torch.float64, requires_grad=True)
+        for shape in shapes
+    ]
+
+    def run(inputs: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        outputs, state = scratch.run_layer(
+            equations, inputs, rest[:states], LayerWeights(*rest[states:])
+        )
+        return outputs, *state
+
+    assert torch.autograd.gradcheck(run, tensors, eps=1e-6, atol=1e-7, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("cell", "reset_after"), FORMS)
+def test_gradient_through_ids_on_scratch_is_the_numeric_one(cell: str, reset_after: bool) -> None:
+    random = torch.Generator().manual_seed(0)
+    equations = CELLS[cell](reset_after)
+    rows = len(equations.gates) * 3
+    ids = torch.tensor([[0, 4], [2, 2], [0, 1]])
+    state = tuple(torch.zeros(2, 3, dtype=torch.float64) for _ in equations.states)
+    weights = [
+        torch.randn(*shape, generator=random, dtype=torch.float64, requires_grad=True)
+        for shape in [(rows, 5), (rows, 3), (rows,), (rows,)]
+    ]
+
+    def run(*each: Tensor) -> Tensor:
+        return scratch.run_layer(equations, ids, state, LayerWeights(*each))[0]
+
+    assert torch.autograd.gradcheck(run, weights, eps=1e-6, atol=1e-7, rtol=1e-6)
+
+
+# The textbook GRU
+
+
+def d2l_gru(
+    X: Tensor, H: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor
+) -> tuple[Tensor, Tensor]:
+    """d2l.ai 10.2, equations 10.2.1 to 10.2.3, one step at a time.
+
+    Args:
+        X: (T, B, I).
+        H: (B, H).
+        W, U, b, c: rows in the order reset, update, candidate.
+    """
+    W_xr, W_xz, W_xh = (each.T for each in W.chunk(3))
+    W_hr, W_hz, W_hh = (each.T for each in U.chunk(3))
+    b_r, b_z, b_h = (b + c).chunk(3)
+    outputs = []
+    for X_t in X:
+        R = 1 / (1 + torch.exp(-(X_t @ W_xr + H @ W_hr + b_r)))
+        Z = 1 / (1 + torch.exp(-(X_t @ W_xz + H @ W_hz + b_z)))
+        candidate = torch.tanh(X_t @ W_xh + (R * H) @ W_hh + b_h)
+        H = Z * H + (1 - Z) * candidate
+        outputs.append(H)
+    return torch.stack(outputs), H
+
+
+def textbook(input_size: int, hidden_size: int, num_layers: int, backend: str) -> RecurrentStack:
+    config = ModelConfig(
+        cell="gru", hidden_size=hidden_size, num_layers=num_layers, reset_after=False
+    )
+    stack = RecurrentStack(config, input_size, backend).double()
+    stack.initialize("uniform", torch.Generator().manual_seed(3))
+    return stack
+
+
+@pytest.mark.parametrize(("T", "B", "L"), [(1, 1, 1), (7, 3, 1), (7, 1, 2), (3, 3, 3)])
+def test_textbook_gru_is_the_one_of_d2l(T: int, B: int, L: int) -> None:
+    stack = textbook(4, 5, L, "scratch")
+    random = torch.Generator().manual_seed(4)
+    inputs = torch.randn(T, B, 4, generator=random, dtype=torch.float64)
+    state = torch.randn(L, B, 5, generator=random, dtype=torch.float64)
+    share = torch.randn(T, B, 5, generator=random, dtype=torch.float64)
+
+    outputs, (last,) = stack(inputs, (state,))
+    (outputs * share).sum().backward()
+    gradients = {name: graded(weight) for name, weight in stack.named_parameters()}
+
+    stack.zero_grad()
+    wanted, wanted_last = inputs, []
+    for layer in range(L):
+        wanted, h = d2l_gru(wanted, state[layer], *stack.layer_weights(layer))
+        wanted_last.append(h)
+    (wanted * share).sum().backward()
+
+    torch.testing.assert_close(outputs, wanted, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(last, torch.stack(wanted_last), rtol=1e-12, atol=1e-12)
+    for name, weight in stack.named_parameters():
+        torch.testing.assert_close(gradients[name], graded(weight), rtol=1e-10, atol=1e-12)
+
+
+def test_the_two_grus_are_different_functions() -> None:
+    before = textbook(4, 5, 1, "scratch")
+    after = RecurrentStack(ModelConfig(cell="gru", hidden_size=5), 4, "scratch").double()
+    after.load_state_dict(before.state_dict())
+    inputs = torch.randn(7, 3, 4, generator=torch.Generator().manual_seed(5)).double()
+    state = (torch.ones(1, 3, 5, dtype=torch.float64),)
+    assert not torch.allclose(before(inputs, state)[0], after(inputs, state)[0], atol=1e-3)
+
+
+def test_textbook_gru_on_builtin_is_refused_with_what_to_do() -> None:
+    with pytest.raises(UsageError, match="resets before") as caught:
+        stack = textbook(4, 5, 1, "builtin")
+        stack(torch.zeros(7, 3, 4).double(), stack.initial_state(3))
+    assert "scratch" in caught.value.hint

@@ -1,0 +1,256 @@
+"""Layers on top of one another: dropout, weights, state, choice of backend."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from charlm.config import ModelConfig
+from charlm.errors import UsageError
+from charlm.rnn.cells import CELLS
+from charlm.rnn.stack import BACKENDS, RecurrentStack, choose_backend, weight_names
+
+FLOAT = torch.float32
+# Every cell with every backend that has it.
+PAIRS = [(c, b) for c in CELLS for b in BACKENDS if BACKENDS[b].supports(CELLS[c]())]
+
+
+def make_stack(
+    cell: str = "gru", backend: str = "auto", input_size: int = 4, seed: int = 0, **settings: object
+) -> RecurrentStack:
+    config = ModelConfig(cell=cell, **{"hidden_size": 5, **settings})  # type: ignore[arg-type]
+    stack = RecurrentStack(config, input_size, backend)
+    stack.initialize("uniform", torch.Generator().manual_seed(seed))
+    return stack
+
+
+def vectors(T: int = 7, B: int = 3, size: int = 4) -> Tensor:
+    return torch.randn(T, B, size, generator=torch.Generator().manual_seed(1))
+
+
+def run(stack: RecurrentStack, inputs: Tensor, seed: int = 0) -> Tensor:
+    torch.manual_seed(seed)
+    return stack(inputs, stack.initial_state(inputs.shape[1]))[0].detach()
+
+
+# State
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("B", "L"), [(1, 1), (3, 2), (1, 3)])
+def test_initial_state_is_a_tuple_of_zeros(cell: str, B: int, L: int) -> None:
+    stack = make_stack(cell, num_layers=L)
+    for dtype in (torch.float32, torch.float64):
+        state = stack.to(dtype).initial_state(B)
+        assert isinstance(state, tuple)
+        assert len(state) == len(CELLS[cell].states) == (2 if cell == "lstm" else 1)
+        for each in state:
+            assert each.shape == (L, B, 5)
+            assert each.dtype == dtype
+            assert not each.any()
+            assert not each.requires_grad
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_last_output_is_the_last_layers_state(cell: str) -> None:
+    stack = make_stack(cell, num_layers=2)
+    outputs, state = stack(vectors(), stack.initial_state(3))
+    assert torch.equal(outputs[-1], state[0][-1])
+
+
+# Dropout
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_dropout_lies_between_layers_and_not_after_the_last(backend: str) -> None:
+    """With the mask known, the layers can be run by hand."""
+    stack = make_stack("gru", backend, num_layers=2, dropout=0.5).train()
+    inputs = vectors()
+    outputs = run(stack, inputs, seed=9)
+
+    lower, upper = make_stack("gru", backend), make_stack("gru", backend, input_size=5)
+    names = zip(weight_names(0), weight_names(1), strict=True)
+    for first, second in names:
+        lower.get_parameter(first).data.copy_(stack.get_parameter(first))
+        upper.get_parameter(first).data.copy_(stack.get_parameter(second))
+    hidden = run(lower, inputs)
+    torch.manual_seed(9)
+    dropped = F.dropout(hidden, 0.5)
+    assert (dropped == 0).any()
+    torch.testing.assert_close(outputs, run(upper, dropped), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("settings", "active"),
+    [
+        ({"dropout": 0.5, "num_layers": 2}, True),
+        ({"dropout": 0.5, "num_layers": 1}, False),
+        ({"weight_drop": 0.5, "num_layers": 1}, True),
+        ({"weight_drop": 0.5, "num_layers": 3}, True),
+    ],
+    ids=str,
+)
+def test_dropout_and_weight_drop_act_in_training_alone(
+    backend: str, settings: dict[str, float], active: bool
+) -> None:
+    stack, inputs = make_stack("lstm", backend, **settings), vectors()
+    plain = make_stack("lstm", backend, num_layers=settings["num_layers"])
+    stack.train()
+    assert torch.equal(run(stack, inputs, 1), run(stack, inputs, 2)) is not active
+    assert torch.equal(run(stack, inputs, 1), run(stack, inputs, 1))
+    stack.eval()
+    assert torch.equal(run(stack, inputs, 1), run(stack, inputs, 2))
+    assert torch.equal(run(stack, inputs), run(plain, inputs))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_weight_drop_masks_the_recurrent_matrix_once_a_window(backend: str) -> None:
+    stack, inputs = make_stack("gru", backend, weight_drop=0.4).train(), vectors()
+    outputs = run(stack, inputs, seed=3)
+    masked = make_stack("gru", backend)
+    torch.manual_seed(3)
+    masked.get_parameter("weight_hh_l0").data.copy_(F.dropout(stack.weight_hh_l0.detach(), 0.4))
+    torch.testing.assert_close(outputs, run(masked, inputs), rtol=1e-6, atol=1e-7)
+
+
+def test_weight_drop_leaves_the_weights_alone_and_lets_the_gradient_through() -> None:
+    stack = make_stack("gru", weight_drop=0.4).train()
+    before = {name: weight.detach().clone() for name, weight in stack.named_parameters()}
+    torch.manual_seed(0)
+    outputs, _ = stack(vectors(), stack.initial_state(3))
+    outputs.sum().backward()
+    for name, weight in stack.named_parameters():
+        assert torch.equal(weight, before[name])
+    kept = stack.weight_hh_l0.grad != 0
+    assert 0.4 < kept.float().mean() < 0.8  # about 60 % of 75 entries
+
+
+# Initialization
+
+
+def initialized(cell: str, scheme: str, seed: int = 0, H: int = 32, L: int = 2) -> RecurrentStack:
+    stack = RecurrentStack(ModelConfig(cell=cell, hidden_size=H, num_layers=L), 24)
+    with torch.no_grad():
+        for weight in stack.parameters():
+            weight.fill_(math.nan)  # so that nothing is left out
+    stack.initialize(scheme, torch.Generator().manual_seed(seed))
+    return stack.requires_grad_(False)
+
+
+@pytest.mark.parametrize("scheme", ["uniform", "normal", "orthogonal"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_same_seed_same_weights(cell: str, scheme: str) -> None:
+    state = torch.get_rng_state()
+    first, again, other = (initialized(cell, scheme, seed).state_dict() for seed in (7, 7, 8))
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, weight in first.items():
+        assert weight.isfinite().all()
+        assert torch.equal(weight, again[name])
+        if "weight" in name:
+            assert not torch.equal(weight, other[name])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_uniform_fills_the_interval_of_torch(cell: str) -> None:
+    bound = 1 / math.sqrt(32)
+    for name, weight in initialized(cell, "uniform").named_parameters():
+        assert weight.abs().max() <= bound
+        if "weight" in name:
+            # Standard deviation of the uniform distribution: bound / √3.
+            assert weight.std() == pytest.approx(bound / math.sqrt(3), rel=0.05)
+            assert weight.abs().max() > 0.98 * bound
+            assert abs(weight.mean()) < 0.06 * bound
+        else:
+            assert weight.any()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_normal_is_the_one_of_d2l(cell: str) -> None:
+    for name, weight in initialized(cell, "normal", H=64).named_parameters():
+        if "bias" in name:
+            assert not weight.any()
+        else:
+            assert weight.std() == pytest.approx(0.01, rel=0.05)
+            assert abs(weight.mean()) < 0.0005
+            assert weight.abs().max() > 0.028  # not cut off, as a uniform one would be
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_orthogonal_is_so_for_each_gate(cell: str) -> None:
+    stack = initialized(cell, "orthogonal")
+    for layer in range(2):
+        W, U, b, c = stack.layer_weights(layer)
+        for each in U.chunk(len(stack.cell.gates)):
+            torch.testing.assert_close(each @ each.T, torch.eye(32), rtol=0, atol=1e-5)
+        assert W.abs().max() <= 1 / math.sqrt(32)
+        assert W.std() == pytest.approx(1 / math.sqrt(3 * 32), rel=0.05)
+        assert not c.any()
+        for gate, share in zip(stack.cell.gates, b.chunk(len(stack.cell.gates)), strict=True):
+            assert (share == (1.0 if gate == "f" else 0.0)).all()
+
+
+def test_the_forget_gate_is_the_second_of_the_lstm() -> None:
+    """As torch orders its rows; the first unit of a memory then keeps what it holds."""
+    b = initialized("lstm", "orthogonal").layer_weights(0).b
+    assert b.tolist() == [0.0] * 32 + [1.0] * 32 + [0.0] * 64
+
+
+# Backends
+
+
+def test_unknown_names_are_refused_with_the_nearest_one() -> None:
+    with pytest.raises(UsageError, match="Did you mean 'lstm'") as caught:
+        RecurrentStack(ModelConfig(cell="lstmm"), 3)
+    assert "cell called 'lstmm'" in caught.value.message
+    with pytest.raises(UsageError, match="Did you mean 'scratch'") as caught:
+        RecurrentStack(ModelConfig(), 3, "scrach")
+    assert "backend called 'scrach'" in caught.value.message
+
+
+def test_auto_is_the_fastest_backend_that_has_the_cell() -> None:
+    for cell in ("rnn", "gru", "lstm"):
+        assert choose_backend(ModelConfig(cell=cell)) == "builtin"
+    assert choose_backend(ModelConfig(cell="gru", reset_after=False)) == "scratch"
+    assert choose_backend(ModelConfig(cell="lstm", reset_after=False)) == "builtin"
+    for backend in BACKENDS:
+        assert choose_backend(ModelConfig(), backend) == backend
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+@pytest.mark.parametrize("cell", CELLS)
+def test_auto_runs_every_cell(cell: str, reset_after: bool) -> None:
+    stack = make_stack(cell, reset_after=reset_after)
+    assert stack.backend in BACKENDS
+    assert run(stack, vectors()).isfinite().all()
+
+
+# Lower precision
+
+
+@pytest.mark.parametrize("one_hot", [False, True], ids=["vectors", "ids"])
+@pytest.mark.parametrize("L", [1, 2])
+@pytest.mark.parametrize(("cell", "backend"), PAIRS)
+def test_under_autocast_the_state_stays_in_float32(
+    cell: str, backend: str, L: int, one_hot: bool
+) -> None:
+    stack = make_stack(cell, backend, num_layers=L)
+    ids = torch.randint(4, (7, 3), generator=torch.Generator().manual_seed(2))
+    inputs = ids if one_hot else vectors()
+    first = stack.initial_state(3)
+    exact, exact_state = stack(inputs, first)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs, state = stack(inputs, first)
+    assert [each.dtype for each in state] == [FLOAT] * len(state)
+    # bfloat16 has 8 bits of precision; values here are below 1.
+    torch.testing.assert_close(outputs.float(), exact, rtol=0, atol=0.03)
+    for got, wanted in zip(state, exact_state, strict=True):
+        torch.testing.assert_close(got.float(), wanted, rtol=0, atol=0.03)
+    assert not torch.equal(outputs.float(), exact)
+    outputs.float().sum().backward()
+    for weight in stack.parameters():
+        assert weight.grad is not None
+        assert weight.grad.dtype == FLOAT
+        assert weight.grad.isfinite().all()

@@ -1,0 +1,200 @@
+"""Windows of truncated backpropagation through time, against what the words say of them."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from charlm.errors import CorpusError
+from charlm.rnn.windows import Window, Windows, fit
+
+SAMPLINGS = ["sequential", "random"]
+SENTINEL = 10_000
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> tuple[int, int, int]:
+    """Length, B and T such that there is at least one window."""
+    B, T = draw(st.integers(1, 5)), draw(st.integers(1, 9))
+    return B * T + 1 + draw(st.integers(0, 120)), B, T
+
+
+def span(length: int) -> Tensor:
+    """The ids 0, 1, 2, … (each id is its position) cut out of a larger array."""
+    around = torch.full((length + 40,), SENTINEL, dtype=torch.int32)
+    around[20 : 20 + length] = torch.arange(length)
+    return around[20 : 20 + length]
+
+
+def epoch_of(windows: Windows, epoch: int) -> list[Window]:
+    windows.load(epoch)
+    return [windows[i] for i in range(windows.count)]
+
+
+@settings(deadline=None, max_examples=150)
+@given(layouts(), st.sampled_from(SAMPLINGS), st.integers(0, 2**32), st.integers(0, 50))
+@example((2, 1, 1), "sequential", 0, 0)
+@example((2, 1, 1), "random", 0, 0)
+def test_every_window_is_a_shift_by_one_and_no_target_comes_twice(
+    layout: tuple[int, int, int], sampling: str, seed: int, epoch: int
+) -> None:
+    length, B, T = layout
+    windows = Windows(span(length), B, T, sampling, seed)
+    seen: set[int] = set()
+    each = epoch_of(windows, epoch)
+    assert len(each) >= 1
+    for window in each:
+        assert window.inputs.shape == window.targets.shape == (T, B)
+        assert window.inputs.dtype == window.targets.dtype == torch.int64
+        # An id is its position here, so a stream of text counts upwards by one.
+        steps = torch.arange(T).unsqueeze(1)
+        assert torch.equal(window.inputs, window.inputs[:1] + steps)
+        assert torch.equal(window.targets, window.inputs + 1)
+        targets = window.targets.flatten().tolist()
+        assert min(targets) >= 1
+        assert max(targets) < length
+        assert len(set(targets)) == T * B
+        assert not seen & set(targets)
+        seen |= set(targets)
+    # What is left out is less than a stream's last window, and less than an offset at the start.
+    left_out = length - 1 - len(seen)
+    offsets = T if sampling == "sequential" else T - 1
+    assert left_out <= offsets + B * T - 1
+
+
+@settings(deadline=None, max_examples=100)
+@given(layouts(), st.integers(0, 2**32), st.integers(0, 50))
+def test_sequential_streams_run_on_from_window_to_window(
+    layout: tuple[int, int, int], seed: int, epoch: int
+) -> None:
+    length, B, T = layout
+    each = epoch_of(Windows(span(length), B, T, "sequential", seed), epoch)
+    assert [window.continues for window in each] == [False] + [True] * (len(each) - 1)
+    for before, after in itertools.pairwise(each):
+        assert torch.equal(before.targets[-1], after.inputs[0])
+
+
+@settings(deadline=None, max_examples=50)
+@given(layouts(), st.integers(0, 2**32), st.integers(0, 50))
+def test_random_windows_start_anew_in_another_order_each_epoch(
+    layout: tuple[int, int, int], seed: int, epoch: int
+) -> None:
+    length, B, T = layout
+    each = epoch_of(Windows(span(length), B, T, "random", seed), epoch)
+    assert not any(window.continues for window in each)
+    starts = torch.cat([window.inputs[0] for window in each])
+    assert len({int(start) % T for start in starts}) == 1  # one offset for the whole epoch
+    assert starts.min() % T < T
+
+
+@settings(deadline=None, max_examples=60)
+@given(layouts(), st.sampled_from(SAMPLINGS), st.integers(0, 2**32), st.integers(0, 20))
+def test_an_epoch_depends_on_seed_and_number_alone(
+    layout: tuple[int, int, int], sampling: str, seed: int, epoch: int
+) -> None:
+    length, B, T = layout
+    straight = epoch_of(Windows(span(length), B, T, sampling, seed), epoch)
+    wandering = Windows(span(length), B, T, sampling, seed)
+    torch.manual_seed(epoch)  # a global generator has no say
+    for other in (3, epoch + 1, 0):
+        epoch_of(wandering, other)
+    again = epoch_of(wandering, epoch)
+    assert len(again) == len(straight)
+    for one, other_one in zip(straight, again, strict=True):
+        assert torch.equal(one.inputs, other_one.inputs)
+        assert torch.equal(one.targets, other_one.targets)
+
+
+@pytest.mark.parametrize("length", [300, 301, 302])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_epochs_and_seeds_differ_in_their_offset(sampling: str, length: int) -> None:
+    """Even where whole windows would fill the span to its last id."""
+
+    def offset(seed: int, epoch: int) -> int:
+        windows = Windows(span(length), 3, 10, sampling, seed)
+        return min(int(window.inputs.min()) for window in epoch_of(windows, epoch)) % 10
+
+    assert len({offset(0, epoch) for epoch in range(40)}) > 5
+    assert len({offset(seed, 0) for seed in range(40)}) > 5
+
+
+def test_random_windows_are_shuffled() -> None:
+    windows = Windows(span(600), 2, 5, "random", 0)
+    first, second = (
+        torch.cat([window.inputs[0] for window in epoch_of(windows, epoch)]).tolist()
+        for epoch in (0, 1)
+    )
+    assert first != sorted(first)
+    assert [start // 5 for start in first] != [start // 5 for start in second]
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(0, 30))
+@example(1, 4, 13)
+@example(2, 4, 13)
+@example(3, 4, 7)
+def test_over_many_epochs_every_target_is_reached(
+    sampling: str, B: int, T: int, spare: int
+) -> None:
+    length = B * T + 1 + spare
+    windows = Windows(span(length), B, T, sampling, seed=0)
+    reached: set[int] = set()
+    for epoch in range(400):
+        for window in epoch_of(windows, epoch):
+            reached |= set(window.targets.flatten().tolist())
+        if len(reached) == length - 1:
+            break
+    assert reached == set(range(1, length))
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize(("B", "T"), [(1, 1), (3, 7), (32, 35)])
+def test_a_span_too_short_for_a_window_is_refused_with_the_length_needed(
+    sampling: str, B: int, T: int
+) -> None:
+    Windows(span(B * T + 1), B, T, sampling, 0)
+    with pytest.raises(CorpusError, match=f"{B * T + 1:,}") as caught:
+        Windows(span(B * T), B, T, sampling, 0)
+    assert f"has {B * T:,} characters" in caught.value.message
+    assert "--batch-size" in caught.value.hint
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_ids_of_any_width_come_out_as_int64(sampling: str, dtype: torch.dtype) -> None:
+    ids = torch.arange(200).to(dtype)
+    for window in epoch_of(Windows(ids, 3, 7, sampling, 0), 0):
+        assert window.inputs.dtype == window.targets.dtype == torch.int64
+        assert torch.equal(window.targets, window.inputs + 1)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(2, 400), st.integers(1, 300), st.integers(1, 300))
+@example(2, 1, 1)
+@example(2, 32, 64)
+def test_fit_gives_what_windows_accept_and_never_more_than_asked(
+    characters: int, batch_size: int, seq_length: int
+) -> None:
+    B, T = fit(characters, batch_size, seq_length)
+    assert 1 <= B <= batch_size
+    assert 1 <= T <= seq_length
+    for sampling in SAMPLINGS:
+        assert Windows(span(characters), B, T, sampling, 0).count >= 1
+    if batch_size * seq_length + 1 <= characters:
+        assert (batch_size, seq_length) == (B, T)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(2, 60), st.integers(1, 30), st.integers(1, 30))
+def test_fit_keeps_the_window_before_the_batch(
+    characters: int, batch_size: int, seq_length: int
+) -> None:
+    """The longest window that fits once, then as many side by side as fit: by brute force."""
+    assume(batch_size * seq_length + 1 > characters)
+    T = max(t for t in range(1, seq_length + 1) if t + 1 <= characters)
+    B = max(b for b in range(1, batch_size + 1) if b * T + 1 <= characters)
+    assert fit(characters, batch_size, seq_length) == (B, T)

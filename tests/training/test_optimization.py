@@ -1,0 +1,132 @@
+"""Optimizers and learning-rate schedules, against values worked out by hand."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from charlm.config import ModelConfig, TrainConfig
+from charlm.model import LanguageModel
+from charlm.training.optimization import make_optimizer, scheduled_rate
+
+
+def config(**values: object) -> TrainConfig:
+    return TrainConfig(**{"max_steps": 10, **values})  # type: ignore[arg-type]
+
+
+# Schedules
+
+
+def test_constant_is_constant() -> None:
+    for progress in (0.0, 0.3, 1.0):
+        assert scheduled_rate(config(learning_rate=0.5), 7, progress) == 0.5
+
+
+def test_warm_up_is_linear_and_ends_at_the_full_rate() -> None:
+    with_warm_up = config(learning_rate=1.0, warmup_steps=4)
+    rates = [scheduled_rate(with_warm_up, step, 0.0) for step in range(7)]
+    assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0], rel=1e-12)
+
+
+def test_cosine_ends_at_a_hundredth() -> None:
+    cosine = config(learning_rate=2.0, schedule="cosine")
+    assert scheduled_rate(cosine, 0, 0.0) == pytest.approx(2.0, rel=1e-12)
+    assert scheduled_rate(cosine, 5, 0.5) == pytest.approx(2.0 * (0.01 + 0.99 / 2), rel=1e-12)
+    quarter = 0.01 + 0.99 * (1 + math.sqrt(0.5)) / 2
+    assert scheduled_rate(cosine, 5, 0.25) == pytest.approx(2.0 * quarter, rel=1e-12)
+    assert scheduled_rate(cosine, 9, 1.0) == pytest.approx(0.02, rel=1e-12)
+    # A step that begins just before the time is up ends after it.
+    assert scheduled_rate(cosine, 9, 1.7) == pytest.approx(0.02, rel=1e-12)
+
+
+def test_warm_up_and_cosine_multiply() -> None:
+    both = config(learning_rate=2.0, schedule="cosine", warmup_steps=9)
+    half = 0.01 + 0.99 / 2
+    assert scheduled_rate(both, 4, 0.5) == pytest.approx(2.0 * half * 0.5, rel=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, 200),
+    st.floats(0, 1.5),
+    st.integers(0, 50),
+    st.sampled_from(["constant", "cosine"]),
+)
+def test_a_rate_is_positive_and_never_above_the_highest(
+    step: int, progress: float, warmup_steps: int, schedule: str
+) -> None:
+    chosen = config(learning_rate=0.3, warmup_steps=warmup_steps, schedule=schedule)
+    rate = scheduled_rate(chosen, step, progress)
+    assert 0.01 * 0.3 / (warmup_steps + 1) * 0.999 <= rate <= 0.3 * (1 + 1e-12)
+
+
+# Optimizers
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)],
+)
+def test_an_optimizer_is_of_the_kind_asked_for(name: str, kind: type) -> None:
+    optimizer = make_optimizer(
+        nn.Linear(2, 3), config(optimizer=name, learning_rate=0.25, momentum=0.5)
+    )
+    assert type(optimizer) is kind
+    for group in optimizer.param_groups:
+        assert group["lr"] == 0.25
+        if name == "sgd":
+            assert group["momentum"] == 0.5
+        else:
+            assert group["betas"] == (0.9, 0.99)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_every_weight_is_trained_once_and_matrices_alone_decay(name: str) -> None:
+    model = LanguageModel(ModelConfig(embedding_size=4, tie_weights=True, num_layers=2))
+    optimizer = make_optimizer(model, config(optimizer=name, weight_decay=0.1))
+    decay = {
+        id(weight): group["weight_decay"]
+        for group in optimizer.param_groups
+        for weight in group["params"]
+    }
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(decay)
+    assert set(decay) == {id(weight) for weight in model.parameters()}
+    for name_of, weight in model.named_parameters():
+        assert decay[id(weight)] == (0.0 if "bias" in name_of else 0.1)
+
+
+def after_one_step(name: str, rate: float, **values: float) -> tuple[float, float]:
+    """A matrix entry of 2 and a bias of 3, each with gradient 0.5, after a step."""
+    model = nn.Linear(1, 1)
+    model.weight.data.fill_(2.0)
+    model.bias.data.fill_(3.0)
+    optimizer = make_optimizer(model, config(optimizer=name, learning_rate=rate, **values))
+    for weight in model.parameters():
+        weight.grad = torch.full_like(weight, 0.5)
+    optimizer.step()
+    return model.weight.item(), model.bias.item()
+
+
+def test_a_step_of_each_is_the_one_of_the_textbook() -> None:
+    # sgd: w - r (g + d w), the bias without decay.
+    assert after_one_step("sgd", 0.1, weight_decay=0.2) == pytest.approx(
+        (2 - 0.1 * (0.5 + 0.2 * 2), 3 - 0.1 * 0.5), rel=1e-6
+    )
+    # Adam's first step has length r whatever the gradient's size; AdamW also shrinks the matrix.
+    assert after_one_step("adam", 0.1) == pytest.approx((1.9, 2.9), rel=1e-6)
+    assert after_one_step("adamw", 0.1, weight_decay=0.2) == pytest.approx(
+        (2 * (1 - 0.1 * 0.2) - 0.1, 2.9), rel=1e-6
+    )
+
+
+def test_momentum_adds_up() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data.fill_(2.0)
+    optimizer = make_optimizer(model, config(optimizer="sgd", learning_rate=0.1, momentum=0.5))
+    for gradient in (1.0, 2.0):
+        model.weight.grad = torch.full_like(model.weight, gradient)
+        optimizer.step()
+    assert model.weight.item() == pytest.approx(2 - 0.1 * 1.0 - 0.1 * (0.5 * 1.0 + 2.0), rel=1e-6)
