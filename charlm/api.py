@@ -38,7 +38,7 @@ def train(
         run: the new run's name; by default made from the text's and the cell's.
         runs_dir: where runs are kept; by default $CHARLM_RUNS_DIR, else `runs`.
         device: auto, cpu, cuda or mps.
-        backend: auto, scratch or builtin.
+        backend: auto, scratch, builtin or fused.
         init_from: a run whose weights and vocabulary to start from.
         listener: told of everything that happens; see charlm.session.
         should_stop: asked after every step; once it says yes the run is saved and training ends.
@@ -67,7 +67,7 @@ def train(
             report=report,
         )
     )
-    hear = listener or (lambda _: None)
+    hear = (lambda _: None) if listener is None else listener
     session = begin(
         corpus,
         chosen,
@@ -106,11 +106,11 @@ def resume(
 
     given = {name: value for name, value in settings.items() if value is not None}
     session = go_on(find_run(run, runs_dir), device, backend, given)
-    return _go(session, listener or (lambda _: None), should_stop)
+    return _go(session, (lambda _: None) if listener is None else listener, should_stop)
 
 
 def _go(session: "Session", listener: "Listener", should_stop: Callable[[], bool] | None) -> Run:
-    session.go(listener, should_stop or (lambda: False))
+    session.go(listener, (lambda: False) if should_stop is None else should_stop)
     return Run(session.run)
 
 

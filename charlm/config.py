@@ -158,8 +158,8 @@ class TrainConfig(Config):
     clip_norm: float = setting(1.0, "Clip the gradient's global norm to this; 0: never.", minimum=0)
     initialization: str = setting(
         "uniform",
-        "Recurrent layers: uniform (torch's), normal (0.01, as d2l), orthogonal.",
-        choices=("uniform", "normal", "orthogonal"),
+        "uniform (torch's), normal (0.01), orthogonal, or d2l: normal from scratch, else uniform.",
+        choices=("uniform", "normal", "orthogonal", "d2l"),
     )
     epochs: int | None = setting(None, "Stop after this many passes over the text.", minimum=1)
     max_steps: int | None = setting(None, "Stop after this many optimizer steps.", minimum=1)

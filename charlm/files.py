@@ -58,33 +58,36 @@ def write(path: Path, content: str | bytes) -> None:
 def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
     """Put a folder that `fill` fills in the place of `path`.
 
-    The old one stays under the name `.<name>.old` until the new one has its place, where
-    `recover_folder` finds it if the machine stops in between.
+    The old one is called `.<name>.old` until the new one has its place, so that `whole_folder`
+    finds one of them whenever the machine stops. There must be no other writer.
     """
-    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    old = path.parent / f".{path.name}.old"
+    for abandoned in path.parent.glob(f".{path.name}.draft*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.draft"))
+    old = old_folder(path)
     try:
         draft.chmod(0o755)
         fill(draft)
-        recover_folder(path)
         if path.exists():
+            # If both are there, a machine stopped before the older one was removed.
+            shutil.rmtree(old, ignore_errors=True)
             path.rename(old)
         draft.rename(path)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
-        recover_folder(path)
+        if not path.exists() and old.exists():
+            old.rename(path)
         raise
     shutil.rmtree(old, ignore_errors=True)
 
 
-def recover_folder(path: Path) -> None:
-    """Finish or undo a `replace_folder` that was cut off."""
-    old = path.parent / f".{path.name}.old"
-    if old.exists():
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            old.rename(path)
+def old_folder(path: Path) -> Path:
+    return path.parent / f".{path.name}.old"
+
+
+def whole_folder(path: Path) -> Path | None:
+    """The folder, or the one that it is about to replace, or None if there is neither."""
+    return next((each for each in (path, old_folder(path)) if each.exists()), None)
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:

@@ -53,8 +53,8 @@ class LanguageModel(nn.Module):
             ids: (T, B), int64.
             state: each (L, B, H), from `initial_state` or from the window before.
         """
-        inputs = ids if self.embedding is None else self.embedding(ids)
-        hidden, state = self.rnn(inputs, state)
+        vectors = None if self.embedding is None else self.embedding.weight
+        hidden, state = self.rnn(ids, state, vectors)
         hidden = F.dropout(hidden, self.config.output_dropout, self.training)
         if self.projection is not None:
             hidden = self.projection(hidden)

@@ -15,6 +15,7 @@ from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
 from charlm.presets import Settings, overridden
 from charlm.record import Record
+from charlm.rnn.stack import choose_backend
 from charlm.rnn.windows import fit
 from charlm.runs import RunDirectory, free_name
 from charlm.session import Listener, Notice, Session, corpus_of
@@ -63,8 +64,9 @@ def begin(
     else:
         vocabulary = parent.vocabulary
         model_config = inherited(parent, explicit)
-    train = fitted(settings.train, len(text), where)
-    model = LanguageModel(model_config, backend)
+    chosen_backend = choose_backend(model_config, backend, where.type)
+    train = fitted(settings.train, len(text), where, chosen_backend)
+    model = LanguageModel(model_config, chosen_backend)
     if parent is None:
         model.initialize(train.initialization, train.seed)
     else:
@@ -100,14 +102,18 @@ def begin(
     return assemble(run, model.to(where), corpus.text)
 
 
-def fitted(train: TrainConfig, characters: int, device: torch.device) -> TrainConfig:
-    """The settings as this text and this device allow them."""
+def fitted(train: TrainConfig, characters: int, device: torch.device, backend: str) -> TrainConfig:
+    """The settings as this text, this device and this backend allow them, or choose them."""
+    initialization = train.initialization
+    if initialization == "d2l":
+        initialization = "normal" if backend == "scratch" else "uniform"
     batch_size, seq_length = fit(characters, train.batch_size, train.seq_length)
     return replace(
         train,
         batch_size=batch_size,
         seq_length=seq_length,
         precision=choose_precision(train.precision, device),
+        initialization=initialization,
     )
 
 
@@ -195,6 +201,10 @@ def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any])
         )
     text = corpus_of(run).text
     where = choose_device(device)
+    if backend == "auto" and run.record.device == str(where):
+        # Another backend rounds differently, and would not go on bit for bit.
+        backend = run.record.backend
+    backend = choose_backend(settings.model, backend, where.type)
     model = LanguageModel(settings.model, backend).to(where)
     # A run that diverged is resumed by someone who knows, perhaps with another learning rate.
     snapshot.counters.rollbacks = 0

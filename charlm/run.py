@@ -63,10 +63,12 @@ class Run:
         """The best weights as a torch module, in evaluation mode."""
         from charlm.device import choose_device
         from charlm.model import LanguageModel
+        from charlm.rnn.stack import choose_backend
 
-        model = LanguageModel(self.config, backend)
+        where = choose_device(device)
+        model = LanguageModel(self.config, choose_backend(self.config, backend, where.type))
         model.load_weights(self.directory.load_weights())
-        return model.to(choose_device(device)).eval()
+        return model.to(where).eval()
 
     def normalize(self, text: str) -> str:
         """The text as this run's model gets to see texts."""
@@ -129,6 +131,8 @@ class Run:
     ) -> Iterator[str]:
         """`generate`, piece by piece as it is drawn."""
         config = sampling_config(**sampling)
+        if config.num_samples > 1:
+            raise UsageError("One text at a time is streamed.", "Use samples for several.")
         ids = self.encode_prefix(prefix, unknown)
         if prefix is not None:
             yield self.vocabulary.decode(ids)

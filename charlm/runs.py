@@ -24,9 +24,9 @@ from charlm.files import (
     Arrays,
     load_arrays,
     read,
-    recover_folder,
     replace_folder,
     save_arrays,
+    whole_folder,
     write,
     writing,
 )
@@ -95,8 +95,6 @@ class RunDirectory:
         """
         if not path.is_dir():
             raise RunError(f"There is no run at '{path}'.", "charlm runs list shows the runs.")
-        for name in ("best", "last"):
-            recover_folder(path / name)
         record = Record.from_json(read(path / "run.json"), path / "run.json")
         try:
             vocabulary = Vocabulary.from_json(read(path / "vocabulary.json"))
@@ -146,12 +144,12 @@ class RunDirectory:
         Raises:
             RunError: there are none, or they are damaged.
         """
-        found = [self.path / name for name in ("best", "last") if (self.path / name).exists()]
-        if not found:
+        found = whole_folder(self.path / "best") or whole_folder(self.path / "last")
+        if found is None:
             raise RunError(
                 f"The run '{self.name}' has no weights yet.", f"Train it: {self.resume_command}"
             )
-        return load_arrays(found[0] / "model")
+        return load_arrays(found / "model")
 
     def load_last(self) -> tuple[Arrays, Arrays, dict[str, Any]]:
         """What `save_last` saved.
@@ -159,8 +157,8 @@ class RunDirectory:
         Raises:
             RunError: it is missing or damaged.
         """
-        path = self.path / "last"
-        if not path.exists():
+        path = whole_folder(self.path / "last")
+        if path is None:
             raise RunError(
                 f"The run '{self.name}' stopped before anything was saved.",
                 f"Delete it (charlm runs delete {self.name}) and train anew.",

@@ -14,7 +14,7 @@ FLOORS = [
     ["evaluation", "scoring", "baselines", "generation"],
     ["training"],
     ["files", "record", "runs"],
-    ["session", "prepare", "run", "api", "__init__"],
+    ["session", "prepare", "run", "api", "bench", "__init__"],
     ["cli", "__main__"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

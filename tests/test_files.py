@@ -13,9 +13,9 @@ from charlm.errors import RunError
 from charlm.files import (
     load_arrays,
     read,
-    recover_folder,
     replace_folder,
     save_arrays,
+    whole_folder,
     write,
     writing,
 )
@@ -172,24 +172,30 @@ def test_an_error_in_either_renaming_leaves_what_was_there(
     assert contents_names(tmp_path) == ["best"]
 
 
-def test_power_lost_between_the_renamings_is_recovered(tmp_path: Path) -> None:
-    """The old folder has made place, the new one has not taken it yet."""
+def test_power_lost_between_the_renamings_leaves_the_old_folder(tmp_path: Path) -> None:
     path, old = tmp_path / "best", tmp_path / ".best.old"
     replace_folder(path, fill_with(a="old"))
     path.rename(old)
-    recover_folder(path)
-    assert contents(tmp_path) == {"best/a": "old"}
-    assert not old.exists()
+    assert whole_folder(path) == old
+    replace_folder(path, fill_with(a="new"))
+    assert whole_folder(path) == path
+    assert contents(tmp_path) == {"best/a": "new"}
 
 
-def test_power_lost_after_the_renamings_is_tidied_up(tmp_path: Path) -> None:
+def test_power_lost_after_the_renamings_leaves_the_new_folder(tmp_path: Path) -> None:
+    path = tmp_path / "best"
+    replace_folder(path, fill_with(a="new"))
     replace_folder(tmp_path / ".best.old", fill_with(a="old"))
+    assert whole_folder(path) == path
+    replace_folder(path, fill_with(a="newer"))
+    assert contents(tmp_path) == {"best/a": "newer"}
+
+
+def test_drafts_of_a_killed_process_are_removed(tmp_path: Path) -> None:
+    (tmp_path / ".best.draftabc").mkdir()
+    (tmp_path / ".other.draftabc").mkdir()
     replace_folder(tmp_path / "best", fill_with(a="new"))
-    assert contents(tmp_path) == {"best/a": "new"}
-    replace_folder(tmp_path / ".best.old", fill_with(a="old"))
-    recover_folder(tmp_path / "best")
-    assert contents(tmp_path) == {"best/a": "new"}
-    assert contents_names(tmp_path) == ["best"]
+    assert contents_names(tmp_path) == [".other.draftabc", "best"]
 
 
 def test_a_new_folder_can_be_written_where_a_replacement_was_cut_off(tmp_path: Path) -> None:
@@ -199,12 +205,8 @@ def test_a_new_folder_can_be_written_where_a_replacement_was_cut_off(tmp_path: P
     assert contents(tmp_path) == {"best/a": "new"}
 
 
-def test_recovering_what_is_in_order_changes_nothing(tmp_path: Path) -> None:
-    recover_folder(tmp_path / "best")
-    assert contents_names(tmp_path) == []
-    replace_folder(tmp_path / "best", fill_with(a="1"))
-    recover_folder(tmp_path / "best")
-    assert contents(tmp_path) == {"best/a": "1"}
+def test_a_folder_that_is_not_there_is_none(tmp_path: Path) -> None:
+    assert whole_folder(tmp_path / "best") is None
 
 
 # Arrays

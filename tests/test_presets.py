@@ -72,7 +72,7 @@ def test_d2l_is_the_set_up_of_the_chapter() -> None:
         "schedule": "constant",
         "warmup_steps": 0,
         "clip_norm": 1.0,
-        "initialization": "normal",
+        "initialization": "d2l",
         "epochs": 500,
     }
     assert {name: settings[name] for name in chapter} == chapter

@@ -390,14 +390,15 @@ def test_a_vocabulary_of_something_else_is_one_sentence(characters: Any, tmp_pat
     opened.vocabulary.encode("a", "replace")
 
 
-def test_a_replacement_that_was_cut_off_is_finished_when_the_run_is_opened(tmp_path: Path) -> None:
+def test_a_run_whose_replacement_was_cut_off_has_what_it_had_before(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     (run.path / "best").rename(run.path / ".best.old")
     (run.path / "last").rename(run.path / ".last.old")
     opened = RunDirectory.open(run.path)
     np.testing.assert_array_equal(opened.load_weights()["w"], WEIGHTS["w"])
     assert opened.load_last()[2] == SCALARS
-    assert hidden(tmp_path) == []
+    opened.save_best(WEIGHTS)
+    assert not (run.path / ".best.old").exists()
 
 
 def test_a_run_half_created_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from charlm.cli import console
+from charlm.cli.bench import bench
 from charlm.cli.corpus import corpus_app
 from charlm.cli.evaluate import evaluate
 from charlm.cli.generate import generate
@@ -32,6 +33,7 @@ app.command("train")(train)
 app.command("generate")(generate)
 app.command("eval")(evaluate)
 app.command("vocab")(vocab)
+app.command("bench")(bench)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(runs_app, name="runs")
 

@@ -19,7 +19,7 @@ RunName = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-BackendName = Annotated[str, typer.Option(help="Who computes: auto, scratch or builtin.")]
+BackendName = Annotated[str, typer.Option(help="Who computes: auto, scratch, builtin or fused.")]
 Encoding = Annotated[str, typer.Option(help="How the text's bytes spell characters.")]
 
 

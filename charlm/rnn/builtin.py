@@ -10,6 +10,7 @@ from torch import Tensor
 from charlm.rnn.cells import Cell, State
 from charlm.rnn.layer import LayerWeights
 
+LOOKS_UP = False
 KERNELS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
     "rnn": torch.rnn_tanh,
     "gru": torch.gru,

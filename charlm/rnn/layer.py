@@ -17,7 +17,13 @@ class LayerWeights(NamedTuple):
 
 
 class Backend(Protocol):
-    """A module that runs layers: `charlm.rnn.scratch` and its faster equals."""
+    """A module that runs layers: `charlm.rnn.scratch` and its faster equals.
+
+    Attributes:
+        LOOKS_UP: ids are looked up in a table of the input's shares, not made into vectors.
+    """
+
+    LOOKS_UP: bool
 
     def supports(self, cell: Cell) -> bool:
         """Whether it has the cell in this form."""

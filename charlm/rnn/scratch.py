@@ -7,6 +7,8 @@ from torch import Tensor
 from charlm.rnn.cells import Cell, State
 from charlm.rnn.layer import LayerWeights
 
+LOOKS_UP = True
+
 
 def supports(cell: Cell) -> bool:
     """It has every cell, in every form."""

@@ -8,12 +8,11 @@ from torch import Tensor, nn
 
 from charlm.config import ModelConfig
 from charlm.errors import UsageError, look_up
-from charlm.rnn import builtin, scratch
+from charlm.rnn import builtin, fused, scratch
 from charlm.rnn.cells import CELLS, Cell, State
 from charlm.rnn.layer import Backend, LayerWeights
 
-# The fastest first.
-BACKENDS: dict[str, Backend] = {"builtin": builtin, "scratch": scratch}
+BACKENDS: dict[str, Backend] = {"scratch": scratch, "builtin": builtin, "fused": fused}
 
 
 def make_cell(config: ModelConfig) -> Cell:
@@ -21,8 +20,11 @@ def make_cell(config: ModelConfig) -> Cell:
     return look_up(CELLS, config.cell, "cell")(config.reset_after)
 
 
-def choose_backend(config: ModelConfig, backend: str = "auto") -> str:
+def choose_backend(config: ModelConfig, backend: str = "auto", device: str = "cpu") -> str:
     """The backend's name; "auto" is the fastest one that has the cell.
+
+    Args:
+        device: cpu, cuda or mps, where the model will live.
 
     Raises:
         UsageError: there is no such backend, or it lacks the cell in this form.
@@ -30,7 +32,10 @@ def choose_backend(config: ModelConfig, backend: str = "auto") -> str:
     cell = make_cell(config)
     able = [name for name, each in BACKENDS.items() if each.supports(cell)]
     if backend == "auto":
-        return able[0]
+        fastest_first = ("fused", "builtin", "scratch")
+        # Fused is fast where its arithmetic is compiled; elsewhere torch's own kernels are faster.
+        slow = () if fused.COMPILED and device == "cpu" else ("fused",)
+        return next(name for name in fastest_first if name in able and name not in slow)
     look_up(BACKENDS, backend, "backend")
     if backend not in able:
         # Only the gru has two forms.
@@ -72,22 +77,33 @@ class RecurrentStack(nn.Module):
         weight = self.get_parameter("weight_hh_l0")
         return tuple(weight.new_zeros(shape) for _ in self.cell.states)
 
-    def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(
+        self, inputs: Tensor, state: State, vectors: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         """Outputs of the last layer (T, B, H) and the new state, each (L, B, H).
 
         Args:
-            inputs: vectors (T, B, I) or ids (T, B) for one-hot input.
+            inputs: vectors (T, B, I) or ids (T, B).
             state: each (L, B, H).
+            vectors: what the ids stand for, (V, I); None means one-hot vectors.
         """
-        run_layer = BACKENDS[self.backend].run_layer
+        backend = BACKENDS[self.backend]
+        # A layer W over vectors E is a layer W Eᵀ over one-hot input, which is a table to look up.
+        fold = vectors is not None and backend.LOOKS_UP and len(vectors) <= inputs.numel()
+        if vectors is not None and not fold:
+            inputs = F.embedding(inputs, vectors)
         outputs, last_states = inputs, []
         for layer in range(self.config.num_layers):
             if layer:
                 outputs = F.dropout(outputs, self.config.dropout, self.training)
             weights = self.layer_weights(layer)
+            if vectors is not None and fold and layer == 0:
+                weights = weights._replace(W=weights.W @ vectors.t())
             if self.training and self.config.weight_drop:
                 weights = weights._replace(U=F.dropout(weights.U, self.config.weight_drop))
-            outputs, last = run_layer(self.cell, outputs, tuple(s[layer] for s in state), weights)
+            outputs, last = backend.run_layer(
+                self.cell, outputs, tuple(s[layer] for s in state), weights
+            )
             last_states.append(last)
         return outputs, tuple(torch.stack(each) for each in zip(*last_states, strict=True))
 

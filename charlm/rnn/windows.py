@@ -71,16 +71,18 @@ class Windows:
         random = generator(self.seed, Stream.DATA_ORDER, epoch)
         # The last id is a target only.
         predictable = len(self.ids) - 1
+        # Random pieces are the same again once they have moved by T, streams are not.
+        most = T if self.sampling == "sequential" else T - 1
+        offset = int(random.integers(min(most, predictable - B * T) + 1))
         if self.sampling == "sequential":
-            windows = predictable // (B * T)
-            # Room for another offset each epoch, at the price of a window where there is none.
-            if predictable - windows * B * T < T and windows > 1:
-                windows -= 1
-            offset = int(random.integers(predictable - windows * B * T + 1))
-            starts = offset + windows * T * torch.arange(B)
+            length = (predictable - offset) // B
+            windows = length // T
+            # What the last window of the last stream leaves over, some epoch has to reach.
+            spare = predictable - offset - (B - 1) * length - windows * T
+            offset += int(random.integers(spare + 1))
+            starts = offset + length * torch.arange(B)
             self._starts = T * torch.arange(windows)[:, None] + starts
         else:
-            offset = int(random.integers(min(T - 1, predictable - B * T) + 1))
             pieces = (predictable - offset) // T
             order = torch.from_numpy(random.permutation(pieces))[: pieces // B * B]
             self._starts = (offset + T * order).view(-1, B)

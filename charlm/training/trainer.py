@@ -140,9 +140,9 @@ class Trainer:
                 yield self._stopped("patience" if self.out_of_patience else "done")
                 return
             else:
-                self._step()
+                self.step()
 
-    def _step(self) -> None:
+    def step(self) -> None:
         """One window: forward, backward, clipping, update. Nothing here waits for the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate

@@ -1,0 +1,1 @@
+"""How fast this machine trains and samples, beside what others would do on it."""

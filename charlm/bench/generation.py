@@ -1,0 +1,101 @@
+"""The speed of writing, and what reading the weights once a character would allow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from charlm.bench.measure import in_turns
+from charlm.bench.textbook import TorchModel, prediction
+from charlm.bench.training import GATES, VOCABULARY_SIZE
+from charlm.config import ModelConfig, SamplingConfig
+from charlm.generation.engines import Engine, NumpyEngine, TorchEngine
+from charlm.generation.sampler import sample_ids
+from charlm.model import LanguageModel
+
+CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class GenerationRow:
+    """Ratios above 1 are faster; characters are those of all texts together."""
+
+    cell: str
+    engine: str
+    precision: str
+    batch_size: int
+    seq_length: int
+    hidden_size: int
+    characters_per_second: float
+    ratio_to_textbook: float
+    ratio_to_torch: float
+    share_of_limit: float
+
+
+def measure_generation(cell: str, hidden_size: int, rounds: int) -> list[GenerationRow]:
+    """Each engine with one text and with many, after the tutorials' predict loop.
+
+    The limit is a product with the recurrent weights for each character of all texts, by NumPy;
+    `ratio_to_torch` is against the torch engine with one text.
+    """
+    config = ModelConfig(vocabulary_size=VOCABULARY_SIZE, cell=cell, hidden_size=hidden_size)
+    model = LanguageModel(config)
+    model.initialize("uniform", 0)
+    weights = {name: each.numpy() for name, each in model.weights().items()}
+    engines: dict[str, Engine] = {
+        "numpy": NumpyEngine(config, weights),
+        "torch": TorchEngine(model),
+    }
+    texts = {"numpy": (1, 16, 64, 256), "torch": (1, 64)}
+    calls: dict[tuple[str, int], Callable[[], None]] = {
+        ("textbook", 1): prediction(TorchModel(cell, VOCABULARY_SIZE, hidden_size), CHARACTERS)
+    }
+    for number in texts["numpy"]:
+        calls["limit", number] = matrix_vector(cell, hidden_size, number)
+    for name, engine in engines.items():
+        for number in texts[name]:
+            calls[name, number] = writing(engine, number)
+    keys = {f"{name} {number}": (name, number) for name, number in calls}
+    timed = in_turns({key: calls[keys[key]] for key in keys}, rounds)
+    seconds = {keys[key]: value for key, value in timed.items()}
+    rates = {key: CHARACTERS * key[1] / value for key, value in seconds.items()}
+    return [
+        GenerationRow(
+            cell,
+            name,
+            "fp32",
+            number,
+            1,
+            hidden_size,
+            rate,
+            rate / rates["textbook", 1],
+            rate / rates["torch", 1],
+            seconds["limit", number] / seconds[name, number],
+        )
+        for (name, number), rate in rates.items()
+    ]
+
+
+def writing(engine: Engine, texts: int) -> Callable[[], None]:
+    """Draw CHARACTERS characters of each text."""
+
+    def write() -> None:
+        config = SamplingConfig(num_samples=texts)
+        ids = sample_ids(engine, np.array([1], dtype=np.uint8), config, seed=0)
+        for _ in range(CHARACTERS):
+            next(ids)
+
+    return write
+
+
+def matrix_vector(cell: str, hidden_size: int, texts: int) -> Callable[[], None]:
+    """The recurrent products of CHARACTERS characters, and nothing else."""
+    U = np.ones((hidden_size, GATES[cell] * hidden_size), dtype=np.float32)
+    h = np.ones((texts, hidden_size), dtype=np.float32)
+    product = np.empty((texts, U.shape[1]), dtype=np.float32)
+
+    def multiply() -> None:
+        for _ in range(CHARACTERS):
+            np.matmul(h, U, out=product)
+
+    return multiply

@@ -1,0 +1,146 @@
+"""The speed of a training step, and what the machine's matrix products would allow."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from charlm.bench.measure import in_turns
+from charlm.bench.textbook import TextbookModel, TorchModel, training_step
+from charlm.config import ModelConfig, TrainConfig
+from charlm.device import choose_precision
+from charlm.model import LanguageModel
+from charlm.rnn.stack import BACKENDS
+from charlm.training.language_modeling import LanguageModeling
+from charlm.training.optimization import DTYPES
+from charlm.training.trainer import Trainer
+
+VOCABULARY_SIZE = 28
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+
+
+@dataclass(frozen=True)
+class TrainingRow:
+    """Ratios above 1 are faster; `share_of_limit` is the limit's time over the row's."""
+
+    cell: str
+    backend: str
+    precision: str
+    batch_size: int
+    seq_length: int
+    hidden_size: int
+    characters_per_second: float
+    ratio_to_textbook: float
+    ratio_to_torch: float
+    share_of_limit: float
+
+
+@dataclass(frozen=True)
+class Shape:
+    """B, T and H of a measurement."""
+
+    batch_size: int
+    seq_length: int
+    hidden_size: int
+
+
+def measure_training(cell: str, shape: Shape, rounds: int) -> list[TrainingRow]:
+    """Every backend in every useful precision, after the tutorials' loops.
+
+    All take the same step: one-hot input, one layer, SGD, clipping. The limit of a row is the time
+    of the products that its model cannot avoid, in its precision: a recurrent product for each
+    step forward and back, the weight gradients, the output layer.
+    """
+    B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
+    native = choose_precision("auto", torch.device("cpu"))
+    precisions = ["fp32"] if native == "fp32" else ["fp32", native]
+    windows = torch.randint(1, VOCABULARY_SIZE, (T + 1, B))
+    calls: dict[str, Callable[[], None]] = {
+        "textbook fp32": training_step(
+            TextbookModel(cell, VOCABULARY_SIZE, H), windows[:-1], windows[1:]
+        ),
+        "torch fp32": training_step(
+            TorchModel(cell, VOCABULARY_SIZE, H), windows[:-1], windows[1:]
+        ),
+    }
+    for precision in precisions:
+        calls |= {f"limit {precision}": products(cell, shape, precision)}
+        calls |= {
+            f"{backend} {precision}": charlm_step(cell, shape, backend, precision)
+            for backend in BACKENDS
+        }
+    seconds = in_turns(calls, rounds)
+
+    def row(name: str) -> TrainingRow:
+        backend, precision = name.split()
+        mine = seconds[name]
+        return TrainingRow(
+            cell,
+            backend,
+            precision,
+            B,
+            T,
+            H,
+            B * T / mine,
+            seconds["textbook fp32"] / mine,
+            seconds["torch fp32"] / mine,
+            seconds[f"limit {precision}"] / mine,
+        )
+
+    return [row(name) for name in calls]
+
+
+def charlm_step(cell: str, shape: Shape, backend: str, precision: str) -> Callable[[], None]:
+    """charlm's whole training step: data, forward, loss, backward, clipping, optimizer."""
+    B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
+    config = ModelConfig(vocabulary_size=VOCABULARY_SIZE, cell=cell, hidden_size=H)
+    train = TrainConfig(
+        batch_size=B,
+        seq_length=T,
+        optimizer="sgd",
+        learning_rate=1.0,
+        precision=precision,
+        max_steps=1_000_000,
+    )
+    model = LanguageModel(config, backend)
+    model.initialize("normal", 0)
+    text = np.random.default_rng(0).integers(1, VOCABULARY_SIZE, B * T * 20, dtype=np.uint8)
+    return Trainer(LanguageModeling(model, text, text[:0], train), train).step
+
+
+def products(cell: str, shape: Shape, precision: str) -> Callable[[], None]:
+    """The matrix products of a training step, and nothing else."""
+    B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
+    G, V = GATES[cell], VOCABULARY_SIZE
+
+    def matrix(*sizes: int) -> torch.Tensor:
+        return torch.randn(*sizes).to(DTYPES[precision])
+
+    U, Ut, Q, Qt = matrix(G * H, H), matrix(H, G * H), matrix(V, H), matrix(H, V)
+    h, gates, rows, sums = matrix(B, H), matrix(B, G * H), matrix(T * B, H), matrix(T * B, G * H)
+    logits = matrix(T * B, V)
+
+    def multiply() -> None:
+        for _ in range(T):
+            torch.mm(h, Ut, out=gates)
+            torch.mm(gates, U, out=h)
+        torch.mm(sums.t(), rows)
+        torch.mm(rows, Qt, out=logits)
+        torch.mm(logits, Q)
+        torch.mm(logits.t(), rows)
+        # Else it grows without end.
+        h.fill_(1.0)
+
+    return multiply
+
+
+def training_plan(quick: bool) -> Iterator[tuple[str, Shape]]:
+    """What is measured: d2l.ai's size for every cell, and larger ones for the gru and the lstm."""
+    for cell in ("gru",) if quick else ("gru", "lstm", "rnn"):
+        yield cell, Shape(32, 35, 256)
+    if not quick:
+        for batch_size in (16, 32, 64):
+            yield "gru", Shape(batch_size, 64, 384)
+        yield "gru", Shape(64, 64, 512)
+        yield "lstm", Shape(16, 64, 512)

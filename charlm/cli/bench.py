@@ -1,0 +1,82 @@
+"""charlm bench"""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from charlm.cli import console
+from charlm.cli.options import Json
+
+
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and rounds.")] = False,
+    json: Json = False,
+) -> None:
+    """Measure training and generation on this machine's CPU, beside what tutorials do.
+
+    Everything runs in turns in this process; figures are medians. `textbook` is the loop of the
+    tutorials, `torch` the same around torch.nn's layer, `limit` the matrix products alone.
+    """
+    from charlm.bench.generation import measure_generation
+    from charlm.bench.training import measure_training, training_plan
+
+    rounds = 7 if quick else 21
+    training, generation = [], []
+    for cell, shape in training_plan(quick):
+        console.say(
+            f"Training {cell}, batch {shape.batch_size}, {shape.seq_length} steps, "
+            f"{shape.hidden_size} units ..."
+        )
+        training += measure_training(cell, shape, rounds)
+    for cell in ("gru",) if quick else ("gru", "lstm", "rnn"):
+        console.say(f"Generating with {cell}, 256 units ...")
+        generation += measure_generation(cell, 256, rounds)
+    best = max(
+        (row for row in training if row.backend != "limit"),
+        key=lambda row: (row.cell == "gru", row.hidden_size >= 384, row.characters_per_second),
+    )
+    advice = f"--backend {best.backend} --precision {best.precision} --batch-size {best.batch_size}"
+    if json:
+        console.write_json(
+            {
+                "training": [asdict(row) for row in training],
+                "generation": [asdict(row) for row in generation],
+                "advice": advice,
+            }
+        )
+        return
+    console.table(
+        ("training", "B", "T", "H", "chars/s", "× textbook", "× torch", "of limit"),
+        (
+            (
+                f"{row.cell} {row.backend} {row.precision}",
+                row.batch_size,
+                row.seq_length,
+                row.hidden_size,
+                f"{row.characters_per_second:,.0f}",
+                f"{row.ratio_to_textbook:.2f}",
+                f"{row.ratio_to_torch:.2f}",
+                f"{row.share_of_limit:.0%}",
+            )
+            for row in training
+        ),
+        left=("training",),
+    )
+    console.table(
+        ("generation", "texts", "H", "chars/s", "× textbook", "× torch", "of limit"),
+        (
+            (
+                f"{row.cell} {row.engine}",
+                row.batch_size,
+                row.hidden_size,
+                f"{row.characters_per_second:,.0f}",
+                f"{row.ratio_to_textbook:.1f}",
+                f"{row.ratio_to_torch:.1f}",
+                f"{row.share_of_limit:.0%}",
+            )
+            for row in generation
+        ),
+        left=("generation",),
+    )
+    console.write(f"Fastest here: {advice}\n")

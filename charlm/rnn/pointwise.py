@@ -1,0 +1,170 @@
+"""The arithmetic between two matrix products of the fused backend, compiled by numba.
+
+Each function does one time step of one cell for the whole batch, in place, row by row: short loops
+over few arrays become vector instructions. So does a rational tanh, which the C library's does not.
+
+Shapes:
+    table (V, G·H), the input's share of every character; ids (T, B)
+    product (B, G·H), the recurrent product of the step
+    c_n (H), the bias that the gru's reset gate multiplies
+    h, C (T + 1, B, H), entry t before step t
+    kept (T, B, S·H), what the backward pass needs
+    upper (T, B, H), the gradient of the outputs
+    dh, dC (B, H), the gradient that flows in from the step after this one, to be replaced by what
+        of it bypasses the recurrent product
+    sums (T, B, ·), gradients of the sums under the activations
+"""
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Array = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+f32 = np.float32
+HALF, ONE, ZERO = f32(0.5), f32(1.0), f32(0.0)
+
+# tanh x = x p(x²) / q(x²) to 3e-7 up to LIMIT, beyond which it is ±1: Eigen's rational fit.
+LIMIT = f32(7.90531110763549805)
+P0, P1, P2 = f32(4.89352455891786e-03), f32(6.37261928875436e-04), f32(1.48572235717979e-05)
+P3, P4 = f32(5.12229709037114e-08), f32(-8.60467152213735e-11)
+P5, P6 = f32(2.00018790482477e-13), f32(-2.76076847742355e-16)
+Q0, Q1 = f32(4.89352518554385e-03), f32(2.26843463243900e-03)
+Q2, Q3 = f32(1.18534705686654e-04), f32(1.19825839466702e-06)
+
+# With Python's own rules for division by zero no loop with a quotient would vectorize.
+fast = njit(
+    fastmath={"contract", "reassoc", "nsz", "arcp"}, error_model="numpy", cache=True, nogil=True
+)
+inlined = njit(
+    fastmath={"contract", "reassoc", "nsz", "arcp"}, error_model="numpy", inline="always"
+)
+
+
+@inlined
+def tanh(x: np.float32) -> np.float32:
+    x = x if x < LIMIT else LIMIT
+    x = x if x > -LIMIT else -LIMIT
+    y = x * x
+    p = x * (P0 + y * (P1 + y * (P2 + y * (P3 + y * (P4 + y * (P5 + y * P6))))))
+    return p / (Q0 + y * (Q1 + y * (Q2 + y * Q3)))
+
+
+@inlined
+def sigmoid(x: np.float32) -> np.float32:
+    return HALF * tanh(HALF * x) + HALF
+
+
+@fast
+def rnn_forward(
+    t: int, table: Array, ids: Ids, product: Array, c_n: Array, h: Array, kept: Array
+) -> None:
+    B, H = product.shape[0], h.shape[2]
+    for i in range(B):
+        x, u, after = table[ids[t, i]], product[i], h[t + 1, i]
+        for j in range(H):
+            after[j] = tanh(x[j] + u[j])
+
+
+@fast
+def rnn_backward(t: int, upper: Array, h: Array, kept: Array, dh: Array, sums: Array) -> None:
+    B, H = h.shape[1], h.shape[2]
+    for i in range(B):
+        after, above, later, d = h[t + 1, i], upper[t, i], dh[i], sums[t, i]
+        for j in range(H):
+            d[j] = (above[j] + later[j]) * (ONE - after[j] * after[j])
+            later[j] = ZERO
+
+
+@fast
+def gru_forward(
+    t: int, table: Array, ids: Ids, product: Array, c_n: Array, h: Array, kept: Array
+) -> None:
+    B, H = product.shape[0], h.shape[2]
+    for i in range(B):
+        x, u, before, after, k = table[ids[t, i]], product[i], h[t, i], h[t + 1, i], kept[t, i]
+        rz = k[: 2 * H]
+        for j in range(2 * H):
+            rz[j] = sigmoid(x[j] + u[j])
+        r, z, n, q = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H :]
+        x_n, u_n = x[2 * H :], u[2 * H :]
+        for j in range(H):
+            q[j] = u_n[j] + c_n[j]
+            n[j] = tanh(x_n[j] + r[j] * q[j])
+            after[j] = n[j] + z[j] * (before[j] - n[j])
+
+
+@fast
+def gru_backward(t: int, upper: Array, h: Array, kept: Array, dh: Array, sums: Array) -> None:
+    # sums: n of the input's share, then r, z and n of the recurrent product.
+    B, H = h.shape[1], h.shape[2]
+    for i in range(B):
+        before, above, later, k, d = h[t, i], upper[t, i], dh[i], kept[t, i], sums[t, i]
+        r, z, n, q = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H :]
+        d_n, d_r, d_z, d_q = d[:H], d[H : 2 * H], d[2 * H : 3 * H], d[3 * H :]
+        for j in range(H):
+            a = above[j] + later[j]
+            d_n[j] = a * (ONE - z[j]) * (ONE - n[j] * n[j])
+            d_q[j] = d_n[j] * r[j]
+            d_r[j] = d_n[j] * q[j] * r[j] * (ONE - r[j])
+            d_z[j] = a * (before[j] - n[j]) * z[j] * (ONE - z[j])
+            later[j] = a * z[j]
+
+
+@fast
+def lstm_forward(
+    t: int, table: Array, ids: Ids, product: Array, c_n: Array, h: Array, kept: Array, C: Array
+) -> None:
+    B, H = product.shape[0], h.shape[2]
+    for i in range(B):
+        x, u, after, k = table[ids[t, i]], product[i], h[t + 1, i], kept[t, i]
+        C_before, C_after = C[t, i], C[t + 1, i]
+        i_f, x_if, u_if = k[: 2 * H], x[: 2 * H], u[: 2 * H]
+        for j in range(2 * H):
+            i_f[j] = sigmoid(x_if[j] + u_if[j])
+        g, x_g, u_g = k[2 * H : 3 * H], x[2 * H : 3 * H], u[2 * H : 3 * H]
+        for j in range(H):
+            g[j] = tanh(x_g[j] + u_g[j])
+        o, x_o, u_o = k[3 * H : 4 * H], x[3 * H :], u[3 * H :]
+        for j in range(H):
+            o[j] = sigmoid(x_o[j] + u_o[j])
+        in_, f, tanh_C = k[:H], k[H : 2 * H], k[4 * H :]
+        for j in range(H):
+            C_after[j] = f[j] * C_before[j] + in_[j] * g[j]
+        for j in range(H):
+            tanh_C[j] = tanh(C_after[j])
+            after[j] = o[j] * tanh_C[j]
+
+
+@fast
+def lstm_backward(
+    t: int, upper: Array, h: Array, kept: Array, dh: Array, sums: Array, C: Array, dC: Array
+) -> None:
+    B, H = h.shape[1], h.shape[2]
+    for i in range(B):
+        before, above, later, later_C = C[t, i], upper[t, i], dh[i], dC[i]
+        k, d = kept[t, i], sums[t, i]
+        in_, f, g, o, tanh_C = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H : 4 * H], k[4 * H :]
+        d_i, d_f, d_g, d_o = d[:H], d[H : 2 * H], d[2 * H : 3 * H], d[3 * H :]
+        for j in range(H):
+            a = above[j] + later[j]
+            later[j] = ZERO
+            d_o[j] = a * tanh_C[j] * o[j] * (ONE - o[j])
+            later_C[j] += a * o[j] * (ONE - tanh_C[j] * tanh_C[j])
+        for j in range(H):
+            d_i[j] = later_C[j] * g[j] * in_[j] * (ONE - in_[j])
+        for j in range(H):
+            d_g[j] = later_C[j] * in_[j] * (ONE - g[j] * g[j])
+        for j in range(H):
+            d_f[j] = later_C[j] * before[j] * f[j] * (ONE - f[j])
+            later_C[j] *= f[j]
+
+
+@fast
+def scatter(ids: Ids, rows: Array, table: Array) -> None:
+    """Add rows (T, B, N) to the rows of `table` (V, N) that the ids name."""
+    for t in range(ids.shape[0]):
+        for i in range(ids.shape[1]):
+            to, row = table[ids[t, i]], rows[t, i]
+            for j in range(to.shape[0]):
+                to[j] += row[j]
