@@ -9,7 +9,7 @@ left of a step is one product and one pass of arithmetic, which numba compiles
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,14 +22,13 @@ from charlm.rnn.layer import LayerWeights
 
 
 class Sizes(NamedTuple):
-    """Of a cell, in units of H: its gates, what a step keeps, the gradients of its sums."""
+    """Of a cell, in units of H: its gates, and what a step keeps for the backward pass."""
 
     gates: int
     kept: int
-    sums: int
 
 
-SIZES = {"rnn": Sizes(1, 0, 1), "gru": Sizes(3, 4, 4), "lstm": Sizes(4, 5, 4)}
+SIZES = {"rnn": Sizes(1, 0), "gru": Sizes(3, 4), "lstm": Sizes(4, 5)}
 COMPILED = find_spec("numba") is not None
 LOOKS_UP = True
 
@@ -96,7 +95,8 @@ class FusedLayer(torch.autograd.Function):
         for history, first in zip(histories, state, strict=True):
             history[0] = first
         h = histories[0]
-        kept = table.new_empty(T, B, sizes.kept * H)
+        lease = Lease(table, T, B, sizes.kept * H)
+        kept = lease.tensor
         product = table.new_empty(B, sizes.gates * H)
         step = compiled(
             f"{name}_forward", table.contiguous(), ids, product, c_n, h, kept, *histories[1:]
@@ -105,38 +105,41 @@ class FusedLayer(torch.autograd.Function):
         for t, before in enumerate(h[:-1].unbind(0)):
             multiply(before)
             step(t)
-        ctx.name, ctx.dtype = name, dtype
-        ctx.save_for_backward(ids, table, U, kept, *histories)
+        ctx.name, ctx.dtype, ctx.lease = name, dtype, lease
+        ctx.save_for_backward(ids, table, U, *histories)
         return h[1:], *(history[-1].clone() for history in histories)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upper: Tensor, *last: Tensor) -> tuple[Tensor | None, ...]:
-        ids, table, U, kept, *histories = ctx.saved_tensors
+        ids, table, U, *histories = ctx.saved_tensors
         (T, B), H = ids.shape, U.shape[1]
         sizes = SIZES[ctx.name]
         h = histories[0]
         flowing = [each.clone() for each in last]
-        sums = table.new_empty(T, B, sizes.sums * H)
+        lease = Lease(table, T, B, sizes.gates * H)
+        kept, sums = ctx.lease.tensor, lease.tensor
+        d_table = torch.zeros_like(table)
         memory = [each for pair in zip(histories[1:], flowing[1:], strict=True) for each in pair]
         step = compiled(
-            f"{ctx.name}_backward", upper.contiguous(), h, kept, flowing[0], sums, *memory
+            f"{ctx.name}_backward",
+            ids,
+            upper.contiguous(),
+            h,
+            kept,
+            flowing[0],
+            sums,
+            d_table,
+            *memory,
         )
-        # The gru's first is the gradient of n's share of the input, which no product makes.
-        recurrent = sums[..., -sizes.gates * H :]
         multiply = Product(U, torch.empty_like(flowing[0]), ctx.dtype)
-        for t, rows in reversed(list(enumerate(recurrent.unbind(0)))):
+        for t, rows in reversed(list(enumerate(sums.unbind(0)))):
             step(t)
             flowing[0] += multiply(rows)
-        rows = recurrent.flatten(0, 1).to(ctx.dtype)
-        d_U = (rows.t() @ h[:-1].flatten(0, 1).to(ctx.dtype)).to(U.dtype)
-        d_table = torch.zeros_like(table)
-        compiled("scatter", ids, sums[..., : sizes.gates * H], d_table)()
-        d_c = U.new_zeros(0)
-        if ctx.name == "gru":
-            # From n, r, z to r, z, n.
-            d_table = d_table.roll(-H, dims=1)
-            d_c = sums[..., 3 * H :].sum((0, 1))
+        rows = sums.flatten(0, 1)
+        before = h[:-1].flatten(0, 1)
+        d_U = (rows.to(ctx.dtype).t() @ before.to(ctx.dtype)).to(U.dtype)
+        d_c = rows[:, 2 * H :].sum(0) if ctx.name == "gru" else U.new_zeros(0)
         return None, None, None, d_table, d_c, d_U, *flowing
 
 
@@ -153,6 +156,25 @@ def compiled(name: str, *tensors: Tensor) -> Callable[..., None]:
     function = getattr(pointwise, name)
     arrays = [each.detach().numpy() for each in tensors]
     return lambda *t: function(*t, *arrays)
+
+
+class Lease:
+    """Memory that is used again once the lease is gone: fresh pages cost more than the arithmetic.
+
+    Args:
+        like: of whose type and device the tensor is.
+        shape: its shape.
+    """
+
+    free: ClassVar[dict[tuple[Any, ...], list[Tensor]]] = {}
+
+    def __init__(self, like: Tensor, *shape: int) -> None:
+        self.key = (shape, like.dtype, like.device)
+        waiting = self.free.setdefault(self.key, [])
+        self.tensor = waiting.pop() if waiting else like.new_empty(shape)
+
+    def __del__(self) -> None:
+        self.free[self.key].append(self.tensor)
 
 
 class Product:

@@ -12,7 +12,8 @@ Shapes:
     upper (T, B, H), the gradient of the outputs
     dh, dC (B, H), the gradient that flows in from the step after this one, to be replaced by what
         of it bypasses the recurrent product
-    sums (T, B, ·), gradients of the sums under the activations
+    sums (T, B, G·H), gradients of the recurrent products
+    d_table (V, G·H), the gradient of the table, to be added to
 """
 
 import numpy as np
@@ -55,6 +56,12 @@ def sigmoid(x: np.float32) -> np.float32:
     return HALF * tanh(HALF * x) + HALF
 
 
+@inlined
+def add(row: Array, to: Array) -> None:
+    for j in range(row.shape[0]):
+        to[j] += row[j]
+
+
 @fast
 def rnn_forward(
     t: int, table: Array, ids: Ids, product: Array, c_n: Array, h: Array, kept: Array
@@ -67,13 +74,16 @@ def rnn_forward(
 
 
 @fast
-def rnn_backward(t: int, upper: Array, h: Array, kept: Array, dh: Array, sums: Array) -> None:
+def rnn_backward(
+    t: int, ids: Ids, upper: Array, h: Array, kept: Array, dh: Array, sums: Array, d_table: Array
+) -> None:
     B, H = h.shape[1], h.shape[2]
     for i in range(B):
         after, above, later, d = h[t + 1, i], upper[t, i], dh[i], sums[t, i]
         for j in range(H):
             d[j] = (above[j] + later[j]) * (ONE - after[j] * after[j])
             later[j] = ZERO
+        add(d, d_table[ids[t, i]])
 
 
 @fast
@@ -95,20 +105,27 @@ def gru_forward(
 
 
 @fast
-def gru_backward(t: int, upper: Array, h: Array, kept: Array, dh: Array, sums: Array) -> None:
-    # sums: n of the input's share, then r, z and n of the recurrent product.
+def gru_backward(
+    t: int, ids: Ids, upper: Array, h: Array, kept: Array, dh: Array, sums: Array, d_table: Array
+) -> None:
     B, H = h.shape[1], h.shape[2]
     for i in range(B):
         before, above, later, k, d = h[t, i], upper[t, i], dh[i], kept[t, i], sums[t, i]
         r, z, n, q = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H :]
-        d_n, d_r, d_z, d_q = d[:H], d[H : 2 * H], d[2 * H : 3 * H], d[3 * H :]
+        d_r, d_z, d_q = d[:H], d[H : 2 * H], d[2 * H :]
         for j in range(H):
-            a = above[j] + later[j]
-            d_n[j] = a * (ONE - z[j]) * (ONE - n[j] * n[j])
-            d_q[j] = d_n[j] * r[j]
-            d_r[j] = d_n[j] * q[j] * r[j] * (ONE - r[j])
-            d_z[j] = a * (before[j] - n[j]) * z[j] * (ONE - z[j])
-            later[j] = a * z[j]
+            later[j] += above[j]
+            d_z[j] = later[j] * (before[j] - n[j]) * z[j] * (ONE - z[j])
+        # n's sum has one gradient on the input's side, and r times it on the recurrent one.
+        for j in range(H):
+            d_q[j] = later[j] * (ONE - z[j]) * (ONE - n[j] * n[j])
+            later[j] *= z[j]
+        into = d_table[ids[t, i]]
+        add(d_q, into[2 * H :])
+        for j in range(H):
+            d_q[j] *= r[j]
+            d_r[j] = d_q[j] * q[j] * (ONE - r[j])
+        add(d[: 2 * H], into[: 2 * H])
 
 
 @fast
@@ -138,7 +155,16 @@ def lstm_forward(
 
 @fast
 def lstm_backward(
-    t: int, upper: Array, h: Array, kept: Array, dh: Array, sums: Array, C: Array, dC: Array
+    t: int,
+    ids: Ids,
+    upper: Array,
+    h: Array,
+    kept: Array,
+    dh: Array,
+    sums: Array,
+    d_table: Array,
+    C: Array,
+    dC: Array,
 ) -> None:
     B, H = h.shape[1], h.shape[2]
     for i in range(B):
@@ -147,10 +173,11 @@ def lstm_backward(
         in_, f, g, o, tanh_C = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H : 4 * H], k[4 * H :]
         d_i, d_f, d_g, d_o = d[:H], d[H : 2 * H], d[2 * H : 3 * H], d[3 * H :]
         for j in range(H):
-            a = above[j] + later[j]
+            later[j] = (later[j] + above[j]) * o[j]
+            d_o[j] = later[j] * tanh_C[j] * (ONE - o[j])
+        for j in range(H):
+            later_C[j] += later[j] * (ONE - tanh_C[j] * tanh_C[j])
             later[j] = ZERO
-            d_o[j] = a * tanh_C[j] * o[j] * (ONE - o[j])
-            later_C[j] += a * o[j] * (ONE - tanh_C[j] * tanh_C[j])
         for j in range(H):
             d_i[j] = later_C[j] * g[j] * in_[j] * (ONE - in_[j])
         for j in range(H):
@@ -158,13 +185,4 @@ def lstm_backward(
         for j in range(H):
             d_f[j] = later_C[j] * before[j] * f[j] * (ONE - f[j])
             later_C[j] *= f[j]
-
-
-@fast
-def scatter(ids: Ids, rows: Array, table: Array) -> None:
-    """Add rows (T, B, N) to the rows of `table` (V, N) that the ids name."""
-    for t in range(ids.shape[0]):
-        for i in range(ids.shape[1]):
-            to, row = table[ids[t, i]], rows[t, i]
-            for j in range(to.shape[0]):
-                to[j] += row[j]
+        add(d, d_table[ids[t, i]])

@@ -10,10 +10,20 @@ def rnn_forward(
     torch.add(table[ids[t]], product, out=h[t + 1]).tanh_()
 
 
-def rnn_backward(t: int, upper: Tensor, h: Tensor, kept: Tensor, dh: Tensor, sums: Tensor) -> None:
+def rnn_backward(
+    t: int,
+    ids: Tensor,
+    upper: Tensor,
+    h: Tensor,
+    kept: Tensor,
+    dh: Tensor,
+    sums: Tensor,
+    d_table: Tensor,
+) -> None:
     after = h[t + 1]
     torch.mul(dh.add_(upper[t]), 1 - after * after, out=sums[t])
     dh.zero_()
+    d_table.index_add_(0, ids[t], sums[t])
 
 
 def gru_forward(
@@ -28,14 +38,24 @@ def gru_forward(
     torch.lerp(n, h[t], rz[:, H:], out=h[t + 1])
 
 
-def gru_backward(t: int, upper: Tensor, h: Tensor, kept: Tensor, dh: Tensor, sums: Tensor) -> None:
+def gru_backward(
+    t: int,
+    ids: Tensor,
+    upper: Tensor,
+    h: Tensor,
+    kept: Tensor,
+    dh: Tensor,
+    sums: Tensor,
+    d_table: Tensor,
+) -> None:
     r, z, n, q = kept[t].chunk(4, dim=1)
-    d_n, d_r, d_z, d_q = sums[t].chunk(4, dim=1)
+    d_r, d_z, d_q = sums[t].chunk(3, dim=1)
     dh.add_(upper[t])
-    torch.mul(dh, (1 - z) * (1 - n * n), out=d_n)
+    d_n = dh * (1 - z) * (1 - n * n)
     torch.mul(d_n, r, out=d_q)
     torch.mul(d_q, q * (1 - r), out=d_r)
     torch.mul(dh, (h[t] - n) * z * (1 - z), out=d_z)
+    d_table.index_add_(0, ids[t], torch.cat([d_r, d_z, d_n], dim=1))
     dh.mul_(z)
 
 
@@ -61,7 +81,16 @@ def lstm_forward(
 
 
 def lstm_backward(
-    t: int, upper: Tensor, h: Tensor, kept: Tensor, dh: Tensor, sums: Tensor, C: Tensor, dC: Tensor
+    t: int,
+    ids: Tensor,
+    upper: Tensor,
+    h: Tensor,
+    kept: Tensor,
+    dh: Tensor,
+    sums: Tensor,
+    d_table: Tensor,
+    C: Tensor,
+    dC: Tensor,
 ) -> None:
     i, f, g, o, tanh_C = kept[t].chunk(5, dim=1)
     d_i, d_f, d_g, d_o = sums[t].chunk(4, dim=1)
@@ -73,8 +102,4 @@ def lstm_backward(
     torch.mul(dC, C[t] * f * (1 - f), out=d_f)
     dC.mul_(f)
     dh.zero_()
-
-
-def scatter(ids: Tensor, rows: Tensor, table: Tensor) -> None:
-    """Add rows (T, B, N) to the rows of `table` (V, N) that the ids name."""
-    table.index_add_(0, ids.flatten(), rows.flatten(0, 1))
+    d_table.index_add_(0, ids[t], sums[t])
