@@ -69,7 +69,7 @@ class RecurrentStack(nn.Module):
                 self.register_parameter(name, nn.Parameter(torch.empty(*shape)))
 
     def layer_weights(self, layer: int) -> LayerWeights:
-        return LayerWeights(*(self.get_parameter(name) for name in weight_names(layer)))
+        return LayerWeights(*(getattr(self, name) for name in weight_names(layer)))
 
     def initial_state(self, batch_size: int) -> State:
         """Zeros, each (L, B, H)."""

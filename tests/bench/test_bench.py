@@ -1,0 +1,119 @@
+"""What the bench measures is what it says it measures; no test asserts a time."""
+
+from itertools import count
+
+import pytest
+import torch
+from cli_runner import charlm
+
+from charlm.bench import generation, measure, training
+from charlm.bench.textbook import TextbookModel, TorchModel, prediction, training_step
+from charlm.bench.training import Shape, charlm_step, measure_training, products
+from charlm.config import ModelConfig
+from charlm.model import LanguageModel
+
+CELLS = ("rnn", "gru", "lstm")
+GATES = {"rnn": "h", "gru": "rzn", "lstm": "ifgo"}
+
+
+def textbook_weights(model: TextbookModel) -> dict[str, torch.Tensor]:
+    """The tutorial's matrices in charlm's names and layout."""
+    gates = GATES[model.cell]
+    return {
+        "rnn.weight_ih_l0": torch.cat([model.W_x[gate].t() for gate in gates]),
+        "rnn.weight_hh_l0": torch.cat([model.W_h[gate].t() for gate in gates]),
+        "rnn.bias_ih_l0": torch.cat([model.b[gate] for gate in gates]),
+        "rnn.bias_hh_l0": torch.zeros(len(gates) * model.hidden_size),
+        "output.weight": model.W_q.t(),
+        "output.bias": model.b_q,
+    }
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_textbook_loop_computes_the_same_model(cell: str) -> None:
+    torch.manual_seed(0)
+    textbook = TextbookModel(cell, 7, 5)
+    with torch.no_grad():
+        for each in textbook.parameters():
+            each.normal_()
+    config = ModelConfig(vocabulary_size=7, cell=cell, hidden_size=5, reset_after=False)
+    model = LanguageModel(config, "scratch")
+    model.load_weights({name: each.detach() for name, each in textbook_weights(textbook).items()})
+    ids = torch.randint(7, (6, 3))
+    expected, _ = model(ids, model.initial_state(3))
+    logits, _ = textbook(ids, textbook.initial_state(3))
+    torch.testing.assert_close(logits, expected.flatten(0, 1), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_loop_around_torch_computes_the_same_model(cell: str) -> None:
+    torch.manual_seed(0)
+    other = TorchModel(cell, 7, 5)
+    model = LanguageModel(ModelConfig(vocabulary_size=7, cell=cell, hidden_size=5), "scratch")
+    names = {name: name.replace("output.", "linear.") for name in model.weights()}
+    theirs = other.state_dict()
+    model.load_weights({name: theirs[names[name]] for name in names})
+    ids = torch.randint(7, (6, 3))
+    expected, _ = model(ids, model.initial_state(3))
+    logits, _ = other(ids, other.initial_state(3))
+    torch.testing.assert_close(logits, expected.flatten(0, 1), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [TextbookModel, TorchModel])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_tutorials_step_learns(cell: str, kind: type[TextbookModel | TorchModel]) -> None:
+    torch.manual_seed(0)
+    model = kind(cell, 7, 16)
+    ids = torch.arange(30).remainder(6).view(10, 3)
+    step = training_step(model, ids[:-1], ids[1:])
+    before = model(ids, model.initial_state(3))[0].log_softmax(-1).max(-1).values.mean()
+    for _ in range(60):
+        step()
+    after = model(ids, model.initial_state(3))[0].log_softmax(-1).max(-1).values.mean()
+    assert after > before + 0.5
+
+
+def test_prediction_writes_and_products_multiply() -> None:
+    prediction(TorchModel("gru", 28, 4), 3)()
+    for cell in CELLS:
+        products(cell, Shape(3, 4, 5), "fp32")()
+        charlm_step(cell, Shape(3, 4, 5), "scratch", "fp32")()
+        generation.matrix_vector(cell, 4, 2)()
+
+
+def test_contenders_are_called_in_turns_and_medians_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    clock = count()
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: float(next(clock)))
+    calls = {name: lambda name=name: called.append(name) for name in ("a", "b")}
+    seconds = measure.in_turns(calls, rounds=3)
+    assert called == ["a", "a", "b", "b"] + ["a", "b"] * 3
+    assert seconds == {"a": 1.0, "b": 1.0}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_rows_are_ratios_of_the_same_round(cell: str) -> None:
+    rows = {(r.backend, r.precision): r for r in measure_training(cell, Shape(2, 3, 4), rounds=1)}
+    assert {"textbook", "torch", "limit", "scratch", "builtin", "fused"} <= {b for b, _ in rows}
+    textbook, limit = rows["textbook", "fp32"], rows["limit", "fp32"]
+    assert textbook.ratio_to_textbook == limit.share_of_limit == 1
+    for (_, precision), row in rows.items():
+        rate = row.characters_per_second
+        assert row.ratio_to_textbook == pytest.approx(rate / textbook.characters_per_second)
+        assert row.share_of_limit == pytest.approx(
+            rate / rows["limit", precision].characters_per_second
+        )
+
+
+def test_the_command_prints_tables_and_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "training_plan", lambda quick: [("gru", Shape(2, 3, 4))])
+    monkeypatch.setattr(generation, "CHARACTERS", 2)
+    table = charlm("bench", "--quick")
+    assert table.code == 0, table.err
+    for word in ("gru fused fp32", "gru textbook", "of limit", "Fastest here: --backend"):
+        assert word in table.out
+    content = charlm("bench", "--quick", "--json").json
+    wanted = {"cell", "precision", "batch_size", "seq_length", "hidden_size"}
+    wanted |= {"characters_per_second", "ratio_to_textbook", "ratio_to_torch", "share_of_limit"}
+    assert all(wanted | {"backend"} == set(row) for row in content["training"])
+    assert all(wanted | {"engine"} == set(row) for row in content["generation"])

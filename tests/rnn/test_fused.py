@@ -1,0 +1,124 @@
+"""What is the fused backend's own; its equality with torch.nn is tested with the other backends."""
+
+import numpy as np
+import pytest
+import torch
+
+from charlm.config import ModelConfig
+from charlm.model import LanguageModel
+from charlm.rnn import fused, pointwise
+from charlm.rnn.stack import RecurrentStack, choose_backend
+
+CELLS = tuple(fused.SIZES)
+SHAPES = [(1, 1, 1), (1, 3, 5), (7, 1, 5), (7, 3, 16), (4, 2, 33)]
+
+
+def stack(cell: str, H: int, layers: int = 1, dtype: torch.dtype = torch.float32) -> RecurrentStack:
+    config = ModelConfig(cell=cell, hidden_size=H, num_layers=layers)
+    made = RecurrentStack(config, 6, "fused")
+    made.initialize("uniform", torch.Generator().manual_seed(0))
+    return made.to(dtype)
+
+
+def loss_and_gradients(
+    model: RecurrentStack, inputs: torch.Tensor, state: tuple[torch.Tensor, ...]
+) -> list[torch.Tensor]:
+    """A loss that depends on every output and on the last state, and all gradients."""
+    state = tuple(each.clone().requires_grad_() for each in state)
+    outputs, last = model(inputs, state)
+    loss = outputs.square().sum() + sum(each.sin().sum() for each in last)
+    wanted = [*model.parameters(), *state]
+    return [loss.detach(), *torch.autograd.grad(loss, wanted)]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("T", "B", "H"), SHAPES)
+@pytest.mark.parametrize("one_hot", [True, False])
+def test_compiled_arithmetic_equals_torchs(
+    cell: str, T: int, B: int, H: int, one_hot: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fused.COMPILED
+    torch.manual_seed(0)
+    model = stack(cell, H, layers=2)
+    inputs = torch.randint(6, (T, B)) if one_hot else torch.randn(T, B, 6)
+    state = tuple(torch.randn_like(each) for each in model.initial_state(B))
+    compiled = loss_and_gradients(model, inputs, state)
+    monkeypatch.setattr(fused, "COMPILED", False)
+    plain = loss_and_gradients(model, inputs, state)
+    for mine, theirs in zip(compiled, plain, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("one_hot", [True, False])
+def test_gradients_in_double_precision(cell: str, one_hot: bool) -> None:
+    torch.manual_seed(0)
+    model = stack(cell, 3, layers=2, dtype=torch.float64)
+    inputs = torch.randint(6, (4, 2)) if one_hot else torch.randn(4, 2, 6, dtype=torch.float64)
+    state = tuple(torch.randn_like(each).requires_grad_() for each in model.initial_state(2))
+    names = [name for name, _ in model.named_parameters()]
+    values = [each.detach().clone().requires_grad_() for each in model.parameters()]
+
+    def function(*arguments: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        weights = dict(zip(names, arguments, strict=False))
+        outputs, last = torch.func.functional_call(
+            model, weights, (inputs, arguments[len(names) :])
+        )
+        return (outputs, *last)
+
+    assert torch.autograd.gradcheck(function, (*values, *state))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_memory_is_used_again_but_never_while_it_is_needed(cell: str) -> None:
+    torch.manual_seed(0)
+    model = stack(cell, 5)
+    state = model.initial_state(3)
+    one, two = torch.randint(6, (7, 3)), torch.randint(6, (7, 3))
+    alone = [loss_and_gradients(model, each, state) for each in (one, two)]
+    # Both graphs are alive at once, and the first is gone through twice.
+    losses = [model(each, state)[0].square().sum() for each in (one, two)]
+    weights = list(model.parameters())
+    first = torch.autograd.grad(losses[0], weights, retain_graph=True)
+    torch.autograd.grad(losses[1], weights)
+    again = torch.autograd.grad(losses[0], weights)
+    for mine, theirs in zip(first, again, strict=True):
+        assert torch.equal(mine, theirs)
+    for each, expected in zip((one, two), alone, strict=True):
+        for mine, theirs in zip(loss_and_gradients(model, each, state), expected, strict=True):
+            assert torch.equal(mine, theirs)
+    del losses
+    before = sum(len(each) for each in fused.Lease.free.values())
+    loss_and_gradients(model, one, state)
+    assert sum(len(each) for each in fused.Lease.free.values()) == before
+
+
+def test_the_rational_tanh_is_close_everywhere() -> None:
+    x = np.concatenate([np.linspace(-12, 12, 20_001), [0.0, 1e-8, -1e30, 1e30]]).astype(np.float32)
+    tanh = np.array([pointwise.tanh(each) for each in x])
+    assert np.abs(tanh - np.tanh(x.astype(np.float64))).max() < 4e-7
+    assert np.abs(tanh).max() <= 1.0
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_without_numba_torchs_kernels_are_the_fastest(
+    cell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert choose_backend(ModelConfig(cell=cell)) == "fused"
+    assert choose_backend(ModelConfig(cell=cell), device="cuda") == "builtin"
+    monkeypatch.setattr(fused, "COMPILED", False)
+    assert choose_backend(ModelConfig(cell=cell)) == "builtin"
+    assert choose_backend(ModelConfig(cell=cell), "fused") == "fused"
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_narrow_products_are_near_and_the_state_is_not_narrow(cell: str) -> None:
+    config = ModelConfig(vocabulary_size=9, cell=cell, hidden_size=32, embedding_size=4)
+    model = LanguageModel(config, "fused")
+    model.initialize("uniform", 0)
+    ids = torch.randint(9, (11, 3))
+    wide, _ = model(ids, model.initial_state(3))
+    with torch.autocast("cpu", torch.bfloat16):
+        narrow, state = model(ids, model.initial_state(3))
+    assert all(each.dtype == torch.float32 for each in state)
+    assert 0 < (narrow.float() - wide).abs().max() < 0.02
