@@ -16,6 +16,8 @@ Shapes:
     d_table (V, G·H), the gradient of the table, to be added to
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
