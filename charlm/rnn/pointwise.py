@@ -36,12 +36,18 @@ Q0, Q1 = f32(4.89352518554385e-03), f32(2.26843463243900e-03)
 Q2, Q3 = f32(1.18534705686654e-04), f32(1.19825839466702e-06)
 
 # With Python's own rules for division by zero no loop with a quotient would vectorize.
-fast = njit(
-    fastmath={"contract", "reassoc", "nsz", "arcp"}, error_model="numpy", cache=True, nogil=True
-)
-inlined = njit(
-    fastmath={"contract", "reassoc", "nsz", "arcp"}, error_model="numpy", inline="always"
-)
+RULES = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}
+inlined = njit(**RULES, inline="always")
+
+
+def fast(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile a function when it is first called, and keep the result for the next process."""
+    try:
+        compiled: Callable[..., None] = njit(**RULES, cache=True)(function)
+    except RuntimeError:
+        # Neither this folder nor the user's can be written.
+        compiled = njit(**RULES)(function)
+    return compiled
 
 
 @inlined
