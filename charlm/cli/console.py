@@ -84,7 +84,7 @@ def table(
     from rich.text import Text
 
     if title:
-        terminal().print(title, soft_wrap=True)
+        terminal().print(title)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         if column in wrap:

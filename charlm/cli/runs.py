@@ -33,20 +33,23 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
     elif not rows:
         console.say(f"There is no run in '{folder}' yet. Make one: charlm train")
     else:
+        table = [
+            {
+                "name": row["name"],
+                "cell": size_of(row),
+                "perplexity": console.number(row["perplexity"]),
+                "bits": console.number(row["bits_per_character"]),
+                "status": row["status"],
+                "parameters": f"{row['parameters']:,}",
+                "created (UTC)": row["created"][:16].replace("T", " "),
+            }
+            for row in rows
+        ]
+        # A narrow terminal gets the columns that matter most.
+        columns = list(table[0])[: None if console.terminal().width >= 80 else 5]
         console.table(
-            ("name", "cell", "parameters", "perplexity", "bits", "status", "created (UTC)"),
-            (
-                (
-                    row["name"],
-                    size_of(row),
-                    f"{row['parameters']:,}",
-                    console.number(row["perplexity"]),
-                    console.number(row["bits_per_character"]),
-                    row["status"],
-                    row["created"][:16].replace("T", " "),
-                )
-                for row in rows
-            ),
+            columns,
+            ([row[column] for column in columns] for row in table),
             left=("name", "cell", "status"),
         )
 

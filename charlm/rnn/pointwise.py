@@ -17,6 +17,7 @@ Shapes:
 """
 
 from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,18 +37,22 @@ Q0, Q1 = f32(4.89352518554385e-03), f32(2.26843463243900e-03)
 Q2, Q3 = f32(1.18534705686654e-04), f32(1.19825839466702e-06)
 
 # With Python's own rules for division by zero no loop with a quotient would vectorize.
-RULES = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}
-inlined = njit(**RULES, inline="always")
+RULES: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def fast(function: Callable[..., None]) -> Callable[..., None]:
+def inlined(function: Function) -> Function:
+    """Compile a function into those that call it."""
+    return cast(Function, njit(**RULES, inline="always")(function))
+
+
+def fast(function: Function) -> Function:
     """Compile a function when it is first called, and keep the result for the next process."""
     try:
-        compiled: Callable[..., None] = njit(**RULES, cache=True)(function)
+        return cast(Function, njit(**RULES, cache=True)(function))
     except RuntimeError:
         # Neither this folder nor the user's can be written.
-        compiled = njit(**RULES)(function)
-    return compiled
+        return cast(Function, njit(**RULES)(function))
 
 
 @inlined
