@@ -1,5 +1,6 @@
 """A training session: from a text to a run on the disk, told as events."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -142,6 +143,7 @@ class Session:
             "seconds": stopped.seconds,
             "steps": stopped.step,
             "train_perplexity": epoch,
+            "peak_memory": peak_memory(),
         }
         split = self.run.record.spans.held_out
         if stopped.reason != "interrupted" and split != "train":
@@ -168,6 +170,16 @@ class Session:
         scored = score(self.model, ids)
         assert scored is not None
         return scored
+
+
+def peak_memory() -> int | None:
+    """The most memory that this process has held so far, in bytes; None where nobody counts it."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def corpus_of(run: RunDirectory) -> Corpus:

@@ -46,7 +46,7 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
             for row in rows
         ]
         # A narrow terminal gets the columns that matter most.
-        columns = list(table[0])[: None if console.terminal().width >= 80 else 5]
+        columns = list(table[0])[: None if console.terminal().width >= 96 else 5]
         console.table(
             columns,
             ([row[column] for column in columns] for row in table),

@@ -120,9 +120,11 @@ def conclude(trained: "Run", json: bool) -> None:
         )
     if result["train_perplexity"] is not None:
         console.write(f"Training perplexity of the last epoch: {result['train_perplexity']:.3f}\n")
+    peak = result["peak_memory"]
+    memory = f", at most {peak / 2**20:,.0f} MiB of memory" if peak else ""
     console.write(
         f"Run {trained.name}: {record.parameters:,} parameters, {result['steps']:,} steps in "
-        f"{console.duration(result['seconds'])}.\n"
+        f"{console.duration(result['seconds'])}{memory}.\n"
     )
     prefix = "time traveller" if "time traveller" in record.corpus["name"].replace("-", " ") else ""
     option = f' --prefix "{prefix}"' if prefix else ""
