@@ -95,17 +95,16 @@ class FusedLayer(torch.autograd.Function):
         for history, first in zip(histories, state, strict=True):
             history[0] = first
         h = histories[0]
-        lease = Lease(table, T, B, sizes.kept * H)
-        kept = lease.tensor
+        kept = Lease(table.dtype, T, B, sizes.kept * H, device=table.device)
         product = table.new_empty(B, sizes.gates * H)
         step = compiled(
-            f"{name}_forward", table.contiguous(), ids, product, c_n, h, kept, *histories[1:]
+            f"{name}_forward", table.contiguous(), ids, product, c_n, h, kept.tensor, *histories[1:]
         )
-        multiply = Product(U.t(), product, dtype)
-        for t, before in enumerate(h[:-1].unbind(0)):
-            multiply(before)
+        multiply = Products(U.t(), h[:-1], product, dtype)
+        for t in range(T):
+            multiply(t)
             step(t)
-        ctx.name, ctx.dtype, ctx.lease = name, dtype, lease
+        ctx.name, ctx.kept, ctx.before = name, kept, multiply.rows
         ctx.save_for_backward(ids, table, U, *histories)
         return h[1:], *(history[-1].clone() for history in histories)
 
@@ -117,8 +116,8 @@ class FusedLayer(torch.autograd.Function):
         sizes = SIZES[ctx.name]
         h = histories[0]
         flowing = [each.clone() for each in last]
-        lease = Lease(table, T, B, sizes.gates * H)
-        kept, sums = ctx.lease.tensor, lease.tensor
+        lease = Lease(table.dtype, T, B, sizes.gates * H, device=table.device)
+        sums = lease.tensor
         d_table = torch.zeros_like(table)
         memory = [each for pair in zip(histories[1:], flowing[1:], strict=True) for each in pair]
         step = compiled(
@@ -126,20 +125,19 @@ class FusedLayer(torch.autograd.Function):
             ids,
             upper.contiguous(),
             h,
-            kept,
+            ctx.kept.tensor,
             flowing[0],
             sums,
             d_table,
             *memory,
         )
-        multiply = Product(U, torch.empty_like(flowing[0]), ctx.dtype)
-        for t, rows in reversed(list(enumerate(sums.unbind(0)))):
+        multiply = Products(U, sums, torch.empty_like(flowing[0]), ctx.before.tensor.dtype)
+        for t in reversed(range(T)):
             step(t)
-            flowing[0] += multiply(rows)
-        rows = sums.flatten(0, 1)
-        before = h[:-1].flatten(0, 1)
-        d_U = (rows.to(ctx.dtype).t() @ before.to(ctx.dtype)).to(U.dtype)
-        d_c = rows[:, 2 * H :].sum(0) if ctx.name == "gru" else U.new_zeros(0)
+            flowing[0] += multiply(t)
+        before, rows = ctx.before.tensor.flatten(0, 1), multiply.rows.tensor.flatten(0, 1)
+        d_U = (rows.t() @ before).to(U.dtype)
+        d_c = sums[..., 2 * H :].sum((0, 1)) if ctx.name == "gru" else U.new_zeros(0)
         return None, None, None, d_table, d_c, d_U, *flowing
 
 
@@ -162,39 +160,59 @@ class Lease:
     """Memory that is used again once the lease is gone: fresh pages cost more than the arithmetic.
 
     Args:
-        like: of whose type and device the tensor is.
-        shape: its shape.
+        shape: of the tensor.
+        tensor: one that needs no memory, to be passed on as it is.
     """
 
+    MOST = 8  # of a shape, and shapes
     free: ClassVar[dict[tuple[Any, ...], list[Tensor]]] = {}
 
-    def __init__(self, like: Tensor, *shape: int) -> None:
-        self.key = (shape, like.dtype, like.device)
-        waiting = self.free.setdefault(self.key, [])
-        self.tensor = waiting.pop() if waiting else like.new_empty(shape)
+    def __init__(
+        self, dtype: torch.dtype, *shape: int, device: torch.device, tensor: Tensor | None = None
+    ) -> None:
+        self.key = None if tensor is not None else (shape, dtype, device)
+        if tensor is None:
+            waiting = self.free.get((shape, dtype, device), [])
+            tensor = waiting.pop() if waiting else torch.empty(shape, dtype=dtype, device=device)
+        self.tensor = tensor
 
     def __del__(self) -> None:
-        self.free[self.key].append(self.tensor)
+        if self.key is not None:
+            if self.key not in self.free and len(self.free) >= self.MOST:
+                self.free.pop(next(iter(self.free)))
+            waiting = self.free.setdefault(self.key, [])
+            if len(waiting) < self.MOST:
+                waiting.append(self.tensor)
 
 
-class Product:
-    """A product with one matrix, again and again, into one buffer.
+class Products:
+    """The product of each step's rows with one matrix, in a type that may be narrower than theirs.
 
     Args:
         matrix: (K, N).
-        out: (B, N), of the type that the rows have.
+        history: rows (T, B, K), each step's filled in before its product is asked for.
+        out: (B, N), of the type of the history, used for every step.
         dtype: to multiply in.
+
+    Attributes:
+        rows: the history in that type, as far as products were asked for.
     """
 
-    def __init__(self, matrix: Tensor, out: Tensor, dtype: torch.dtype) -> None:
+    def __init__(self, matrix: Tensor, history: Tensor, out: Tensor, dtype: torch.dtype) -> None:
+        narrow = dtype != history.dtype
         self.matrix = matrix.to(dtype)
+        self.rows = Lease(
+            dtype, *history.shape, device=history.device, tensor=None if narrow else history
+        )
+        self.steps = self.rows.tensor.unbind(0)
+        self.wide_steps = history.unbind(0) if narrow else ()
         self.out = out
-        self.narrow_out = torch.empty_like(out, dtype=dtype)
-        self.narrow = dtype != out.dtype
+        self.narrow_out = torch.empty_like(out, dtype=dtype) if narrow else out
 
-    def __call__(self, rows: Tensor) -> Tensor:
-        """rows (B, K) times the matrix."""
-        if not self.narrow:
+    def __call__(self, t: int) -> Tensor:
+        """Step t's rows (B, K) times the matrix."""
+        rows = self.steps[t]
+        if not self.wide_steps:
             return torch.mm(rows, self.matrix, out=self.out)
-        torch.mm(rows.to(self.matrix.dtype), self.matrix, out=self.narrow_out)
+        torch.mm(rows.copy_(self.wide_steps[t]), self.matrix, out=self.narrow_out)
         return self.out.copy_(self.narrow_out)
