@@ -69,7 +69,7 @@ def test_every_example_works(reader: Path) -> None:
 
 
 def trimmed(text: str) -> list[str]:
-    return [line.rstrip() for line in text.strip("\n").splitlines()]
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def test_the_python_example_works(reader: Path, capsys: pytest.CaptureFixture[str]) -> None:
