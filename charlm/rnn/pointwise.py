@@ -77,7 +77,7 @@ def add(row: Array, to: Array) -> None:
 
 @fast
 def rnn_forward(
-    t: int, table: Array, ids: Ids, product: Array, c_n: Array, h: Array, kept: Array
+    t: int, product: Array, table: Array, ids: Ids, c_n: Array, h: Array, kept: Array
 ) -> None:
     B, H = product.shape[0], h.shape[2]
     for i in range(B):
@@ -101,7 +101,7 @@ def rnn_backward(
 
 @fast
 def gru_forward(
-    t: int, table: Array, ids: Ids, product: Array, c_n: Array, h: Array, kept: Array
+    t: int, product: Array, table: Array, ids: Ids, c_n: Array, h: Array, kept: Array
 ) -> None:
     B, H = product.shape[0], h.shape[2]
     for i in range(B):
@@ -143,7 +143,7 @@ def gru_backward(
 
 @fast
 def lstm_forward(
-    t: int, table: Array, ids: Ids, product: Array, c_n: Array, h: Array, kept: Array, C: Array
+    t: int, product: Array, table: Array, ids: Ids, c_n: Array, h: Array, kept: Array, C: Array
 ) -> None:
     B, H = product.shape[0], h.shape[2]
     for i in range(B):

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def rnn_forward(
-    t: int, table: Tensor, ids: Tensor, product: Tensor, c_n: Tensor, h: Tensor, kept: Tensor
+    t: int, product: Tensor, table: Tensor, ids: Tensor, c_n: Tensor, h: Tensor, kept: Tensor
 ) -> None:
     torch.add(table[ids[t]], product, out=h[t + 1]).tanh_()
 
@@ -27,7 +27,7 @@ def rnn_backward(
 
 
 def gru_forward(
-    t: int, table: Tensor, ids: Tensor, product: Tensor, c_n: Tensor, h: Tensor, kept: Tensor
+    t: int, product: Tensor, table: Tensor, ids: Tensor, c_n: Tensor, h: Tensor, kept: Tensor
 ) -> None:
     H = h.shape[2]
     x = table[ids[t]]
@@ -61,9 +61,9 @@ def gru_backward(
 
 def lstm_forward(
     t: int,
+    product: Tensor,
     table: Tensor,
     ids: Tensor,
-    product: Tensor,
     c_n: Tensor,
     h: Tensor,
     kept: Tensor,
