@@ -97,6 +97,9 @@ class DataConfig(Config):
     test_fraction: float = setting(
         0.0, "Share at the text's end that is scored once, after training.", minimum=0, below=1
     )
+    val_characters: int = setting(
+        1_000_000, "Hold out no more than this many characters for validation.", minimum=2
+    )
     train_characters: int | None = setting(
         None, "Train on no more than this many characters, the first ones.", minimum=2
     )
@@ -166,6 +169,11 @@ class TrainConfig(Config):
     max_minutes: float | None = setting(None, "Stop after this many minutes.", above=0)
     eval_every: int | None = setting(
         None, "Steps between evaluations; by default ten in a run.", minimum=1
+    )
+    eval_characters: int = setting(
+        30_000,
+        "Score no more than this many held-out characters along the way; at the end, all of them.",
+        minimum=2,
     )
     patience: int | None = setting(
         None, "Stop after this many evaluations without a better held-out score.", minimum=1

@@ -14,6 +14,7 @@ class SettingsKeywords(TypedDict, total=False):
     min_count: int
     val_fraction: float
     test_fraction: float
+    val_characters: int
     train_characters: int | None
     cell: str
     hidden_size: int
@@ -39,6 +40,7 @@ class SettingsKeywords(TypedDict, total=False):
     max_steps: int | None
     max_minutes: float | None
     eval_every: int | None
+    eval_characters: int
     patience: int | None
     precision: str
     seed: int

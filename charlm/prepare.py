@@ -165,12 +165,13 @@ def inherited(parent: RunDirectory, explicit: Mapping[str, Any]) -> ModelConfig:
 def assemble(
     run: RunDirectory, model: LanguageModel, text: str, snapshot: Snapshot | None = None
 ) -> Session:
-    """A session over a run's splits; what is scored on the way is val, if it is not empty."""
+    """A session over a run's splits; what is scored on the way is the beginning of val."""
     spans = run.record.spans
     train, held_out = (
         run.vocabulary.encode(spans.of_text(text, split), unknown="replace")
         for split in ("train", "val")
     )
+    held_out = held_out[: run.record.settings.train.eval_characters]
     return Session(run, model, train, held_out, text, snapshot)
 
 

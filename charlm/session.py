@@ -59,7 +59,7 @@ class Session:
     """A run and everything needed to train it further.
 
     Args:
-        train, held_out: ids of the split that is trained on, and of the one scored along the way.
+        train, held_out: ids of the split that is trained on, and of what is scored along the way.
     """
 
     run: RunDirectory
@@ -162,9 +162,9 @@ class Session:
             )
 
     def _best_score(self, split: str, ids: Ids) -> Score:
-        """The score of the best weights, which for the validation split is known already."""
+        """The score of the best weights, which is known if they were scored on all of the split."""
         known = [row for row in self.run.metrics() if row["best"] and "nats" in row]
-        if split == "val" and known:
+        if split == "val" and known and len(ids) == len(self.held_out):
             return Score(known[-1]["nats"], known[-1]["characters"])
         self.model.load_weights(self.run.load_weights())
         scored = score(self.model, ids)

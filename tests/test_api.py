@@ -768,3 +768,13 @@ def test_the_preset_d2l_reaches_the_perplexity_of_the_book(
     run = charlm.train(time_machine, preset="d2l", runs_dir=tmp_path, eval_every=1000, **settings)
     assert run.directory.record.status == "done"
     assert run.result["train_perplexity"] <= bound
+
+
+def test_along_the_way_less_is_scored_and_at_the_end_all(book: Path, tmp_path: Path) -> None:
+    few = charlm.train(book, runs_dir=tmp_path, eval_characters=20, **TINY)
+    every = charlm.train(book, runs_dir=tmp_path, **TINY)
+    held_out = few.directory.record.spans.size("val")
+    assert all(row["characters"] == 19 for row in few.metrics())
+    assert few.result["score"]["characters"] == held_out - 1
+    assert few.evaluate().score.nats == pytest.approx(few.result["score"]["nats"], rel=1e-6)
+    assert all(row["characters"] == held_out - 1 for row in every.metrics())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charlm.bench.measure import in_turns
+from charlm.bench.measure import Row, in_turns
 from charlm.bench.textbook import TorchModel, prediction
 from charlm.bench.training import GATES, VOCABULARY_SIZE
 from charlm.config import ModelConfig, SamplingConfig
@@ -16,20 +16,11 @@ from charlm.model import LanguageModel
 CHARACTERS = 200
 
 
-@dataclass(frozen=True)
-class GenerationRow:
-    """Ratios above 1 are faster; characters are those of all texts together."""
+@dataclass(frozen=True, kw_only=True)
+class GenerationRow(Row):
+    """The speed of writing `batch_size` texts side by side; characters are those of all of them."""
 
-    cell: str
     engine: str
-    precision: str
-    batch_size: int
-    seq_length: int
-    hidden_size: int
-    characters_per_second: float
-    ratio_to_textbook: float
-    ratio_to_torch: float
-    share_of_limit: float
 
 
 def measure_generation(cell: str, hidden_size: int, rounds: int) -> list[GenerationRow]:
@@ -61,16 +52,16 @@ def measure_generation(cell: str, hidden_size: int, rounds: int) -> list[Generat
     rates = {key: CHARACTERS * key[1] / value for key, value in seconds.items()}
     return [
         GenerationRow(
-            cell,
-            name,
-            "fp32",
-            number,
-            1,
-            hidden_size,
-            rate,
-            rate / rates["textbook", 1],
-            rate / rates["torch", 1],
-            seconds["limit", number] / seconds[name, number],
+            cell=cell,
+            engine=name,
+            precision="fp32",
+            batch_size=number,
+            seq_length=1,
+            hidden_size=hidden_size,
+            characters_per_second=rate,
+            ratio_to_textbook=rate / rates["textbook", 1],
+            ratio_to_torch=rate / rates["torch", 1],
+            share_of_limit=seconds["limit", number] / seconds[name, number],
         )
         for (name, number), rate in rates.items()
     ]

@@ -3,6 +3,22 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A measurement. Ratios above 1 are faster; the share is the limit's time over the row's."""
+
+    cell: str
+    precision: str
+    batch_size: int
+    seq_length: int
+    hidden_size: int
+    characters_per_second: float
+    ratio_to_textbook: float
+    ratio_to_torch: float
+    share_of_limit: float
 
 
 def in_turns(contenders: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, float]:

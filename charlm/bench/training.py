@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from charlm.bench.measure import in_turns
+from charlm.bench.measure import Row, in_turns
 from charlm.bench.textbook import TextbookModel, TorchModel, training_step
 from charlm.config import ModelConfig, TrainConfig
 from charlm.device import choose_precision
@@ -20,20 +20,11 @@ VOCABULARY_SIZE = 28
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 
-@dataclass(frozen=True)
-class TrainingRow:
-    """Ratios above 1 are faster; `share_of_limit` is the limit's time over the row's."""
+@dataclass(frozen=True, kw_only=True)
+class TrainingRow(Row):
+    """The speed of a training step."""
 
-    cell: str
     backend: str
-    precision: str
-    batch_size: int
-    seq_length: int
-    hidden_size: int
-    characters_per_second: float
-    ratio_to_textbook: float
-    ratio_to_torch: float
-    share_of_limit: float
 
 
 @dataclass(frozen=True)
@@ -76,16 +67,16 @@ def measure_training(cell: str, shape: Shape, rounds: int) -> list[TrainingRow]:
         backend, precision = name.split()
         mine = seconds[name]
         return TrainingRow(
-            cell,
-            backend,
-            precision,
-            B,
-            T,
-            H,
-            B * T / mine,
-            seconds["textbook fp32"] / mine,
-            seconds["torch fp32"] / mine,
-            seconds[f"limit {precision}"] / mine,
+            cell=cell,
+            backend=backend,
+            precision=precision,
+            batch_size=B,
+            seq_length=T,
+            hidden_size=H,
+            characters_per_second=B * T / mine,
+            ratio_to_textbook=seconds["textbook fp32"] / mine,
+            ratio_to_torch=seconds["torch fp32"] / mine,
+            share_of_limit=seconds[f"limit {precision}"] / mine,
         )
 
     return [row(name) for name in calls]

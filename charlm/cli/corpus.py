@@ -6,7 +6,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.download import fetching
-from charlm.cli.options import Encoding, Json
+from charlm.cli.options import CorpusArgument, Encoding, Json, Normalize
 from charlm.errors import look_up
 from charlm.text.catalog import CATALOG, corpus_path, is_available
 from charlm.text.download import fetch
@@ -55,13 +55,8 @@ def download(
 
 @corpus_app.command()
 def show(
-    corpus: Annotated[
-        list[str] | None,
-        typer.Argument(help="As for `train`.", show_default="the bundled corpus"),
-    ] = None,
-    normalize: Annotated[
-        str | None, typer.Option(help="letters, letters-by-line, lower or none.")
-    ] = None,
+    corpus: CorpusArgument = None,
+    normalize: Normalize = None,
     encoding: Encoding = "utf-8",
     json: Json = False,
 ) -> None:

@@ -10,6 +10,16 @@ import typer
 
 from charlm.config import Config
 
+CorpusArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="A catalog name, files, a folder, a glob, or - for standard input.",
+        show_default="the bundled corpus",
+    ),
+]
+Normalize = Annotated[
+    str | None, typer.Option(help="letters, letters-by-line, lower or none.", show_default=False)
+]
 RunsDir = Annotated[
     str | None,
     typer.Option(help="Folder of the runs.", envvar="CHARLM_RUNS_DIR", show_default="runs"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charlm.cli import console
-from charlm.cli.options import BackendName, Device, Json, RunsDir, settings_options
+from charlm.cli.options import BackendName, CorpusArgument, Device, Json, RunsDir, settings_options
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 
 @settings_options(PRESETS[DEFAULT_PRESET], Text=DataConfig, Model=ModelConfig, Training=TrainConfig)
 def train(
-    corpus: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="A catalog name, files, a folder, a glob, or - for standard input.",
-            show_default="the bundled corpus",
-        ),
-    ] = None,
+    corpus: CorpusArgument = None,
     preset: Annotated[
         str, typer.Option(help=f"Settings to begin with: {', '.join(PRESETS)}.")
     ] = DEFAULT_PRESET,

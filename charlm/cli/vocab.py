@@ -7,17 +7,12 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.download import fetching
-from charlm.cli.options import Encoding, Json
+from charlm.cli.options import CorpusArgument, Encoding, Json, Normalize
 
 
 def vocab(
-    corpus: Annotated[
-        list[str] | None,
-        typer.Argument(help="As for `train`.", show_default="the bundled corpus"),
-    ] = None,
-    normalize: Annotated[
-        str | None, typer.Option(help="letters, letters-by-line, lower or none.")
-    ] = None,
+    corpus: CorpusArgument = None,
+    normalize: Normalize = None,
     min_count: Annotated[
         int, typer.Option(help="Characters rarer than this become <unk>.", min=1)
     ] = 1,

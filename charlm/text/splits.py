@@ -48,6 +48,7 @@ class Splits:
         val, test = Fraction(str(config.val_fraction)), Fraction(str(config.test_fraction))
         train_stop = math.floor(characters * (1 - val - test))
         val_stop = characters - math.floor(characters * test) if val else train_stop
+        train_stop = max(train_stop, val_stop - config.val_characters)
         train = (0, min(train_stop, config.train_characters or train_stop))
         return cls(train, (train_stop, val_stop), (val_stop, characters))
 

@@ -436,6 +436,7 @@ percentages = st.tuples(st.integers(0, 99), st.integers(0, 99)).filter(lambda ea
 
 
 def shares(val: int, test: int, **more: Any) -> DataConfig:
+    more = {"val_characters": 10**9, **more}
     return DataConfig(val_fraction=val / 100, test_fraction=test / 100, **more)
 
 
@@ -573,3 +574,11 @@ def test_a_tiny_share_is_refused_at_once() -> None:
     began = time.perf_counter()
     assert needed(100, DataConfig(val_fraction=1e-6)) == 1_000_001
     assert time.perf_counter() - began < 0.5
+
+
+def test_no_more_is_held_out_than_can_be_scored_in_good_time() -> None:
+    splits = Splits.of(100_000_000, DataConfig())
+    assert splits.val == (99_000_000, 100_000_000)
+    assert splits.train == (0, 99_000_000)
+    few = Splits.of(1000, DataConfig(val_characters=30, test_fraction=0.1))
+    assert (few.train, few.val, few.test) == ((0, 870), (870, 900), (900, 1000))
