@@ -16,7 +16,10 @@ CHUNK = 1024
 
 @torch.no_grad()
 def surprise(
-    model: LanguageModel, ids: Ids, should_stop: Callable[[], bool] = lambda: False
+    model: LanguageModel,
+    ids: Ids,
+    should_stop: Callable[[], bool] = lambda: False,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> npt.NDArray[np.float64] | None:
     """-ln p of each character after the first given all before it, in nats, (characters - 1,).
 
@@ -25,6 +28,7 @@ def surprise(
     Args:
         ids: (characters,).
         should_stop: asked now and then; once it says yes the answer is None.
+        report: told now and then how many characters are done, of how many.
     """
     device = next(model.parameters()).device
     was_training = model.training
@@ -38,6 +42,7 @@ def surprise(
             piece = ids[start : start + CHUNK + 1].astype(np.int64)
             window = torch.from_numpy(piece).to(device).unsqueeze(1)
             logits, state = model(window[:-1], state)
+            report(start, len(ids) - 1)
             pieces.append(F.cross_entropy(logits[:, 0], window[1:, 0], reduction="none").cpu())
         return torch.cat(pieces).double().numpy() if pieces else np.empty(0)
     finally:

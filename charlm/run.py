@@ -1,6 +1,6 @@
 """A trained model, as a Python object."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -164,6 +164,7 @@ class Run:
         encoding: str = "utf-8",
         device: str = "cpu",
         backend: str = "auto",
+        report: Callable[[int, int], None] = lambda done, total: None,
     ) -> Evaluation:
         """The exact score of a text: every character after the first, with the state carried.
 
@@ -173,6 +174,7 @@ class Run:
                 other text is scored as a whole.
             unknown: what to do about characters that the vocabulary lacks: "error", "replace"
                 (score them as `<unk>`) or "skip".
+            report: told now and then how many characters are scored, of how many.
 
         Raises:
             CharlmError: a text that is missing, too short or not what it was.
@@ -203,7 +205,7 @@ class Run:
                 f"There are {len(ids)} characters to score in {corpus.name} ({split}).",
                 "At least two are needed: one to read and one to predict.",
             )
-        nats = surprise(self.model(device, backend), ids)
+        nats = surprise(self.model(device, backend), ids, report=report)
         assert nats is not None
         return Evaluation(corpus.name, split, text, nats, missing, corpus.lossless)
 

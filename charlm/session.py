@@ -101,7 +101,7 @@ class Session:
                     saved = trainer.clock()
                     listener(Sampled(self._sample()))
         assert stopped is not None
-        self._conclude(stopped)
+        self._conclude(stopped, listener)
 
     def _keep(self, event: Evaluated, trainer: Trainer) -> None:
         row = {
@@ -136,7 +136,7 @@ class Session:
         prefix = vocabulary.encode(vocabulary.likely_beginning)
         return sample_texts(engine, vocabulary, prefix, SAMPLE)[0]
 
-    def _conclude(self, stopped: Stopped) -> None:
+    def _conclude(self, stopped: Stopped, listener: Listener) -> None:
         """Write down how it ended: the best weights' score, beside those of the baselines."""
         epoch = None if stopped.epoch_loss is None else Score(stopped.epoch_loss, 1).perplexity
         result: dict[str, Any] = {
@@ -151,7 +151,7 @@ class Session:
             ids = self.run.vocabulary.encode(text, unknown="replace")
             scores = baselines(self.train, ids, self.run.vocabulary)
             result["split"] = split
-            result["score"] = self._best_score(split, ids).to_json()
+            result["score"] = self._best_score(split, ids, listener).to_json()
             result["baselines"] = {name: each.to_json() for name, each in scores.items()}
         self.run.update(status=stopped.reason, result=result)
         if stopped.reason == "diverged":
@@ -161,11 +161,12 @@ class Session:
                 "Train anew with a lower --learning-rate or a lower --clip-norm.",
             )
 
-    def _best_score(self, split: str, ids: Ids) -> Score:
+    def _best_score(self, split: str, ids: Ids, listener: Listener) -> Score:
         """The score of the best weights, which is known if they were scored on all of the split."""
         known = [row for row in self.run.metrics() if row["best"] and "nats" in row]
         if split == "val" and known and len(ids) == len(self.held_out):
             return Score(known[-1]["nats"], known[-1]["characters"])
+        listener(Notice(f"Scoring all {len(ids):,} held-out characters ({split})."))
         self.model.load_weights(self.run.load_weights())
         scored = score(self.model, ids)
         assert scored is not None

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from charlm.cli import console
-from charlm.cli.download import fetching
+from charlm.cli.bars import fetching
 from charlm.cli.options import CorpusArgument, Encoding, Json, Normalize
 from charlm.errors import look_up
 from charlm.text.catalog import CATALOG, corpus_path, is_available

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from charlm.cli import console
+from charlm.cli.bars import scoring
 from charlm.cli.options import BackendName, Device, Encoding, Json, RunName, RunsDir
 
 
@@ -46,9 +47,16 @@ def evaluate(
     if max_perplexity is not None and not max_perplexity >= 1:
         raise SettingError("max_perplexity", f"must be at least 1, not {max_perplexity}.")
     trained = load(run, runs_dir=runs_dir)
-    result = trained.evaluate(
-        corpus, split=split, unknown=unknown, encoding=encoding, device=device, backend=backend
-    )
+    with scoring() as report:
+        result = trained.evaluate(
+            corpus,
+            split=split,
+            unknown=unknown,
+            encoding=encoding,
+            device=device,
+            backend=backend,
+            report=report,
+        )
     score = result.score
     if json:
         content = {"run": trained.name, **result.to_json()}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from charlm.cli import console
-from charlm.cli.download import fetching
+from charlm.cli.bars import fetching
 from charlm.cli.options import CorpusArgument, Encoding, Json, Normalize
 
 
