@@ -7,6 +7,7 @@ import pytest
 from charlm.config import ModelConfig
 from charlm.errors import SettingError, UsageError
 from charlm.presets import (
+    BY_CELL,
     DEFAULT_PRESET,
     LIMITS,
     NAMES,
@@ -145,3 +146,12 @@ def test_overridden_settings_are_checked_and_the_rest_stays() -> None:
 def test_overriding_an_unknown_setting_is_refused() -> None:
     with pytest.raises(SettingError, match=r"^epocs is no setting"):
         overridden(resolve("d2l"), epocs=600)
+
+
+def test_a_cell_may_want_something_else_than_its_preset() -> None:
+    gru, rnn = resolve("quick", cell="gru"), resolve("quick", cell="rnn")
+    assert rnn.model.weight_drop < gru.model.weight_drop
+    assert rnn.train.learning_rate < gru.train.learning_rate
+    assert resolve("quick", cell="rnn", weight_drop=0.3).model.weight_drop == 0.3
+    for (preset, _), values in BY_CELL.items():
+        assert set(values) <= set(PRESETS[preset])
