@@ -7,7 +7,8 @@ The defaults here are neutral. What `charlm train` uses unless told otherwise is
 import math
 import operator
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from types import UnionType
+from typing import Any, Self, get_origin
 
 from charlm.errors import SettingError
 
@@ -56,11 +57,21 @@ class Config:
         return cls(**values)
 
 
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of a field's type.
+
+    A whole number is a float too; True and False, which Python calls numbers, are none; and
+    dict[str, Any] asks only for a dict.
+    """
+    plain = kind if isinstance(kind, UnionType) else get_origin(kind) or kind
+    if isinstance(value, bool):
+        return plain is bool
+    return isinstance(value, plain | int if isinstance(0.0, plain) else plain)
+
+
 def check(name: str, kind: Any, value: Any, metadata: Any) -> None:
     """Raise SettingError unless `value` is of type `kind` and within the ranges of `metadata`."""
-    # A whole number is a number; True and False, which Python calls numbers, are none.
-    wanted = kind | int if isinstance(0.0, kind) else kind
-    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+    if not fits(value, kind):
         raise SettingError(name, f"cannot be {value!r}.")
     choices = metadata["choices"]
     if choices and value not in choices:

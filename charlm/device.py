@@ -7,7 +7,7 @@ import torch
 from charlm.errors import UsageError, look_up
 
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_tile")
-DEVICES = {"auto": "the fastest there is", "cpu": "", "cuda": "", "mps": ""}
+DEVICES = dict.fromkeys(("auto", "cpu", "cuda", "mps"))
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from charlm.errors import RunError
 
+COPY_AGAIN = "Copy the run again from where it came, or delete it."
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -33,9 +34,7 @@ def read(path: Path) -> str:
         return path.read_bytes().decode("utf-8", "surrogatepass")
     except (OSError, UnicodeDecodeError) as error:
         problem = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged: {error}"
-        raise RunError(
-            f"'{path}' {problem}.", "Copy the run again from where it came, or delete it."
-        ) from None
+        raise RunError(f"'{path}' {problem}.", COPY_AGAIN) from None
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -113,4 +112,4 @@ def load_arrays(path: Path) -> Arrays:
         problem = "is missing"
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         problem = f"is damaged ({error})"
-    raise RunError(f"'{file}' {problem}.", "Copy the run again from where it came, or delete it.")
+    raise RunError(f"'{file}' {problem}.", COPY_AGAIN)

@@ -131,9 +131,11 @@ def shrinkage(asked: TrainConfig, run: RunDirectory) -> Iterator[str]:
 def unknowns(corpus: Corpus, run: RunDirectory) -> Iterator[str]:
     """Which characters the vocabulary lacks, for the user, where that is not by their own wish."""
     record = run.record
-    for split in dict.fromkeys(("train", record.spans.held_out)):
+    # A vocabulary lacks of its own training split only what --min-count took out.
+    splits = dict.fromkeys(("train", record.spans.held_out))
+    for split in (each for each in splits if record.parent or each != "train"):
         unknown = run.vocabulary.unknown(record.spans.of_text(corpus.text, split))
-        if unknown and (record.parent or split != "train"):
+        if unknown:
             where = "training split" if split == "train" else f"held-out split ({split})"
             whose = (
                 f"the vocabulary of '{record.parent}'" if record.parent else "the training split"

@@ -77,7 +77,8 @@ def resolve(preset: str = DEFAULT_PRESET, **overrides: Any) -> Settings:
     values = dict(look_up(PRESETS, preset, "preset"))
     if any(overrides.get(limit) is not None for limit in LIMITS):
         values = {name: value for name, value in values.items() if name not in LIMITS}
-    values |= BY_CELL.get((preset, overrides.get("cell", "")), {})
+    cell = overrides.get("cell", values.get("cell"))
+    values |= BY_CELL.get((preset, str(cell)), {})
     values |= overrides
     sections: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     check_names(values)

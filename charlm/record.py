@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
-from charlm.config import DataConfig, ModelConfig, TrainConfig
+from charlm.config import DataConfig, ModelConfig, TrainConfig, fits
 from charlm.errors import CharlmError, RunError, look_up
+from charlm.files import COPY_AGAIN
 from charlm.presets import Settings
 from charlm.text.normalize import NORMALIZATIONS
 from charlm.text.splits import Splits
@@ -95,7 +95,7 @@ class Record:
         except (LookupError, TypeError, ValueError, RecursionError, CharlmError) as error:
             raise RunError(
                 f"'{path}' is damaged, or was not written by charlm ({error}).",
-                "Copy the run again from where it came, or delete it.",
+                COPY_AGAIN,
             ) from None
 
     def to_json(self) -> str:
@@ -105,7 +105,5 @@ class Record:
 def check_types(values: Mapping[str, Any], types: Mapping[str, Any]) -> None:
     """Raise TypeError or KeyError unless each of the values named by `types` is of its type."""
     for name, kind in types.items():
-        # dict[str, Any] can be asked only whether it is a dict.
-        plain = kind if isinstance(kind, UnionType) else get_origin(kind) or kind
-        if not isinstance(values[name], plain):
+        if not fits(values[name], kind):
             raise TypeError(f"{name} cannot be {values[name]!r}")

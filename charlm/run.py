@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+import numpy as np
+
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError, UsageError
 from charlm.generation.engines import Engine, NumpyEngine, TorchEngine
@@ -196,8 +198,8 @@ class Run:
             raise SettingError("split", "is for the text that the run was trained on only.")
         split = split or (record.spans.held_out if own else "all")
         text = corpus.text if split == "all" else record.spans.of_text(corpus.text, split)
-        missing = sum(self.vocabulary.unknown(text).values())
         ids = self.vocabulary.encode(text, unknown)
+        missing = len(text) - int(np.count_nonzero(ids))
         if unknown == "skip" and missing:
             text = "".join(each for each in text if each in self.vocabulary)
         if len(ids) < 2:

@@ -21,6 +21,7 @@ from typing import Any
 
 from charlm.errors import RunError, UsageError, suggestion
 from charlm.files import (
+    COPY_AGAIN,
     Arrays,
     load_arrays,
     read,
@@ -101,13 +102,13 @@ class RunDirectory:
         except (ValueError, RecursionError) as error:
             raise RunError(
                 f"'{path / 'vocabulary.json'}' is damaged ({error}).",
-                "Copy the run again from where it came, or delete it.",
+                COPY_AGAIN,
             ) from None
         if len(vocabulary) != record.model["vocabulary_size"]:
             raise RunError(
                 f"'{path / 'vocabulary.json'}' has {len(vocabulary)} entries where the model has "
                 f"{record.model['vocabulary_size']}: it belongs to another run.",
-                "Copy the run again from where it came, or delete it.",
+                COPY_AGAIN,
             )
         return cls(path, record, vocabulary)
 

@@ -1,11 +1,10 @@
 """Progress bars on standard error, which show nothing until they are told something."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from charlm.cli import console
-
-Report = Callable[[int, int], None]
+from charlm.text.download import Report
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from charlm.errors import CharlmError, SettingError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 @cache
@@ -37,7 +38,7 @@ def write(text: str) -> None:
         raise SystemExit(0) from None
 
 
-def say(text: str) -> None:
+def say(text: "str | Text") -> None:
     """A message to standard error."""
     # Lines that no terminal shows stay whole, for whoever searches them.
     console = terminal(stderr=True)

@@ -91,35 +91,32 @@ class TrainingDisplay:
 
     def _show(self, event: SessionEvent) -> None:
         if isinstance(event, Notice):
-            self.say(event.text)
+            console.say(event.text)
         elif self.quiet:
             return
         elif isinstance(event, Prepared):
-            self.say(describe(event))
+            console.say(describe(event))
             if self.live:
                 self.progress.start()
         elif isinstance(event, Progressed):
             self._progressed(event)
         elif isinstance(event, Evaluated):
             if not self.headed:
-                self.say(
+                console.say(
                     f"{'step':>8} {'train':>7} {'held out':>9} {'perplexity':>11} {'bits':>6}"
                     "  (nats and bits per character)"
                 )
                 self.headed = True
-            self.say(evaluation_line(event))
+            console.say(evaluation_line(event))
         elif isinstance(event, Sampled):
             sample = console.visible(" ".join(event.text.split()))
             room = max(self.console.width - 9, 20)
-            self.say(Text(" " * 8 + " " + sample[:room], style="dim"))
+            console.say(Text(" " * 8 + " " + sample[:room], style="dim"))
         elif isinstance(event, RolledBack):
-            self.say(
+            console.say(
                 f"Loss or gradient was not finite at step {event.from_step:,}: back to step "
                 f"{event.to_step:,}, with the learning rate at {event.learning_rate:.2g}."
             )
-
-    def say(self, text: str | Text) -> None:
-        self.console.print(text, soft_wrap=not self.console.is_terminal)
 
     def _progressed(self, event: Progressed) -> None:
         figures = [
@@ -139,7 +136,7 @@ class TrainingDisplay:
             self.progress.update(self.task, completed=event.progress, figures=figures, refresh=True)
         elif time.monotonic() - self.printed >= PLAIN_SECONDS:
             self.printed = time.monotonic()
-            self.say(f"step {event.step:,} {event.progress:.0%}  " + "  ".join(figures))
+            console.say(f"step {event.step:,} {event.progress:.0%}  " + "  ".join(figures))
 
 
 def describe(event: Prepared) -> str:

@@ -94,23 +94,23 @@ def conclude(trained: "Run", json: bool) -> None:
     if json:
         console.write_json({"run": trained.name, "status": record.status, **result})
         return
-    rows = [
-        (name, console.number(each["perplexity"]), console.number(each["bits_per_character"]))
-        for name, each in sorted(
-            {**result.get("baselines", {}), trained.name: result.get("score")}.items(),
-            key=lambda pair: -pair[1]["nats"] if pair[1] else 0.0,
-        )
-        if each
-    ]
-    if rows:
-        split = result["split"]
-        characters = result["score"]["characters"]
-        chosen = ", on which the best weights were chosen" if split == "val" else ""
+    if "score" in result:
+        scores = {**result["baselines"], trained.name: result["score"]}
+        worst_first = sorted(scores.items(), key=lambda pair: -pair[1]["nats"])
+        chosen = ", on which the best weights were chosen" if result["split"] == "val" else ""
         console.table(
             ("model", "perplexity", "bits/char"),
-            rows,
+            (
+                (
+                    name,
+                    console.number(each["perplexity"]),
+                    console.number(each["bits_per_character"]),
+                )
+                for name, each in worst_first
+            ),
             left=("model",),
-            title=f"Held-out text ({split}), {characters:,} characters{chosen}",
+            title=f"Held-out text ({result['split']}), {result['score']['characters']:,} "
+            f"characters{chosen}",
         )
     if result["train_perplexity"] is not None:
         console.write(f"Training perplexity of the last epoch: {result['train_perplexity']:.3f}\n")

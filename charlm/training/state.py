@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from charlm.config import fits
 from charlm.errors import RunError
 
 
@@ -82,8 +83,7 @@ class Snapshot:
             counters = Counters(**scalars["counters"])
             for name, kind in get_type_hints(Counters).items():
                 value = getattr(counters, name)
-                wanted = kind | int if isinstance(0.0, kind) else kind
-                if not isinstance(value, wanted) or (value or 0) < -1:
+                if not fits(value, kind) or (value or 0) < -1:
                     raise ValueError(f"{name} cannot be {value!r}")
             scaler = dict(scalars["scaler"])
         except (KeyError, TypeError, ValueError) as error:
