@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
+TURN_SECONDS = 0.05
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """A measurement. Ratios above 1 are faster; the share is the limit's time over the row's."""
@@ -22,17 +25,27 @@ class Row:
 
 
 def in_turns(contenders: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Seconds that a call of each takes: the median over the rounds, each calling all of them.
+    """Seconds that a call of each takes: the median over the rounds, each giving all of them a turn.
 
-    A round in which another program had the machine slows all contenders alike, or is outvoted.
+    A turn is as many calls as fill TURN_SECONDS: a run takes thousands of steps on end, each finding
+    the caches as the one before left them. A round in which another program had the machine slows
+    all contenders alike, or is outvoted.
     """
-    for warm_up in contenders.values():
-        warm_up()
-        warm_up()
+    calls = {}
+    for name, call in contenders.items():
+        call()
+        call()
+        calls[name] = max(1, round(TURN_SECONDS / timed(call, 1)))
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():
-            start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(timed(call, calls[name]))
     return {name: statistics.median(each) for name, each in seconds.items()}
+
+
+def timed(call: Callable[[], None], times: int) -> float:
+    """Seconds that a call takes, the mean of several on end."""
+    start = time.perf_counter()
+    for _ in range(times):
+        call()
+    return (time.perf_counter() - start) / times

@@ -85,10 +85,12 @@ def test_contenders_are_called_in_turns_and_medians_taken(monkeypatch: pytest.Mo
     called: list[str] = []
     clock = count()
     monkeypatch.setattr(measure.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(measure, "TURN_SECONDS", 2.0)
     calls = {name: lambda name=name: called.append(name) for name in ("a", "b")}
     seconds = measure.in_turns(calls, rounds=3)
-    assert called == ["a", "a", "b", "b"] + ["a", "b"] * 3
-    assert seconds == {"a": 1.0, "b": 1.0}
+    # Two calls to warm up and one that says how many make a turn; then three turns of two calls.
+    assert called == ["a"] * 3 + ["b"] * 3 + ["a", "a", "b", "b"] * 3
+    assert seconds == {"a": 0.5, "b": 0.5}
 
 
 @pytest.mark.parametrize("cell", CELLS)
