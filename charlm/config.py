@@ -134,11 +134,20 @@ class ModelConfig(Config):
     reset_after: bool = setting(
         True, "GRU: reset gate after the recurrent product (torch, cuDNN) or before it (textbook)."
     )
-    dropout: float = setting(0.0, "Dropout between recurrent layers.", minimum=0, below=1)
-    output_dropout: float = setting(0.0, "Dropout before the output layer.", minimum=0, below=1)
+    input_dropout: float = setting(
+        0.0,
+        "Dropout on the character vectors. Like those below it is locked: one mask a window, the "
+        "same at all steps (Gal & Ghahramani 2016).",
+        minimum=0,
+        below=1,
+    )
+    dropout: float = setting(0.0, "Locked dropout between recurrent layers.", minimum=0, below=1)
+    output_dropout: float = setting(
+        0.0, "Locked dropout before the output layer.", minimum=0, below=1
+    )
     weight_drop: float = setting(
         0.0,
-        "DropConnect on the recurrent matrices, a mask a window (Merity et al. 2018).",
+        "DropConnect on the recurrent matrices, one mask a window (Merity et al. 2018).",
         minimum=0,
         below=1,
     )

@@ -22,6 +22,7 @@ class SettingsKeywords(TypedDict, total=False):
     embedding_size: int
     tie_weights: bool
     reset_after: bool
+    input_dropout: float
     dropout: float
     output_dropout: float
     weight_drop: float

@@ -5,13 +5,13 @@ from typing import Any, TypeVar
 
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from charlm.config import ModelConfig
 from charlm.errors import RunError
 from charlm.rnn.cells import State
+from charlm.rnn.dropout import locked_dropout
 from charlm.rnn.stack import RecurrentStack
 from charlm.seeds import Stream, derived_seed
 
@@ -55,7 +55,7 @@ class LanguageModel(nn.Module):
         """
         vectors = None if self.embedding is None else self.embedding.weight
         hidden, state = self.rnn(ids, state, vectors)
-        hidden = F.dropout(hidden, self.config.output_dropout, self.training)
+        hidden = locked_dropout(hidden, self.config.output_dropout, self.training)
         if self.projection is not None:
             hidden = self.projection(hidden)
         return self.output(hidden), state

@@ -127,6 +127,7 @@ def test_values_of_another_type_are_refused_by_name(
         (ModelConfig, {"dropout": 1.0}),
         (ModelConfig, {"output_dropout": 1}),
         (ModelConfig, {"weight_drop": -0.5}),
+        (ModelConfig, {"input_dropout": 1.0}),
         (TrainConfig, {"batch_size": 0}),
         (TrainConfig, {"seq_length": 0}),
         (TrainConfig, {"sampling": "shuffled"}),

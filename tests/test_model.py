@@ -126,6 +126,15 @@ def test_output_dropout_acts_in_training_alone() -> None:
     assert torch.equal(logits_of(model, ids), logits_of(plain, ids))
 
 
+def test_output_dropout_is_one_mask_for_all_steps() -> None:
+    model, plain, ids = make_model(output_dropout=0.5).train(), make_model(), some_ids()
+    hidden, _ = plain.rnn(ids, plain.initial_state(3))
+    torch.manual_seed(1)
+    mask = torch.nn.functional.dropout(torch.ones(1, 3, H), 0.5)
+    wanted = plain.output(hidden * mask).detach()
+    torch.testing.assert_close(logits_of_seeded(model, ids, 1), wanted, rtol=1e-5, atol=1e-6)
+
+
 def logits_of_seeded(model: LanguageModel, ids: Tensor, seed: int) -> Tensor:
     torch.manual_seed(seed)
     return logits_of(model, ids)

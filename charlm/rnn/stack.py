@@ -10,6 +10,7 @@ from charlm.config import ModelConfig
 from charlm.errors import UsageError, look_up
 from charlm.rnn import builtin, fused, scratch
 from charlm.rnn.cells import CELLS, Cell, State
+from charlm.rnn.dropout import locked_dropout, locked_mask
 from charlm.rnn.layer import Backend, LayerWeights
 
 BACKENDS: dict[str, Backend] = {"scratch": scratch, "builtin": builtin, "fused": fused}
@@ -50,6 +51,10 @@ def choose_backend(config: ModelConfig, backend: str = "auto", device: str = "cp
 class RecurrentStack(nn.Module):
     """The recurrent layers of a model. It owns the weights; a backend computes with them.
 
+    In training, dropout on the first layer's input and between layers is locked (one mask for all
+    steps of a stream; Gal & Ghahramani 2016), and so is DropConnect on the recurrent matrices
+    (Merity et al. 2018). Masks are drawn anew for each window.
+
     Weights have torch's names (`weight_ih_l0`, …) and layout for every backend, so that what one
     trained another loads.
 
@@ -89,17 +94,14 @@ class RecurrentStack(nn.Module):
             vectors: what the ids stand for, (V, I); None means one-hot vectors.
         """
         backend = BACKENDS[self.backend]
-        # A layer W over vectors E is a layer W Eᵀ over one-hot input, which is a table to look up.
-        fold = vectors is not None and backend.LOOKS_UP and len(vectors) <= inputs.numel()
-        if vectors is not None and not fold:
-            inputs = F.embedding(inputs, vectors)
         outputs, last_states = inputs, []
         for layer in range(self.config.num_layers):
-            if layer:
-                outputs = F.dropout(outputs, self.config.dropout, self.training)
             weights = self.layer_weights(layer)
-            if vectors is not None and fold and layer == 0:
-                weights = weights._replace(W=weights.W @ vectors.t())
+            if layer == 0:
+                outputs, W = self._read(inputs, vectors, weights.W)
+                weights = weights._replace(W=W)
+            else:
+                outputs = locked_dropout(outputs, self.config.dropout, self.training)
             if self.training and self.config.weight_drop:
                 weights = weights._replace(U=F.dropout(weights.U, self.config.weight_drop))
             outputs, last = backend.run_layer(
@@ -107,6 +109,30 @@ class RecurrentStack(nn.Module):
             )
             last_states.append(last)
         return outputs, tuple(torch.stack(each) for each in zip(*last_states, strict=True))
+
+    def _read(self, inputs: Tensor, vectors: Tensor | None, W: Tensor) -> tuple[Tensor, Tensor]:
+        """The first layer's input and weight, with input dropout: vectors, or ids and a table."""
+        p = self.config.input_dropout if self.training else 0.0
+        if inputs.is_floating_point():
+            return locked_dropout(inputs, p, self.training), W
+        T, B = inputs.shape
+        if vectors is None:
+            if not p:
+                return inputs, W
+            # A mask over one-hot vectors drops whole characters: they read a column of zeros.
+            mask = locked_mask(W, (B, W.shape[1]), p)
+            kept = mask.gather(1, inputs.t()).t() > 0
+            return inputs.where(kept, W.shape[1]), F.pad(W / (1 - p), (0, 1))
+        # A layer W over vectors E is a layer W Eᵀ over one-hot input, which is a table to look up.
+        # With a mask for each stream there is a table for each, as long as that is less work.
+        V, tables = len(vectors), B if p else 1
+        if not BACKENDS[self.backend].LOOKS_UP or tables * V > T * B:
+            return locked_dropout(F.embedding(inputs, vectors), p, self.training), W
+        if p:
+            mask = locked_mask(vectors, (B, 1, vectors.shape[1]), p)
+            vectors = (vectors * mask).flatten(0, 1)
+            inputs = inputs + V * torch.arange(B, device=inputs.device)
+        return inputs, W @ vectors.t()
 
     @torch.no_grad()
     def initialize(self, scheme: str, generator: torch.Generator) -> None:

@@ -77,7 +77,7 @@ def test_dropout_lies_between_layers_and_not_after_the_last(backend: str) -> Non
         upper.get_parameter(first).data.copy_(stack.get_parameter(second))
     hidden = run(lower, inputs)
     torch.manual_seed(9)
-    dropped = F.dropout(hidden, 0.5)
+    dropped = hidden * F.dropout(torch.ones(1, 3, 5), 0.5)  # one mask for all steps
     assert (dropped == 0).any()
     torch.testing.assert_close(outputs, run(upper, dropped), rtol=1e-5, atol=1e-6)
 
@@ -88,6 +88,7 @@ def test_dropout_lies_between_layers_and_not_after_the_last(backend: str) -> Non
     [
         ({"dropout": 0.5, "num_layers": 2}, True),
         ({"dropout": 0.5, "num_layers": 1}, False),
+        ({"input_dropout": 0.5, "num_layers": 1}, True),
         ({"weight_drop": 0.5, "num_layers": 1}, True),
         ({"weight_drop": 0.5, "num_layers": 3}, True),
     ],
@@ -104,6 +105,56 @@ def test_dropout_and_weight_drop_act_in_training_alone(
     stack.eval()
     assert torch.equal(run(stack, inputs, 1), run(stack, inputs, 2))
     assert torch.equal(run(stack, inputs), run(plain, inputs))
+
+
+READ = {"vectors": 1, "ids, a table for each stream": 3, "ids, more characters than steps": 9}
+
+
+@pytest.mark.parametrize("size", READ.values(), ids=READ)
+@pytest.mark.parametrize(("cell", "backend"), PAIRS)
+def test_input_dropout_is_one_mask_over_each_streams_vectors(
+    cell: str, backend: str, size: int
+) -> None:
+    """Whichever way the vectors are read; gradients too."""
+    T, B, E, p = 7, 3, 4, 0.4
+    stack = make_stack(cell, backend, input_dropout=p).train()
+    plain = make_stack(cell, backend).train()
+    ids = torch.randint(size, (T, B), generator=torch.Generator().manual_seed(3))
+    table = torch.randn(size, E, generator=torch.Generator().manual_seed(4))
+    mine, wanted = table.clone().requires_grad_(), table.clone().requires_grad_()
+    torch.manual_seed(5)
+    mask = F.dropout(torch.ones(1, B, E), p)
+    assert 0 < (mask == 0).sum() < mask.numel()
+    by_hand, _ = plain(wanted[ids] * mask, plain.initial_state(B))
+    torch.manual_seed(5)
+    if size == 1:
+        outputs, _ = stack(mine[ids], stack.initial_state(B))
+    else:
+        outputs, _ = stack(ids, stack.initial_state(B), mine)
+    torch.testing.assert_close(outputs, by_hand, rtol=1e-5, atol=1e-6)
+    for each in (outputs, by_hand):
+        each.square().sum().backward()
+    torch.testing.assert_close(mine.grad, wanted.grad, rtol=1e-4, atol=1e-6)
+    for one, other in zip(stack.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("cell", "backend"), PAIRS)
+def test_input_dropout_on_one_hot_vectors_drops_whole_characters(cell: str, backend: str) -> None:
+    T, B, V, p = 9, 3, 4, 0.4
+    stack = make_stack(cell, backend, input_dropout=p).train()
+    plain = make_stack(cell, backend).train()
+    ids = torch.randint(V, (T, B), generator=torch.Generator().manual_seed(3))
+    torch.manual_seed(5)
+    mask = F.dropout(torch.ones(1, B, V), p)
+    by_hand, _ = plain(F.one_hot(ids, V) * mask, plain.initial_state(B))
+    torch.manual_seed(5)
+    outputs, _ = stack(ids, stack.initial_state(B))
+    torch.testing.assert_close(outputs, by_hand, rtol=1e-5, atol=1e-6)
+    for each in (outputs, by_hand):
+        each.square().sum().backward()
+    for one, other in zip(stack.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
