@@ -30,6 +30,7 @@ class Sizes(NamedTuple):
 
 SIZES = {"rnn": Sizes(1, 0), "gru": Sizes(3, 4), "lstm": Sizes(4, 5)}
 COMPILED = find_spec("numba") is not None
+ARRAY_TYPES = (torch.float32, torch.bfloat16, torch.int64)
 LOOKS_UP = True
 
 
@@ -90,19 +91,27 @@ class FusedLayer(torch.autograd.Function):
             state: each (B, H).
         """
         (T, B), H = ids.shape, U.shape[1]
-        sizes = SIZES[name]
         histories = [table.new_empty(T + 1, B, H) for _ in state]
         for history, first in zip(histories, state, strict=True):
             history[0] = first
         h = histories[0]
-        kept = Lease(table.dtype, T, B, sizes.kept * H, device=table.device)
+        rows = Lease(h, dtype)
+        rows.tensor[0] = h[0]
+        kept = Lease(table.new_empty(0), table.dtype, T, B, SIZES[name].kept * H)
         step = compiled(
-            f"{name}_forward", table.contiguous(), ids, c_n, h, kept.tensor, *histories[1:]
+            f"{name}_forward",
+            table.contiguous(),
+            ids,
+            c_n,
+            h,
+            rows.tensor,
+            kept.tensor,
+            *histories[1:],
         )
-        multiply = Products(U, h[:-1], dtype)
-        for t in range(T):
-            step(t, multiply(t).to(table.dtype))
-        ctx.name, ctx.kept, ctx.before = name, kept, multiply.rows
+        multiply = linear(U.to(dtype), B)
+        for t, before in enumerate(rows.tensor[:-1].unbind(0)):
+            step(t, multiply(before))
+        ctx.name, ctx.kept, ctx.rows = name, kept, rows
         ctx.save_for_backward(ids, table, U, *histories)
         return h[1:], *(history[-1].clone() for history in histories)
 
@@ -111,68 +120,78 @@ class FusedLayer(torch.autograd.Function):
     def backward(ctx: Any, upper: Tensor, *last: Tensor) -> tuple[Tensor | None, ...]:
         ids, table, U, *histories = ctx.saved_tensors
         (T, B), H = ids.shape, U.shape[1]
-        sizes = SIZES[ctx.name]
-        h = histories[0]
-        flowing = [each.clone() for each in last]
-        lease = Lease(table.dtype, T, B, sizes.gates * H, device=table.device)
-        sums = lease.tensor
-        d_table = torch.zeros_like(table)
-        memory = [each for pair in zip(histories[1:], flowing[1:], strict=True) for each in pair]
+        rows, kept = ctx.rows.tensor, ctx.kept.tensor
+        dh, *dC = [each.clone() for each in last]
+        lease = Lease(rows, rows.dtype, T, B, len(U))
+        sums, d_table = lease.tensor, torch.zeros_like(table)
+        memory = [each for pair in zip(histories[1:], dC, strict=True) for each in pair]
         step = compiled(
             f"{ctx.name}_backward",
             ids,
             upper.contiguous(),
-            h,
-            ctx.kept.tensor,
-            flowing[0],
+            histories[0],
+            kept,
+            dh,
             sums,
             d_table,
             *memory,
         )
-        multiply = Products(U.t(), sums, ctx.before.tensor.dtype)
-        for t in reversed(range(T)):
-            step(t)
-            flowing[0] += multiply(t)
-        before, rows = ctx.before.tensor.flatten(0, 1), multiply.rows.tensor.flatten(0, 1)
-        d_U = (rows.t() @ before).to(U.dtype)
-        d_c = sums[..., 2 * H :].sum((0, 1)) if ctx.name == "gru" else U.new_zeros(0)
-        return None, None, None, d_table, d_c, d_U, *flowing
+        multiply = linear(U.t().to(rows.dtype), B)
+        product = rows.new_zeros(B, H)
+        for t, d in reversed(list(enumerate(sums.unbind(0)))):
+            step(t, product)
+            product = multiply(d)
+        dh += product
+        d_U = (sums.flatten(0, 1).t() @ rows[:-1].flatten(0, 1)).to(U.dtype)
+        d_c = U.new_zeros(0)
+        if ctx.name == "gru":
+            d_c = sums[..., 2 * H :].sum((0, 1), dtype=U.dtype)
+        return None, None, None, d_table, d_c, d_U, dh, *dC
 
 
-def compiled(name: str, *tensors: Tensor) -> Callable[..., None]:
-    """A step's function over these tensors, compiled if possible; it takes t and what is new."""
-    fits = all(
-        each.device.type == "cpu" and each.dtype in (torch.float32, torch.int64) for each in tensors
-    )
-    if not (COMPILED and fits):
+def compiled(name: str, *tensors: Tensor) -> Callable[[int, Tensor], None]:
+    """A step's function over these tensors, compiled if possible; it takes t and the product."""
+    if not (COMPILED and all(map(has_array, tensors))):
         function = getattr(pointwise_torch, name)
-        return lambda t, *new: function(t, *new, *tensors)
+        return lambda t, product: function(t, product, *tensors)
     from charlm.rnn import pointwise
 
     function = getattr(pointwise, name)
-    arrays = [each.detach().numpy() for each in tensors]
-    return lambda t, *new: function(t, *(each.numpy() for each in new), *arrays)
+    arrays = [array_of(each) for each in tensors]
+    return lambda t, product: function(t, array_of(product), *arrays)
+
+
+def has_array(tensor: Tensor) -> bool:
+    """Whether compiled code can work on it."""
+    return tensor.device.type == "cpu" and tensor.dtype in ARRAY_TYPES
+
+
+def array_of(tensor: Tensor) -> Any:
+    """A tensor's memory as a NumPy array; bfloat16, which NumPy lacks, as its bits."""
+    tensor = tensor.detach()
+    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 class Lease:
     """Memory that is used again once the lease is gone: fresh pages cost more than the arithmetic.
 
     Args:
+        like: a tensor of the wanted device, and of the wanted shape if none is given.
+        dtype: if `like` has it and the shape, no memory is needed: `like` itself is passed on.
         shape: of the tensor.
-        tensor: one that needs no memory, to be passed on as it is.
     """
 
     MOST = 8  # of a shape, and shapes
     free: ClassVar[dict[tuple[Any, ...], list[Tensor]]] = {}
 
-    def __init__(
-        self, dtype: torch.dtype, *shape: int, device: torch.device, tensor: Tensor | None = None
-    ) -> None:
-        self.key = None if tensor is not None else (shape, dtype, device)
-        if tensor is None:
-            waiting = self.free.get((shape, dtype, device), [])
-            tensor = waiting.pop() if waiting else torch.empty(shape, dtype=dtype, device=device)
-        self.tensor = tensor
+    def __init__(self, like: Tensor, dtype: torch.dtype, *shape: int) -> None:
+        self.key = None
+        self.tensor = like
+        if shape or dtype != like.dtype:
+            shape = shape or tuple(like.shape)
+            self.key = (shape, dtype, like.device)
+            waiting = self.free.get(self.key, [])
+            self.tensor = waiting.pop() if waiting else like.new_empty(shape, dtype=dtype)
 
     def __del__(self) -> None:
         if self.key is not None:
@@ -181,33 +200,6 @@ class Lease:
             waiting = self.free.setdefault(self.key, [])
             if len(waiting) < self.MOST:
                 waiting.append(self.tensor)
-
-
-class Products:
-    """The product of each step's rows with one matrix, in a type that may be narrower than theirs.
-
-    Args:
-        matrix: (N, K), to be transposed, as a linear layer's.
-        history: rows (T, B, K), each step's filled in before its product is asked for.
-        dtype: to multiply in.
-
-    Attributes:
-        rows: the history in that type, as far as products were asked for.
-    """
-
-    def __init__(self, matrix: Tensor, history: Tensor, dtype: torch.dtype) -> None:
-        narrow = dtype != history.dtype
-        self.rows = Lease(
-            dtype, *history.shape, device=history.device, tensor=None if narrow else history
-        )
-        self.steps = self.rows.tensor.unbind(0)
-        self.wide_steps = history.unbind(0) if narrow else ()
-        self.multiply = linear(matrix.to(dtype), history.shape[1])
-
-    def __call__(self, t: int) -> Tensor:
-        """Step t's rows (B, K) times the matrix, (B, N)."""
-        rows = self.steps[t]
-        return self.multiply(rows.copy_(self.wide_steps[t]) if self.wide_steps else rows)
 
 
 def linear(matrix: Tensor, rows: int) -> Callable[[Tensor], Tensor]:

@@ -5,13 +5,22 @@ from torch import Tensor
 
 
 def rnn_forward(
-    t: int, product: Tensor, table: Tensor, ids: Tensor, c_n: Tensor, h: Tensor, kept: Tensor
+    t: int,
+    product: Tensor,
+    table: Tensor,
+    ids: Tensor,
+    c_n: Tensor,
+    h: Tensor,
+    rows: Tensor,
+    kept: Tensor,
 ) -> None:
     torch.add(table[ids[t]], product, out=h[t + 1]).tanh_()
+    rows[t + 1] = h[t + 1]
 
 
 def rnn_backward(
     t: int,
+    product: Tensor,
     ids: Tensor,
     upper: Tensor,
     h: Tensor,
@@ -21,13 +30,21 @@ def rnn_backward(
     d_table: Tensor,
 ) -> None:
     after = h[t + 1]
-    torch.mul(dh.add_(upper[t]), 1 - after * after, out=sums[t])
+    d = dh.add_(product).add_(upper[t]) * (1 - after * after)
     dh.zero_()
-    d_table.index_add_(0, ids[t], sums[t])
+    sums[t] = d
+    d_table.index_add_(0, ids[t], d)
 
 
 def gru_forward(
-    t: int, product: Tensor, table: Tensor, ids: Tensor, c_n: Tensor, h: Tensor, kept: Tensor
+    t: int,
+    product: Tensor,
+    table: Tensor,
+    ids: Tensor,
+    c_n: Tensor,
+    h: Tensor,
+    rows: Tensor,
+    kept: Tensor,
 ) -> None:
     H = h.shape[2]
     x = table[ids[t]]
@@ -36,10 +53,12 @@ def gru_forward(
     torch.add(product[:, 2 * H :], c_n, out=q)
     torch.addcmul(x[:, 2 * H :], rz[:, :H], q, out=n).tanh_()
     torch.lerp(n, h[t], rz[:, H:], out=h[t + 1])
+    rows[t + 1] = h[t + 1]
 
 
 def gru_backward(
     t: int,
+    product: Tensor,
     ids: Tensor,
     upper: Tensor,
     h: Tensor,
@@ -49,12 +68,12 @@ def gru_backward(
     d_table: Tensor,
 ) -> None:
     r, z, n, q = kept[t].chunk(4, dim=1)
-    d_r, d_z, d_q = sums[t].chunk(3, dim=1)
-    dh.add_(upper[t])
+    dh.add_(product).add_(upper[t])
     d_n = dh * (1 - z) * (1 - n * n)
-    torch.mul(d_n, r, out=d_q)
-    torch.mul(d_q, q * (1 - r), out=d_r)
-    torch.mul(dh, (h[t] - n) * z * (1 - z), out=d_z)
+    d_q = d_n * r
+    d_r = d_q * q * (1 - r)
+    d_z = dh * (h[t] - n) * z * (1 - z)
+    sums[t] = torch.cat([d_r, d_z, d_q], dim=1)
     d_table.index_add_(0, ids[t], torch.cat([d_r, d_z, d_n], dim=1))
     dh.mul_(z)
 
@@ -66,6 +85,7 @@ def lstm_forward(
     ids: Tensor,
     c_n: Tensor,
     h: Tensor,
+    rows: Tensor,
     kept: Tensor,
     C: Tensor,
 ) -> None:
@@ -78,10 +98,12 @@ def lstm_forward(
     torch.mul(f, C[t], out=C[t + 1]).addcmul_(i, g)
     torch.tanh(C[t + 1], out=tanh_C)
     torch.mul(o, tanh_C, out=h[t + 1])
+    rows[t + 1] = h[t + 1]
 
 
 def lstm_backward(
     t: int,
+    product: Tensor,
     ids: Tensor,
     upper: Tensor,
     h: Tensor,
@@ -93,13 +115,12 @@ def lstm_backward(
     dC: Tensor,
 ) -> None:
     i, f, g, o, tanh_C = kept[t].chunk(5, dim=1)
-    d_i, d_f, d_g, d_o = sums[t].chunk(4, dim=1)
-    dh.add_(upper[t])
-    torch.mul(dh, tanh_C * o * (1 - o), out=d_o)
+    dh.add_(product).add_(upper[t])
+    d_o = dh * tanh_C * o * (1 - o)
     dC.addcmul_(dh * o, 1 - tanh_C * tanh_C)
-    torch.mul(dC, g * i * (1 - i), out=d_i)
-    torch.mul(dC, i * (1 - g * g), out=d_g)
-    torch.mul(dC, C[t] * f * (1 - f), out=d_f)
+    d_i, d_g, d_f = dC * g * i * (1 - i), dC * i * (1 - g * g), dC * C[t] * f * (1 - f)
     dC.mul_(f)
     dh.zero_()
-    d_table.index_add_(0, ids[t], sums[t])
+    d = torch.cat([d_i, d_f, d_g, d_o], dim=1)
+    sums[t] = d
+    d_table.index_add_(0, ids[t], d)
