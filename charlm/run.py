@@ -8,7 +8,7 @@ import numpy as np
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError, UsageError
-from charlm.generation.engines import Engine, NumpyEngine, TorchEngine
+from charlm.generation.engines import Engine, TorchEngine, cpu_engine
 from charlm.generation.sampler import sample_texts, stream_text
 from charlm.keywords import SamplingKeywords
 from charlm.runs import RunDirectory
@@ -78,10 +78,14 @@ class Run:
 
     # Writing
 
-    def engine(self, device: str = "cpu") -> Engine:
-        """What computes the next character: NumPy on the CPU, torch elsewhere."""
+    def engine(self, device: str = "cpu", sampling: SamplingConfig | None = None) -> Engine:
+        """What computes the next character: NumPy on the CPU, torch elsewhere.
+
+        Args:
+            sampling: what is to be written; long texts may be worth compiled arithmetic.
+        """
         if device == "cpu":
-            return NumpyEngine(self.config, self.directory.load_weights())
+            return cpu_engine(self.config, self.directory.load_weights(), sampling)
         return TorchEngine(self.model(device))
 
     def encode_prefix(self, prefix: str | None, unknown: str = "error") -> Ids:
@@ -138,7 +142,7 @@ class Run:
         ids = self.encode_prefix(prefix, unknown)
         if prefix is not None:
             yield self.vocabulary.decode(ids)
-        yield from stream_text(self.engine(device), self.vocabulary, ids, config)
+        yield from stream_text(self.engine(device, config), self.vocabulary, ids, config)
 
     def samples(
         self,
@@ -152,7 +156,7 @@ class Run:
         config = sampling_config(**sampling)
         ids = self.encode_prefix(prefix, unknown)
         start = "" if prefix is None else self.vocabulary.decode(ids)
-        texts = sample_texts(self.engine(device), self.vocabulary, ids, config)
+        texts = sample_texts(self.engine(device, config), self.vocabulary, ids, config)
         return [start + text for text in texts]
 
     # Scoring

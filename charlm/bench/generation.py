@@ -9,11 +9,12 @@ from charlm.bench.measure import Row, in_turns
 from charlm.bench.textbook import TorchModel, prediction
 from charlm.bench.training import GATES, VOCABULARY_SIZE
 from charlm.config import ModelConfig, SamplingConfig
+from charlm.generation.compiled import CompiledEngine
 from charlm.generation.engines import Engine, NumpyEngine, TorchEngine
-from charlm.generation.sampler import sample_ids
+from charlm.generation.sampler import limited, sample_blocks
 from charlm.model import LanguageModel
 
-CHARACTERS = 200
+CHARACTERS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +35,11 @@ def measure_generation(cell: str, hidden_size: int, rounds: int) -> list[Generat
     model.initialize("uniform", 0)
     weights = {name: each.numpy() for name, each in model.weights().items()}
     engines: dict[str, Engine] = {
+        "compiled": CompiledEngine(config, weights),
         "numpy": NumpyEngine(config, weights),
         "torch": TorchEngine(model),
     }
-    texts = {"numpy": (1, 16, 64, 256), "torch": (1, 64)}
+    texts = {"compiled": (1,), "numpy": (1, 16, 64, 256), "torch": (1, 64)}
     calls: dict[tuple[str, int], Callable[[], None]] = {
         ("textbook", 1): prediction(TorchModel(cell, VOCABULARY_SIZE, hidden_size), CHARACTERS)
     }
@@ -72,9 +74,9 @@ def writing(engine: Engine, texts: int) -> Callable[[], None]:
 
     def write() -> None:
         config = SamplingConfig(num_samples=texts)
-        ids = sample_ids(engine, np.array([1], dtype=np.uint8), config, seed=0)
-        for _ in range(CHARACTERS):
-            next(ids)
+        blocks = sample_blocks(engine, np.array([1], dtype=np.uint8), config, seed=0)
+        for _ in limited(blocks, CHARACTERS):
+            pass
 
     return write
 

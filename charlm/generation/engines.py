@@ -1,13 +1,14 @@
 """Who computes the next logits, a character of N texts at a time."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from charlm.config import ModelConfig
+from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import look_up
+from charlm.generation.filters import filtered
 
 if TYPE_CHECKING:
     from charlm.model import LanguageModel
@@ -28,6 +29,21 @@ class Engine(Protocol):
 
     def repeat(self, state: EngineState, texts: int) -> EngineState:
         """The state of one text as that of N."""
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """An engine that also writes one text on end."""
+
+    def write(
+        self, logits: Array, state: EngineState, draws: Array, temperature: float
+    ) -> tuple[Array, Array, EngineState]:
+        """The next ids (T,) of one text, and the logits and the state after the last of them.
+
+        Args:
+            logits: (1, V), those of the first of the ids.
+            draws: uniform in [0, 1), one for each of the ids, (T,).
+        """
 
 
 def sigmoid(x: Array) -> Array:
@@ -77,6 +93,13 @@ STEPS: dict[str, tuple[Step, int]] = {
 }
 
 
+# Characters of one text from which on numba pays: it takes about 0.3 s to be imported and to load what
+# it compiled before, and seconds the first time ever; NumPy writes some 10,000 in 0.3 s.
+LONG = 30_000
+# Weights beyond which the products take the time, and NumPy spreads them over the cores.
+LARGE = 2**22
+
+
 class NumpyEngine:
     """The model without torch: no framework between two characters, and none to import.
 
@@ -120,6 +143,22 @@ class NumpyEngine:
 
     def repeat(self, state: list[tuple[Array, ...]], texts: int) -> list[tuple[Array, ...]]:
         return [tuple(each.repeat(texts, axis=0) for each in layer) for layer in state]
+
+
+def cpu_engine(
+    config: ModelConfig, weights: Mapping[str, Array], sampling: SamplingConfig | None = None
+) -> NumpyEngine:
+    """What has written the texts that are asked for soonest."""
+    one = sampling is not None and sampling.num_samples == 1 and not filtered(sampling)
+    small = sum(each.size for each in weights.values()) <= LARGE
+    if sampling and one and small and sampling.length >= LONG:
+        try:
+            from charlm.generation.compiled import CompiledEngine
+
+            return CompiledEngine(config, weights)
+        except ImportError:
+            pass  # No numba, or none for this NumPy.
+    return NumpyEngine(config, weights)
 
 
 class TorchEngine:

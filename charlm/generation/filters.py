@@ -9,6 +9,11 @@ from charlm.text.vocabulary import UNKNOWN_ID
 Floats = npt.NDArray[np.floating]
 
 
+def filtered(config: SamplingConfig) -> bool:
+    """Whether more than the temperature decides what is drawn."""
+    return bool(config.top_k or config.top_p < 1 or config.min_p)
+
+
 def distribution(logits: Floats, config: SamplingConfig) -> npt.NDArray[np.float64]:
     """Probabilities (N, V) of the next characters of N texts; `<unk>` is never drawn.
 

@@ -2,17 +2,20 @@
 
 import secrets
 from collections.abc import Iterator
+from itertools import chain, repeat
 
 import numpy as np
 
 from charlm.config import SamplingConfig
 from charlm.errors import UsageError
-from charlm.generation.engines import Array, Engine
-from charlm.generation.filters import distribution
+from charlm.generation.engines import Array, Engine, Writer
+from charlm.generation.filters import distribution, filtered
 from charlm.seeds import Stream, generator
 from charlm.text.vocabulary import Ids, Vocabulary
 
 DRAWS_AT_ONCE = 256
+# Of one text that is written on end: the first at once, then blocks that still seem to flow.
+BLOCKS = (1, 3, 12, 48, 64)
 
 
 def sample_ids(engine: Engine, prefix: Ids, config: SamplingConfig, seed: int) -> Iterator[Array]:
@@ -26,19 +29,39 @@ def sample_ids(engine: Engine, prefix: Ids, config: SamplingConfig, seed: int) -
     Raises:
         UsageError: the prefix is empty.
     """
+    return chain.from_iterable(sample_blocks(engine, prefix, config, seed))
+
+
+def sample_blocks(
+    engine: Engine, prefix: Ids, config: SamplingConfig, seed: int
+) -> Iterator[Array]:
+    """`sample_ids`, in blocks (n, N): of more than one id where the engine can write on end."""
     if not len(prefix):
         raise UsageError("The prefix is empty.", "Give at least one character with --prefix.")
     texts = config.num_samples
     state = engine.initial_state(1)
     for each in prefix:
         logits, state = engine.step(np.array([each]), state)
-    state, logits = engine.repeat(state, texts), logits.repeat(texts, axis=0)
     streams = [generator(seed, Stream.SAMPLING, index) for index in range(texts)]
+    if texts == 1 and not filtered(config) and isinstance(engine, Writer):
+        for size in chain(BLOCKS, repeat(BLOCKS[-1])):
+            draws = streams[0].random(size)
+            ids, logits, state = engine.write(logits, state, draws, config.temperature)
+            yield ids[:, None]
+    state, logits = engine.repeat(state, texts), logits.repeat(texts, axis=0)
     while True:
         for draws in np.stack([stream.random(DRAWS_AT_ONCE) for stream in streams], axis=1):
             ids = draw(distribution(logits, config), draws)
-            yield ids
+            yield ids[None]
             logits, state = engine.step(ids, state)
+
+
+def limited(blocks: Iterator[Array], length: int) -> Iterator[Array]:
+    """The first `length` ids of each text."""
+    while length:
+        block = next(blocks)[:length]
+        length -= len(block)
+        yield block
 
 
 def draw(probabilities: Array, draws: Array) -> Array:
@@ -64,12 +87,12 @@ def stream_text(
 
     With `config.stop`, characters that may be its beginning wait until they are known not to be.
     """
-    ids = sample_ids(engine, prefix, config, chosen_seed(config))
+    blocks = sample_blocks(engine, prefix, config, chosen_seed(config))
     waiting = ""
-    for _ in range(config.length):
-        waiting += vocabulary.decode(next(ids)[:1])
-        if config.stop and waiting.endswith(config.stop):
-            waiting = waiting.removesuffix(config.stop)
+    for block in limited(blocks, config.length):
+        waiting += vocabulary.decode(block[:, 0])
+        if config.stop and config.stop in waiting:
+            waiting = waiting.split(config.stop)[0]
             break
         keep = overlap(waiting, config.stop or "")
         if len(waiting) > keep:
@@ -89,7 +112,8 @@ def sample_texts(
     engine: Engine, vocabulary: Vocabulary, prefix: Ids, config: SamplingConfig
 ) -> list[str]:
     """N texts drawn side by side, without the prefix; each ends before its first `config.stop`."""
-    ids = sample_ids(engine, prefix, config, chosen_seed(config))
-    drawn = np.array([next(ids) for _ in range(config.length)]).reshape(-1, config.num_samples)
+    blocks = sample_blocks(engine, prefix, config, chosen_seed(config))
+    none = np.empty((0, config.num_samples), dtype=np.int64)
+    drawn = np.concatenate([none, *limited(blocks, config.length)])
     texts = [vocabulary.decode(column) for column in drawn.T]
     return [text.split(config.stop)[0] for text in texts] if config.stop else texts

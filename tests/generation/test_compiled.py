@@ -1,0 +1,310 @@
+"""What is compiled writes the NumPy engine's texts, and is imported for long ones only."""
+
+import builtins
+import subprocess
+import sys
+from itertools import chain, islice, product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charlm.config import ModelConfig, SamplingConfig
+from charlm.generation import engines, sampler
+from charlm.generation.compiled import CACHE_LINE, CompiledEngine, aligned
+from charlm.generation.compiled import draw as compiled_draw
+from charlm.generation.engines import NumpyEngine, Writer, cpu_engine
+from charlm.generation.filters import distribution
+from charlm.generation.sampler import draw, sample_blocks, sample_ids, sample_texts, stream_text
+from charlm.text.vocabulary import Vocabulary
+
+V = 11
+VOCABULARY = Vocabulary("abcdefghij", [1] * 10)
+PREFIX = VOCABULARY.encode("bad")
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+FORMS = [("rnn", True), ("gru", True), ("gru", False), ("lstm", True)]
+INPUTS = {
+    "one-hot": lambda H: {},
+    "embedding": lambda H: {"embedding_size": 5},
+    "tied": lambda H: {"embedding_size": H, "tie_weights": True},
+    "tied-projected": lambda H: {"embedding_size": H + 2, "tie_weights": True},
+}
+CONFIGS = [
+    pytest.param(
+        ModelConfig(V, cell, H, layers, reset_after=form, **values(H)),
+        id=f"{cell}{'' if form else '-textbook'}-{H}-{layers}-{inputs}",
+    )
+    for (cell, form), H, layers, (inputs, values) in product(
+        FORMS, (1, 7, 33), (1, 2, 3), INPUTS.items()
+    )
+]
+SOME = [
+    pytest.param(ModelConfig(V, cell, 20, layers, reset_after=form), id=f"{cell}-{form}-{layers}")
+    for (cell, form), layers in product(FORMS, (1, 2))
+]
+TEMPERATURES = (0, 0.3, 1, 5)
+
+
+def made(config: ModelConfig) -> dict[str, np.ndarray]:
+    """Weights of which all matter, and under which rounding errors fade."""
+    H, E = config.hidden_size, config.embedding_size or V
+    sizes: dict[str, tuple[int, ...]] = {"output.bias": (V,)}
+    if config.embedding_size:
+        sizes["embedding.weight"] = (V, E)
+    if not config.tie_weights:
+        sizes["output.weight"] = (V, H)
+    elif E != H:
+        sizes["projection.weight"] = (E, H)
+    for layer in range(config.num_layers):
+        G = GATES[config.cell]
+        sizes |= {
+            f"rnn.weight_ih_l{layer}": (G * H, H if layer else E),
+            f"rnn.weight_hh_l{layer}": (G * H, H),
+            f"rnn.bias_ih_l{layer}": (G * H,),
+            f"rnn.bias_hh_l{layer}": (G * H,),
+        }
+    random = np.random.default_rng(1)
+    scales = {name: 1.0 if "rnn" not in name else 0.8 / np.sqrt(H) for name in sizes}
+    return {
+        name: random.normal(0, scales[name], size).astype(np.float32)
+        for name, size in sizes.items()
+    }
+
+
+def pair(config: ModelConfig) -> tuple[NumpyEngine, CompiledEngine]:
+    weights = made(config)
+    return NumpyEngine(config, weights), CompiledEngine(config, weights)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_logits_and_states_are_the_numpy_engines(config: ModelConfig) -> None:
+    engine, compiled = pair(config)
+    logits, state = engine.step(np.array([3]), engine.initial_state(1))
+    ours, ours_state = logits, state
+    for draws in np.random.default_rng(0).random((20, 5)):
+        ids, ours, ours_state = compiled.write(ours, ours_state, draws, 1.0)
+        assert ids.shape == (5,)
+        assert ours.shape == (1, V)
+        for each in ids:
+            logits, state = engine.step(np.array([each]), state)
+        np.testing.assert_allclose(
+            distribution(ours, SamplingConfig()),
+            distribution(logits, SamplingConfig()),
+            rtol=0,
+            atol=1e-5,
+        )
+        for layer, ours_layer in zip(state, ours_state, strict=True):
+            for tensor, ours_tensor in zip(layer, ours_layer, strict=True):
+                np.testing.assert_allclose(ours_tensor, tensor, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_the_same_seed_gives_the_same_text(config: ModelConfig) -> None:
+    engine, compiled = pair(config)
+    for seed, temperature in enumerate(TEMPERATURES):
+        sampling = SamplingConfig(temperature=temperature, seed=seed, length=300)
+        (text,) = sample_texts(engine, VOCABULARY, PREFIX, sampling)
+        assert sample_texts(compiled, VOCABULARY, PREFIX, sampling) == [text]
+        assert "".join(stream_text(compiled, VOCABULARY, PREFIX, sampling)) == text
+
+
+@pytest.mark.parametrize("config", SOME)
+def test_writing_leaves_what_it_is_given_untouched(config: ModelConfig) -> None:
+    _, compiled = pair(config)
+    logits, state = compiled.step(np.array([3]), compiled.initial_state(1))
+    before = [logits.copy(), *(each.copy() for layer in state for each in layer)]
+    draws = np.random.default_rng(0).random(9)
+    first, after, _ = compiled.write(logits, state, draws, 1.0)
+    for ours, kept in zip([logits, *chain(*state)], before, strict=True):
+        np.testing.assert_array_equal(ours, kept)
+    again, after_again, _ = compiled.write(logits, state, draws, 1.0)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(after, after_again)
+
+
+@pytest.mark.parametrize("config", SOME)
+def test_where_a_block_ends_decides_nothing(
+    config: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, compiled = pair(config)
+    texts = set()
+    for blocks in ((1,), (2,), (1, 2, 3, 64), (7,), (300,)):
+        monkeypatch.setattr(sampler, "BLOCKS", blocks)
+        ids = islice(sample_ids(compiled, PREFIX, SamplingConfig(), seed=3), 300)
+        texts.add(VOCABULARY.decode(np.concatenate(list(ids))))
+    assert len(texts) == 1
+
+
+def test_the_first_block_is_short_and_none_is_long() -> None:
+    _, compiled = pair(ModelConfig(V, "gru", 8))
+    blocks = list(islice(sample_blocks(compiled, PREFIX, SamplingConfig(), 0), 9))
+    sizes = [len(each) for each in blocks]
+    assert sizes[0] == 1
+    assert sizes == sorted(sizes)
+    assert max(sizes) <= 64
+    pieces = list(stream_text(compiled, VOCABULARY, PREFIX, SamplingConfig(length=200, seed=0)))
+    assert [len(each) for each in pieces[:-1]] == sizes[: len(pieces) - 1]
+    assert sum(map(len, pieces)) == 200
+
+
+@pytest.mark.parametrize("stop", ["a", "ab", "hc", "jjj", "aaaaaaaaaaaa"])
+def test_a_text_ends_before_its_stop_string(stop: str) -> None:
+    engine, compiled = pair(ModelConfig(V, "gru", 20))
+    for seed in range(10):
+        sampling = SamplingConfig(length=300, seed=seed, stop=stop)
+        expected = sample_texts(engine, VOCABULARY, PREFIX, sampling)
+        pieces = list(stream_text(compiled, VOCABULARY, PREFIX, sampling))
+        assert sample_texts(compiled, VOCABULARY, PREFIX, sampling) == expected
+        assert "".join(pieces) == expected[0]
+        assert all(pieces)
+
+
+@pytest.mark.parametrize(
+    "values", [{"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.1}, {"num_samples": 3}]
+)
+def test_filters_and_several_texts_go_the_numpy_engines_way(
+    values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, compiled = pair(ModelConfig(V, "lstm", 20))
+
+    def unwanted(*arguments: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(CompiledEngine, "write", unwanted)
+    sampling = SamplingConfig(**values, length=100, seed=1)
+    expected = sample_texts(engine, VOCABULARY, PREFIX, sampling)
+    assert sample_texts(compiled, VOCABULARY, PREFIX, sampling) == expected
+
+
+# One draw
+
+rows = st.lists(
+    st.one_of(
+        st.floats(-30, 30, width=32),
+        st.sampled_from([0.0, 1.0, 1e30, -1e30, 88.0]),
+        st.integers(-4, 4).map(float),
+    ),
+    min_size=2,
+    max_size=12,
+).map(lambda row: np.array(row, dtype=np.float32))
+draws = st.one_of(st.floats(0, 1, exclude_max=True), st.sampled_from([0.0, 1 - 2.0**-53, 0.5]))
+temperatures = st.one_of(
+    st.sampled_from([*map(float, TEMPERATURES), 5e-324, 1e-310, 1e-30, 1e300]), st.floats(0.01, 10)
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(rows, draws, temperatures)
+def test_a_draw_is_that_from_the_distribution(
+    logits: np.ndarray, uniform: float, temperature: float
+) -> None:
+    (probabilities,) = distribution(logits[None], SamplingConfig(temperature=temperature))
+    drawn = compiled_draw(logits, uniform, temperature, np.empty(len(logits)))
+    assert probabilities[drawn] > 0
+    cumulative = probabilities.cumsum()
+    # Where the draw falls on a border, rounding decides.
+    if np.abs(cumulative - uniform).min() > 1e-12:
+        assert drawn == draw(probabilities[None], np.array([uniform]))[0]
+    else:
+        assert cumulative[drawn] - probabilities[drawn] - 1e-12 <= uniform
+        assert uniform <= cumulative[drawn] + 1e-12
+
+
+def test_draws_at_the_extremes() -> None:
+    logits = np.array([50, -1e30, 1, 2, 3, -1e30], dtype=np.float32)
+    for temperature in TEMPERATURES[1:]:
+        ends = [
+            compiled_draw(logits, uniform, float(temperature), np.empty(6))
+            for uniform in (0.0, 1 - 2.0**-53)
+        ]
+        assert ends == [2, 4]
+    assert compiled_draw(logits, 0.0, 0.0, np.empty(6)) == 4
+    # Of equals the lower id, as argmax has it.
+    assert compiled_draw(np.zeros(6, dtype=np.float32), 0.9, 0.0, np.empty(6)) == 1
+
+
+# Which engine
+
+
+@pytest.mark.parametrize(
+    ("values", "compiled"),
+    [
+        ({"length": 400}, False),
+        ({"length": engines.LONG - 1}, False),
+        ({"length": engines.LONG}, True),
+        ({"length": engines.LONG, "temperature": 0, "stop": "x"}, True),
+        ({"length": engines.LONG, "num_samples": 2}, False),
+        ({"length": engines.LONG, "top_k": 5}, False),
+        ({"length": engines.LONG, "top_p": 0.9}, False),
+        ({"length": engines.LONG, "min_p": 0.1}, False),
+    ],
+)
+def test_long_single_texts_are_compiled(values: dict[str, Any], compiled: bool) -> None:
+    config = ModelConfig(V, "gru", 8)
+    engine = cpu_engine(config, made(config), SamplingConfig(**values))
+    assert isinstance(engine, CompiledEngine) is compiled
+    assert isinstance(engine, Writer) is compiled
+    assert type(cpu_engine(config, made(config))) is NumpyEngine
+
+
+def test_large_models_are_left_to_numpys_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = ModelConfig(V, "gru", 8)
+    weights = made(config)
+    monkeypatch.setattr(engines, "LARGE", sum(each.size for each in weights.values()) - 1)
+    sampling = SamplingConfig(length=engines.LONG)
+    assert type(cpu_engine(config, weights, sampling)) is NumpyEngine
+
+
+def test_without_numba_numpy_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = builtins.__import__
+
+    def unable(name: str, *arguments: Any, **options: Any) -> Any:
+        if name.split(".")[0] == "numba":
+            raise ImportError("no numba here")
+        return known(name, *arguments, **options)
+
+    for name in ("charlm.generation.compiled", "charlm.rnn.pointwise"):
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(builtins, "__import__", unable)
+    config = ModelConfig(V, "gru", 8)
+    engine = cpu_engine(config, made(config), SamplingConfig(length=engines.LONG))
+    assert type(engine) is NumpyEngine
+
+
+SHORT = """
+import sys
+import numpy as np
+from charlm.config import ModelConfig, SamplingConfig
+from charlm.generation.engines import LONG, cpu_engine
+from charlm.generation.sampler import sample_texts
+from charlm.text.vocabulary import Vocabulary
+
+V, H = 11, 8
+sizes = {"rnn.weight_ih_l0": (H, V), "rnn.weight_hh_l0": (H, H), "rnn.bias_ih_l0": H,
+         "rnn.bias_hh_l0": H, "output.weight": (V, H), "output.bias": V}
+weights = {name: np.ones(size, dtype=np.float32) for name, size in sizes.items()}
+vocabulary = Vocabulary("abcdefghij", [1] * 10)
+for length in (400, LONG):
+    sampling = SamplingConfig(length=length, seed=0)
+    engine = cpu_engine(ModelConfig(V, "rnn", H), weights, sampling)
+    assert len(sample_texts(engine, vocabulary, np.array([1]), sampling)[0]) == length
+    print(*(name for name in ("torch", "numba") if name in sys.modules))
+"""
+
+
+def test_short_texts_import_no_numba_and_long_ones_no_torch() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", SHORT], capture_output=True, text=True, check=False
+    )
+    assert (finished.returncode, finished.stdout) == (0, "\nnumba\n"), finished.stderr
+
+
+def test_arrays_begin_where_a_line_of_the_cache_does() -> None:
+    for size in (1, 7, 100, 5000):
+        array = np.arange(size, dtype=np.float64).reshape(1, size)
+        copy = aligned(array)
+        assert copy.ctypes.data % CACHE_LINE == 0
+        assert copy.dtype == np.float32
+        np.testing.assert_array_equal(copy, array)
