@@ -2,11 +2,18 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from charlm.errors import CorpusError
 from charlm.seeds import Stream, generator
+
+# Of random lengths: standard deviation and share of half windows, 5 steps of 70 and a twentieth in
+# AWD-LSTM.
+SPREAD = 1 / 14
+HALVED = 0.05
 
 
 @dataclass(frozen=True)
@@ -17,11 +24,13 @@ class Window:
         inputs: ids (T, B).
         targets: the ids one step later, (T, B).
         continues: each stream goes on where the window before ended, so the state is carried.
+        resets: streams whose state is set to zero all the same, (B, 1); None: none.
     """
 
     inputs: Tensor
     targets: Tensor
     continues: bool
+    resets: Tensor | None = None
 
 
 class Windows:
@@ -33,18 +42,32 @@ class Windows:
     Either way a target is predicted at most once in an epoch, as many are predicted as fill whole
     windows, and those that one offset leaves out another reaches.
 
+    Sequential windows may have random lengths (Merity et al. 2018), so that no character is always
+    at the same distance from a window's beginning: about N(T, (T/14)²), one in twenty half as long,
+    the last one whatever is left. They leave out no more than a stream is too short to divide.
+
     Args:
         ids: the span, (characters,), of an integer type that torch can index and slice.
         batch_size: B.
         seq_length: T.
         sampling: "sequential" or "random".
+        random_lengths: of sequential windows.
+        reset_probability: that a stream's state is not carried into a sequential window.
 
     Raises:
         CorpusError: the span is too short for one window.
     """
 
     def __init__(
-        self, ids: Tensor, batch_size: int, seq_length: int, sampling: str, seed: int
+        self,
+        ids: Tensor,
+        batch_size: int,
+        seq_length: int,
+        sampling: str,
+        seed: int,
+        *,
+        random_lengths: bool = False,
+        reset_probability: float = 0.0,
     ) -> None:
         needed = batch_size * seq_length + 1
         if len(ids) < needed:
@@ -58,8 +81,9 @@ class Windows:
         self.seq_length = seq_length
         self.sampling = sampling
         self.seed = seed
+        self.random_lengths = random_lengths
+        self.reset_probability = reset_probability
         self._epoch = -1
-        self._starts = torch.empty(0)
         self.count = 0
         self.load(0)
 
@@ -71,31 +95,54 @@ class Windows:
         random = generator(self.seed, Stream.DATA_ORDER, epoch)
         # The last id is a target only.
         predictable = len(self.ids) - 1
+        resets = None
         # Random pieces are the same again once they have moved by T, streams are not.
         most = T if self.sampling == "sequential" else T - 1
         offset = int(random.integers(min(most, predictable - B * T) + 1))
         if self.sampling == "sequential":
             length = (predictable - offset) // B
-            windows = length // T
+            lengths = self._draw_lengths(length, random)
             # What the last window of the last stream leaves over, some epoch has to reach.
-            spare = predictable - offset - (B - 1) * length - windows * T
+            spare = predictable - offset - (B - 1) * length - int(lengths.sum())
             offset += int(random.integers(spare + 1))
             starts = offset + length * torch.arange(B)
-            self._starts = T * torch.arange(windows)[:, None] + starts
+            self._starts = torch.from_numpy(lengths.cumsum() - lengths)[:, None] + starts
+            if self.reset_probability:
+                resets = random.random((len(lengths), B, 1)) < self.reset_probability
         else:
             pieces = (predictable - offset) // T
             order = torch.from_numpy(random.permutation(pieces))[: pieces // B * B]
             self._starts = (offset + T * order).view(-1, B)
-        self._starts = self._starts.to(self.ids.device)
-        self._steps = torch.arange(T, device=self.ids.device)[:, None]
+            lengths = np.full(len(self._starts), T)
+        device = self.ids.device
+        self._starts = self._starts.to(device)
+        self._lengths: list[int] = lengths.tolist()
+        self._resets = None if resets is None else torch.from_numpy(resets).to(device)
+        self._steps = torch.arange(max(self._lengths), device=device)[:, None]
         self._epoch = epoch
         self.count = len(self._starts)
 
+    def _draw_lengths(self, length: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Lengths of the windows of a stream."""
+        T = self.seq_length
+        if not self.random_lengths:
+            return np.full(length // T, T)
+        shortest = max(1, T // 5)
+        most = -(-length // shortest)
+        means = np.where(random.random(most) < HALVED, T / 2, T)
+        drawn = np.rint(random.normal(means, T * SPREAD)).astype(np.int64)
+        ends = np.minimum(np.maximum(drawn, shortest).cumsum(), length)
+        lengths: npt.NDArray[np.int64] = np.diff(
+            ends[: 1 + np.searchsorted(ends, length)], prepend=0
+        )
+        return lengths
+
     def __getitem__(self, index: int) -> Window:
         """The window number `index` of the epoch loaded last."""
-        positions = self._starts[index] + self._steps
+        positions = self._starts[index] + self._steps[: self._lengths[index]]
         inputs, targets = self.ids[positions].long(), self.ids[positions + 1].long()
-        return Window(inputs, targets, self.sampling == "sequential" and index > 0)
+        resets = None if self._resets is None else self._resets[index]
+        return Window(inputs, targets, self.sampling == "sequential" and index > 0, resets)
 
 
 def fit(characters: int, batch_size: int, seq_length: int) -> tuple[int, int]:

@@ -108,6 +108,79 @@ def test_an_epoch_depends_on_seed_and_number_alone(
         assert torch.equal(one.targets, other_one.targets)
 
 
+# Random lengths and resets
+
+
+@settings(deadline=None, max_examples=150)
+@given(layouts(), st.integers(0, 2**32), st.integers(0, 50))
+@example((2, 1, 1), 0, 0)
+def test_windows_of_random_lengths_cover_their_streams_and_carry_on(
+    layout: tuple[int, int, int], seed: int, epoch: int
+) -> None:
+    length, B, T = layout
+    each = epoch_of(Windows(span(length), B, T, "sequential", seed, random_lengths=True), epoch)
+    assert [window.continues for window in each] == [False] + [True] * (len(each) - 1)
+    seen: set[int] = set()
+    for window in each:
+        steps = torch.arange(len(window.inputs)).unsqueeze(1)
+        assert window.inputs.shape[1] == B
+        assert torch.equal(window.inputs, window.inputs[:1] + steps)
+        assert torch.equal(window.targets, window.inputs + 1)
+        assert not seen & set(window.targets.flatten().tolist())
+        seen |= set(window.targets.flatten().tolist())
+    for before, after in itertools.pairwise(each):
+        assert torch.equal(before.targets[-1], after.inputs[0])
+    # Of a stream nothing is left out; of the span what an offset and a division by B leave over.
+    assert length - 1 - len(seen) <= T + B - 1
+    assert min(seen) >= 1
+    assert max(seen) < length
+
+
+def test_random_lengths_are_those_of_awd_lstm() -> None:
+    windows = Windows(span(400_000), 2, 70, "sequential", 0, random_lengths=True)
+    lengths = torch.tensor([len(window.inputs) for window in epoch_of(windows, 0)][:-1]).double()
+    long, short = lengths[lengths > 52.5], lengths[lengths < 52.5]
+    assert len(short) / len(lengths) == pytest.approx(0.05, abs=0.012)
+    for some, mean in ((long, 70), (short, 35)):
+        assert some.mean() == pytest.approx(mean, rel=0.03)
+        assert some.std() == pytest.approx(5, rel=0.15)
+    assert windows.count * 70 > 199_000
+
+
+def test_random_lengths_and_resets_depend_on_seed_and_epoch_alone() -> None:
+    def laid_out(seed: int, *epochs: int) -> list[tuple[Tensor, Tensor | None]]:
+        windows = Windows(
+            span(900), 3, 10, "sequential", seed, random_lengths=True, reset_probability=0.4
+        )
+        for epoch in epochs:
+            each = epoch_of(windows, epoch)
+        return [(window.inputs, window.resets) for window in each]
+
+    straight, wandering = laid_out(5, 2), laid_out(5, 4, 0, 2)
+    assert len(straight) == len(wandering)
+    for one, other in zip(straight, wandering, strict=True):
+        assert torch.equal(one[0], other[0])
+        assert torch.equal(one[1], other[1])
+    for different in (laid_out(5, 3), laid_out(6, 2)):
+        assert [len(each) for each, _ in different] != [len(each) for each, _ in straight]
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 1.0])
+def test_each_stream_is_reset_with_the_probability_asked_for(p: float) -> None:
+    plain = epoch_of(Windows(span(30_000), 5, 7, "sequential", 3), 1)
+    each = epoch_of(Windows(span(30_000), 5, 7, "sequential", 3, reset_probability=p), 1)
+    # They disturb no other draw.
+    assert all(torch.equal(a.inputs, b.inputs) for a, b in zip(plain, each, strict=True))
+    if p == 0:
+        assert all(window.resets is None for window in each)
+        return
+    resets = torch.stack([window.resets for window in each])
+    assert resets.shape == (len(each), 5, 1)
+    assert resets.double().mean() == pytest.approx(p, abs=0.025)
+    if p < 1:
+        assert resets.sum(1).float().var() > 0  # streams apart from one another
+
+
 @pytest.mark.parametrize("length", [300, 301, 302])
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 def test_epochs_and_seeds_differ_in_their_offset(sampling: str, length: int) -> None:
