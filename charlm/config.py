@@ -170,14 +170,53 @@ class TrainConfig(Config):
         "each from a zero state.",
         choices=("sequential", "random"),
     )
+    random_lengths: bool = setting(
+        False,
+        "Sequential windows of about seq_length steps, the learning rate in proportion to each "
+        "one's length (Merity et al. 2018).",
+    )
+    reset_probability: float = setting(
+        0.0,
+        "Probability that a stream's state is not carried into a sequential window.",
+        minimum=0,
+        maximum=1,
+    )
     optimizer: str = setting("adamw", "adamw, adam or sgd.", choices=("adamw", "adam", "sgd"))
     learning_rate: float = setting(2e-3, "The highest learning rate.", above=0, maximum=1e30)
     schedule: str = setting(
         "constant", "constant, or cosine down to a hundredth.", choices=("constant", "cosine")
     )
     warmup_steps: int = setting(0, "Steps of linear warm-up.", minimum=0)
-    weight_decay: float = setting(0.0, "Weight decay, on matrices only.", minimum=0)
+    weight_decay: float = setting(
+        0.0,
+        "Weight decay, on matrices only, character vectors among them; decoupled with adamw.",
+        minimum=0,
+    )
     momentum: float = setting(0.0, "Momentum of sgd.", minimum=0, below=1)
+    activation_penalty: float = setting(
+        0.0,
+        "Weight of the mean square of the last layer's outputs, after dropout, in what is "
+        "minimized (Merity et al. 2017).",
+        minimum=0,
+    )
+    temporal_penalty: float = setting(
+        0.0,
+        "The same of their change from step to step, before dropout.",
+        minimum=0,
+    )
+    ema_decay: float = setting(
+        0.0,
+        "Keep an exponential moving average of the weights, such as 0.999, score it too, and "
+        "keep the better; 0: none.",
+        minimum=0,
+        below=1,
+    )
+    average_after: int | None = setting(
+        None,
+        "After this many evaluations without a better held-out score keep a plain average of the "
+        "weights from then on, score it too, and keep the better (NT-ASGD; Merity et al. 2018).",
+        minimum=1,
+    )
     clip_norm: float = setting(1.0, "Clip the gradient's global norm to this; 0: never.", minimum=0)
     initialization: str = setting(
         "uniform",
@@ -207,6 +246,9 @@ class TrainConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("random_lengths", "reset_probability"):
+            if self.sampling == "random" and getattr(self, name):
+                raise SettingError(name, "is for sequential windows: leave out sampling=random.")
         if self.epochs is self.max_steps is self.max_minutes is None:
             raise SettingError("epochs", "is missing: give epochs, max_steps or max_minutes.")
 

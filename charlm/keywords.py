@@ -29,12 +29,18 @@ class SettingsKeywords(TypedDict, total=False):
     batch_size: int
     seq_length: int
     sampling: str
+    random_lengths: bool
+    reset_probability: float
     optimizer: str
     learning_rate: float
     schedule: str
     warmup_steps: int
     weight_decay: float
     momentum: float
+    activation_penalty: float
+    temporal_penalty: float
+    ema_decay: float
+    average_after: int | None
     clip_norm: float
     initialization: str
     epochs: int | None

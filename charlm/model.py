@@ -53,12 +53,24 @@ class LanguageModel(nn.Module):
             ids: (T, B), int64.
             state: each (L, B, H), from `initial_state` or from the window before.
         """
+        _, dropped, state = self.hidden(ids, state)
+        return self.logits(dropped), state
+
+    def hidden(self, ids: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Outputs of the last layer (T, B, H), raw and after dropout, and the state after them.
+
+        Args: as of `forward`.
+        """
         vectors = None if self.embedding is None else self.embedding.weight
-        hidden, state = self.rnn(ids, state, vectors)
-        hidden = locked_dropout(hidden, self.config.output_dropout, self.training)
+        raw, state = self.rnn(ids, state, vectors)
+        return raw, locked_dropout(raw, self.config.output_dropout, self.training), state
+
+    def logits(self, dropped: Tensor) -> Tensor:
+        """Logits (T, B, V) from the last layer's outputs (T, B, H) after dropout."""
         if self.projection is not None:
-            hidden = self.projection(hidden)
-        return self.output(hidden), state
+            dropped = self.projection(dropped)
+        logits: Tensor = self.output(dropped)
+        return logits
 
     def initial_state(self, batch_size: int) -> State:
         """Zeros, each (L, B, H)."""

@@ -1,12 +1,13 @@
 """A training session: from a text to a run on the disk, told as events."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from charlm.baselines import baselines
 from charlm.config import SamplingConfig
@@ -99,7 +100,7 @@ class Session:
                 listener(event)
                 if isinstance(event, Evaluated):
                     saved = trainer.clock()
-                    listener(Sampled(self._sample()))
+                    listener(Sampled(self._sample(trainer.weights(event.weights))))
         assert stopped is not None
         self._conclude(stopped, listener)
 
@@ -114,12 +115,16 @@ class Session:
             "characters_per_second": event.items_per_second,
             "seconds": event.seconds,
             "best": event.improved,
+            "weights": event.weights,
         }
         if event.score is not None:
             row |= event.score.to_json()
+        if len(event.scores) > 1:
+            for kind, each in event.scores.items():
+                row[f"{kind}_nats_per_character"] = each.nats_per_character
         # What resuming goes by comes last: whatever a crash leaves out before it is done again.
         if event.improved:
-            self.run.save_best(self._arrays())
+            self.run.save_best(arrays_of(trainer.weights(event.weights)))
         self.run.append_metrics(row)
         self._save_last(trainer)
 
@@ -127,11 +132,8 @@ class Session:
         snapshot = trainer.capture()
         self.run.save_last(*snapshot.arrays(), snapshot.scalars())
 
-    def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
-        return {name: each.cpu().numpy() for name, each in self.model.weights().items()}
-
-    def _sample(self) -> str:
-        engine = NumpyEngine(self.model.config, self._arrays())
+    def _sample(self, weights: Mapping[str, Tensor]) -> str:
+        engine = NumpyEngine(self.model.config, arrays_of(weights))
         vocabulary = self.run.vocabulary
         prefix = vocabulary.encode(vocabulary.likely_beginning)
         return sample_texts(engine, vocabulary, prefix, SAMPLE)[0]
@@ -171,6 +173,10 @@ class Session:
         scored = score(self.model, ids)
         assert scored is not None
         return scored
+
+
+def arrays_of(weights: Mapping[str, Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+    return {name: each.cpu().numpy() for name, each in weights.items()}
 
 
 def peak_memory() -> int | None:

@@ -137,6 +137,11 @@ def test_values_of_another_type_are_refused_by_name(
         (TrainConfig, {"warmup_steps": -1}),
         (TrainConfig, {"weight_decay": -1e-9}),
         (TrainConfig, {"momentum": 1.0}),
+        (TrainConfig, {"reset_probability": 1.01}),
+        (TrainConfig, {"activation_penalty": -1.0}),
+        (TrainConfig, {"temporal_penalty": -1.0}),
+        (TrainConfig, {"ema_decay": 1.0}),
+        (TrainConfig, {"average_after": 0}),
         (TrainConfig, {"clip_norm": -1}),
         (TrainConfig, {"initialization": "zeros"}),
         (TrainConfig, {"epochs": 0}),
@@ -212,6 +217,14 @@ def test_tied_weights_need_character_vectors() -> None:
     assert ModelConfig(tie_weights=True, embedding_size=1).tie_weights
     with pytest.raises(SettingError, match=r"^tie_weights .*embedding_size"):
         ModelConfig(tie_weights=True)
+
+
+@pytest.mark.parametrize("values", [{"random_lengths": True}, {"reset_probability": 0.1}], ids=str)
+def test_random_windows_know_neither_lengths_nor_resets(values: dict[str, Any]) -> None:
+    assert TrainConfig(max_steps=1, **values).sampling == "sequential"
+    (name,) = values
+    with pytest.raises(SettingError, match=f"^{name} is for sequential windows"):
+        TrainConfig(max_steps=1, sampling="random", **values)
 
 
 def test_training_needs_an_end() -> None:

@@ -158,7 +158,8 @@ def evaluation_line(event: Evaluated) -> str:
     if event.score is None:
         return f"{line}   (nothing held out; training perplexity {math.exp(event.loss):.3f})"
     score = event.score
-    mark = "" if event.improved else "  (not better)"
+    mark = "" if event.weights == "raw" else f"  ({event.weights} of the weights)"
+    mark += "" if event.improved else "  (not better)"
     return (
         f"{line} {score.nats_per_character:>9.3f} {console.number(score.perplexity):>11} "
         f"{score.bits_per_character:>6.3f}{mark}"

@@ -1,6 +1,7 @@
 """What a trainer tells whoever runs it. Losses are nats per item, rates items per second."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from charlm.metrics import Score
 
@@ -31,8 +32,10 @@ class Evaluated:
 
     Args:
         loss: mean over the training steps since the evaluation before.
-        score: None where nothing is held out.
+        score: the better weights'; None where nothing is held out.
         improved: this is the best score yet (always true where nothing is held out).
+        weights: which these are: "raw", "ema" or "average".
+        scores: of all weights that there are, by the same names.
     """
 
     step: int
@@ -45,6 +48,8 @@ class Evaluated:
     seconds: float
     score: Score | None
     improved: bool
+    weights: str = "raw"
+    scores: Mapping[str, Score] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from charlm.rnn.cells import State
 from charlm.rnn.windows import Windows
 from charlm.text.vocabulary import Ids
 from charlm.training.optimization import DTYPES
+from charlm.training.task import WindowLoss
 
 
 class LanguageModeling:
@@ -37,7 +38,10 @@ class LanguageModeling:
             config.seq_length,
             config.sampling,
             config.seed,
+            random_lengths=config.random_lengths,
+            reset_probability=config.reset_probability,
         )
+        self.config = config
         self.model = model
         self.held_out = held_out
         self.items_per_step = config.batch_size * config.seq_length
@@ -56,13 +60,29 @@ class LanguageModeling:
     def initial_state(self) -> State:
         return self.model.initial_state(self.windows.batch_size)
 
-    def loss(self, window: int, state: State) -> tuple[Tensor, State]:
+    def loss(self, window: int, state: State) -> WindowLoss:
         batch = self.windows[window]
         if not batch.continues:
             state = self.initial_state()
+        elif batch.resets is not None:
+            state = tuple(each.masked_fill(batch.resets, 0.0) for each in state)
         with self.autocast:
-            logits, state = self.model(batch.inputs, state)
-        return F.cross_entropy(logits.flatten(0, 1).float(), batch.targets.flatten()), state
+            raw, dropped, state = self.model.hidden(batch.inputs, state)
+            logits = self.model.logits(dropped)
+        loss = F.cross_entropy(logits.flatten(0, 1).float(), batch.targets.flatten())
+        return WindowLoss(loss, state, batch.targets.numel(), self._penalty(raw, dropped))
+
+    def _penalty(self, raw: Tensor, dropped: Tensor) -> Tensor | None:
+        """Activation and temporal activation regularization of the last layer's outputs (T, B, H).
+
+        Large outputs, and outputs that change much from step to step, cost (Merity, McCann & Socher
+        2017): a · mean(dropped²) + b · mean((h_t - h_{t+1})²), the latter before dropout.
+        """
+        a, b = self.config.activation_penalty, self.config.temporal_penalty
+        penalties = [a * dropped.float().square().mean()] if a else []
+        if b and len(raw) > 1:
+            penalties.append(b * raw.float().diff(dim=0).square().mean())
+        return torch.stack(penalties).sum() if penalties else None
 
     def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
         return score(self.model, self.held_out, should_stop)

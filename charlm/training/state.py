@@ -24,8 +24,11 @@ class Counters:
         evaluated_at: the step of the last evaluation, -1 before the first.
         evaluated_seconds: when that was.
         steps_since: steps since then.
+        items_since: items predicted in them.
+        epoch_items: items of this epoch so far.
         best: lowest held-out nats per item.
-        stale: evaluations since then.
+        stale: evaluations since then, or since the plain average began.
+        averaging_since: the step after which that was, -1 before.
         rate_scale: what rollbacks have left of the learning rate.
     """
 
@@ -37,8 +40,11 @@ class Counters:
     evaluated_at: int = -1
     evaluated_seconds: float = 0.0
     steps_since: int = 0
+    items_since: int = 0
+    epoch_items: int = 0
     best: float | None = None
     stale: int = 0
+    averaging_since: int = -1
     rollbacks: int = 0
     rate_scale: float = 1.0
 
@@ -49,7 +55,8 @@ class Snapshot:
 
     Args:
         weights: the model's.
-        tensors: optimizer, recurrent state, running totals, random generators.
+        tensors: optimizer, averages of the weights, recurrent state, running totals, random
+            generators.
         counters: see Counters.
         scaler: the state of fp16's loss scaling, empty without it.
     """

@@ -1,7 +1,7 @@
 """What a trainer is handed: windows, losses and scores, whatever they are of."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -13,8 +13,28 @@ def never() -> bool:
     return False
 
 
+class WindowLoss(NamedTuple):
+    """What a window comes to.
+
+    Args:
+        loss: mean nats per item.
+        state: recurrent, after the window.
+        items: how many were predicted.
+        penalty: what training minimizes on top, and no report tells of.
+    """
+
+    loss: Tensor
+    state: State
+    items: int
+    penalty: Tensor | None = None
+
+
 class Task(Protocol):
-    """What is trained: a model, its batches, its loss, its score."""
+    """What is trained: a model, its batches, its loss, its score.
+
+    Attributes:
+        items_per_step: of a window of the usual length, for which the learning rate is meant.
+    """
 
     items_per_step: int
 
@@ -28,8 +48,8 @@ class Task(Protocol):
     def initial_state(self) -> State:
         """Recurrent state before an epoch's first window."""
 
-    def loss(self, window: int, state: State) -> tuple[Tensor, State]:
-        """Mean nats per item of a window of the epoch, and the recurrent state after it."""
+    def loss(self, window: int, state: State) -> WindowLoss:
+        """The loss of a window of the epoch, given the recurrent state after the one before."""
 
     def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
         """Score of what is held out; None once `should_stop` says yes."""

@@ -4,43 +4,23 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from charlm.config import TrainConfig
 from charlm.errors import RunError
-from charlm.seeds import Stream, derived_seed
+from charlm.metrics import Score
+from charlm.training.averaging import AVERAGE
 from charlm.training.events import Evaluated, Event, Progressed, RolledBack, Stopped
-from charlm.training.optimization import make_optimizer, scheduled_rate
-from charlm.training.state import (
-    Counters,
-    Snapshot,
-    copy_to_cpu,
-    optimizer_tensors,
-    random_tensors,
-    restore_optimizer,
-    restore_random,
-)
+from charlm.training.learner import Learner
+from charlm.training.optimization import scheduled_rate
+from charlm.training.state import Counters, Snapshot
 from charlm.training.task import Task, never
+from charlm.training.totals import Since
 
 EVALUATIONS = 10
 MOST_ROLLBACKS = 3
 REPORT_SECONDS = 0.2
-
-# What the running totals on the device count: loss and gradient norm since the last evaluation, the
-# largest of either (not finite once one was not), the loss of this epoch, the mean of the last one.
-LOSS, NORM, WORST, EPOCH_LOSS, LAST_EPOCH = range(5)
-
-
-class Reported(NamedTuple):
-    """Where the last report left off: steps and totals since the last evaluation, and when."""
-
-    steps: int
-    loss: float
-    norm: float
-    at: float
 
 
 class Trainer:
@@ -64,20 +44,12 @@ class Trainer:
     ) -> None:
         self.task = task
         self.config = config
-        self.device = next(task.model.parameters()).device
-        self.optimizer = make_optimizer(task.model, config)
-        # On the CPU torch scales fp16 losses too; disabled, the scaler passes everything through.
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
+        self.learner = Learner(task, config)
         self.clock = clock
         self.started = clock()
-        self.reported = Reported(0, 0.0, 0.0, self.started)
+        self.reported = Since(0, 0, 0.0, 0.0, self.started)
         self.counters = Counters()
-        self.recurrent = task.initial_state()
-        exact = torch.float32 if self.device.type == "mps" else torch.float64
-        self.totals = torch.zeros(5, dtype=exact, device=self.device)
-        self.totals[LAST_EPOCH] = math.nan
         self.epoch_steps = task.load_epoch(0)
-        torch.manual_seed(derived_seed(config.seed, Stream.DROPOUT))
         if snapshot is not None:
             self.restore(snapshot)
         self.good = self.capture()
@@ -122,7 +94,7 @@ class Trainer:
             interrupted = should_stop()
             if evaluate or interrupted or self._report_due():
                 event: Event | None
-                if not self._healthy(weights=evaluate or interrupted):
+                if not self.learner.healthy(weights=evaluate or interrupted):
                     event = self._roll_back()
                 elif interrupted:
                     event = self._stopped("interrupted")
@@ -143,45 +115,21 @@ class Trainer:
                 self.step()
 
     def step(self) -> None:
-        """One window: forward, backward, clipping, update. Nothing here waits for the device."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
-        loss, recurrent = self.task.loss(self.counters.window, self.recurrent)
-        self.recurrent = tuple(each.detach() for each in recurrent)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(
-            self.task.model.parameters(), self.config.clip_norm or math.inf
-        )
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self._count(loss.detach(), norm.detach())
-
-    def _count(self, loss: Tensor, norm: Tensor) -> None:
-        if self.scaler.is_enabled():
-            # Loss scaling overflows now and then by design, and skips the step.
-            norm = torch.where(norm.isfinite(), norm, 0.0)
-        self.totals[LOSS] += loss
-        self.totals[NORM] += norm
-        self.totals[WORST] = torch.maximum(self.totals[WORST], torch.maximum(loss, norm))
-        self.totals[EPOCH_LOSS] += loss
-        counters = self.counters
+        """One window. Nothing here waits for the device."""
+        counters, learner = self.counters, self.learner
+        items = learner.step(counters.window, self.learning_rate)
         counters.step += 1
         counters.steps_since += 1
+        counters.items_since += items
+        counters.epoch_items += items
         counters.window += 1
+        learner.averages.update(counters.step, counters.step - counters.averaging_since)
         if counters.window == self.epoch_steps:
-            self.totals[LAST_EPOCH] = self.totals[EPOCH_LOSS] / self.epoch_steps
-            self.totals[EPOCH_LOSS] = 0
+            learner.totals.end_epoch(counters.epoch_items)
             counters.epoch += 1
-            counters.window = 0
+            counters.window = counters.epoch_items = 0
             self.epoch_steps = self.task.load_epoch(counters.epoch)
-            self.recurrent = self.task.initial_state()
-
-    def _healthy(self, weights: bool) -> bool:
-        """Whether losses and gradients since the last evaluation, and the weights, are finite."""
-        checked = [self.totals[WORST], *(self.task.model.parameters() if weights else [])]
-        return all(bool(each.isfinite().all()) for each in checked)
+            learner.recurrent = self.task.initial_state()
 
     def _roll_back(self) -> RolledBack:
         """Back to the last good state, at half the learning rate; the clock runs on."""
@@ -205,41 +153,58 @@ class Trainer:
 
     def _evaluate(self, should_stop: Callable[[], bool]) -> Evaluated | RolledBack | None:
         counters = self.counters
-        loss, norm = (self.totals[[LOSS, NORM]] / max(counters.steps_since, 1)).tolist()
+        nats, norms = self.learner.totals.since_evaluation()
         busy = self.seconds - counters.evaluated_seconds
-        rate = counters.steps_since * self.task.items_per_step / max(busy, 1e-9)
-        score = self.task.evaluate(should_stop) if self.task.holds_out else None
-        if score is None and self.task.holds_out:
+        scores = self.learner.scores(should_stop)
+        if scores is None:
             return None
-        improved = True
-        if score is not None:
-            # Weights may be finite and yet so large that they say nothing.
-            if not math.isfinite(score.perplexity):
-                return self._roll_back()
-            nats = score.nats_per_character
-            improved = counters.best is None or nats < counters.best
-            counters.best = nats if improved else counters.best
-            counters.stale = 0 if improved else counters.stale + 1
+        # Weights may be finite and yet so large that they say nothing.
+        if not all(math.isfinite(each.perplexity) for each in scores.values()):
+            return self._roll_back()
+        # Where nothing is held out, an average that was asked for is taken at its word.
+        kind = min(
+            scores, key=lambda each: scores[each].nats, default=self.learner.averages.kinds[-1]
+        )
+        improved = self._compare(scores[kind]) if scores else True
         event = Evaluated(
             counters.step,
             counters.epoch,
             min(self.progress, 1.0),
-            loss,
-            norm,
+            nats / max(counters.items_since, 1),
+            norms / max(counters.steps_since, 1),
             self.learning_rate,
-            rate,
+            counters.items_since / max(busy, 1e-9),
             self.seconds,
-            score,
+            scores.get(kind),
             improved,
+            kind,
+            scores,
         )
         counters.mark = int(self.progress * EVALUATIONS)
         counters.evaluated_at = counters.step
         counters.evaluated_seconds = self.seconds
-        counters.steps_since = 0
-        self.totals[[LOSS, NORM]] = 0
-        self.reported = Reported(0, 0.0, 0.0, self.clock())
+        counters.steps_since = counters.items_since = 0
+        self.learner.totals.begin_anew()
+        self.reported = Since(0, 0, 0.0, 0.0, self.clock())
         self.good = self.capture()
         return event
+
+    def _compare(self, score: Score) -> bool:
+        """Whether a score is the best yet; enough that are not begin the plain average."""
+        counters, nats = self.counters, score.nats_per_character
+        improved = counters.best is None or nats < counters.best
+        counters.best = nats if improved else counters.best
+        counters.stale = 0 if improved else counters.stale + 1
+        after = self.config.average_after
+        if after is not None and counters.averaging_since < 0 and counters.stale >= after:
+            self.learner.averages.begin(AVERAGE)
+            counters.averaging_since = counters.step
+            counters.stale = 0
+        return improved
+
+    def weights(self, kind: str) -> dict[str, Tensor]:
+        """The weights that an evaluation names, by name, sharing memory."""
+        return self.learner.averages.weights(kind)
 
     def _report_due(self) -> bool:
         return self.clock() - self.reported.at >= REPORT_SECONDS and (
@@ -248,37 +213,35 @@ class Trainer:
 
     def _progressed(self) -> Progressed:
         counters, last = self.counters, self.reported
-        loss, norm = self.totals[[LOSS, NORM]].tolist()
-        now = Reported(counters.steps_since, loss, norm, self.clock())
-        steps = now.steps - last.steps
+        now = self._since()
+        steps, items = now.steps - last.steps, now.items - last.items
         progress = min(self.progress, 1.0)
         self.reported = now
         return Progressed(
             counters.step,
             counters.epoch,
             progress,
-            (now.loss - last.loss) / steps,
+            (now.nats - last.nats) / items,
             (now.norm - last.norm) / steps,
             self.learning_rate,
-            steps * self.task.items_per_step / (now.at - last.at),
+            items / (now.at - last.at),
             self.seconds * (1 - progress) / progress if progress > 0 else None,
         )
 
+    def _since(self) -> Since:
+        counters = self.counters
+        totals = self.learner.totals.since_evaluation()
+        return Since(counters.steps_since, counters.items_since, *totals, self.clock())
+
     def _stopped(self, reason: str) -> Stopped:
-        last = float(self.totals[LAST_EPOCH])
-        return Stopped(self.counters.step, reason, self.seconds, None if math.isnan(last) else last)
+        return Stopped(self.counters.step, reason, self.seconds, self.learner.totals.last_epoch)
 
     # Snapshots
 
     def capture(self) -> Snapshot:
         """All that `restore` needs to go on from here, bit for bit on one CPU."""
-        tensors = optimizer_tensors(self.task.model, self.optimizer)
-        tensors |= {f"recurrent/{i}": copy_to_cpu(each) for i, each in enumerate(self.recurrent)}
-        tensors["totals"] = copy_to_cpu(self.totals)
-        tensors |= random_tensors(self.device)
-        weights = {name: copy_to_cpu(each) for name, each in self.task.model.named_parameters()}
-        counters = replace(self.counters, seconds=self.seconds)
-        return Snapshot(weights, tensors, counters, self.scaler.state_dict())
+        weights, tensors, scaler = self.learner.capture()
+        return Snapshot(weights, tensors, replace(self.counters, seconds=self.seconds), scaler)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot.
@@ -286,27 +249,11 @@ class Trainer:
         Raises:
             RunError: it is not one of this model and task.
         """
-        named = dict(self.task.model.named_parameters())
-        tensors = snapshot.tensors
-        try:
-            with torch.no_grad():
-                for name, weight in named.items():
-                    weight.copy_(snapshot.weights[name])
-                self.recurrent = tuple(
-                    each.copy_(tensors[f"recurrent/{i}"])
-                    for i, each in enumerate(self.task.initial_state())
-                )
-                self.totals.copy_(tensors["totals"])
-            restore_optimizer(self.task.model, self.optimizer, tensors)
-            restore_random(self.device, tensors)
-        except (KeyError, RuntimeError) as error:
-            raise RunError(f"The training state does not fit the run: {error}.") from None
-        if snapshot.scaler:
-            self.scaler.load_state_dict(snapshot.scaler)
+        averaging = snapshot.counters.averaging_since >= 0
+        self.learner.restore(snapshot.weights, snapshot.tensors, snapshot.scaler, averaging)
         self.counters = replace(snapshot.counters)
         self.started = self.clock()
-        loss, norm = self.totals[[LOSS, NORM]].tolist()
-        self.reported = Reported(self.counters.steps_since, loss, norm, self.clock())
+        self.reported = self._since()
         self.epoch_steps = self.task.load_epoch(self.counters.epoch)
         if self.counters.window >= self.epoch_steps:
             raise RunError("The training state does not fit the run: it is beyond its epoch's end.")

@@ -32,7 +32,7 @@ TINY = {
     "seq_length": 5,
     "precision": "fp32",
 }
-BY_THE_CLOCK = {"seconds", "evaluated_seconds", "characters_per_second", "created"}
+BY_THE_CLOCK = {"seconds", "evaluated_seconds", "characters_per_second", "created", "peak_memory"}
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +135,19 @@ SETTINGS = {
         "weight_drop": 0.3,
         "initialization": "orthogonal",
         "seed": 4,
+    },
+    "averaged, ragged, penalized": {
+        "optimizer": "adamw",
+        "learning_rate": 0.3,
+        "input_dropout": 0.2,
+        "output_dropout": 0.2,
+        "random_lengths": True,
+        "reset_probability": 0.2,
+        "activation_penalty": 1.0,
+        "temporal_penalty": 1.0,
+        "ema_decay": 0.95,
+        "average_after": 1,
+        "seed": 6,
     },
     "sgd with momentum, random": {
         "optimizer": "sgd",

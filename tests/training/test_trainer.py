@@ -24,6 +24,7 @@ from charlm.rnn.cells import State
 from charlm.rnn.windows import Windows
 from charlm.training.events import Evaluated, Event, Progressed, RolledBack, Stopped
 from charlm.training.language_modeling import LanguageModeling
+from charlm.training.task import WindowLoss
 from charlm.training.trainer import Trainer
 
 TARGETS = np.array([[1.0, -2.0, 3.0], [0.5, 0.5, -4.0], [2.0, 1.0, 0.0], [-1.0, 0.25, 1.5]])
@@ -57,6 +58,10 @@ class FakeTask:
     """
 
     items_per_step = 6
+    items = (6, 6, 6, 6)
+
+    def penalty(self, w: Tensor) -> Tensor | None:
+        return None
 
     def __init__(
         self,
@@ -96,7 +101,7 @@ class FakeTask:
     def initial_state(self) -> State:
         return (torch.zeros(1, 1, 1),)
 
-    def loss(self, window: int, state: State) -> tuple[Tensor, State]:
+    def loss(self, window: int, state: State) -> WindowLoss:
         position = self.epoch * WINDOWS + window
         self.attempts[position] += 1
         self.states.append(float(state[0]))
@@ -107,7 +112,8 @@ class FakeTask:
         if self.attempts[position] <= times:
             loss = spoilt(loss, kind)
         # As in a real task, the state has a gradient.
-        return loss, (state[0] + 1 + 0 * self.row.w.sum(),)
+        after = (state[0] + 1 + 0 * self.row.w.sum(),)
+        return WindowLoss(loss, after, self.items[window], self.penalty(self.row.w))
 
     def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
         if should_stop():
@@ -210,6 +216,23 @@ def test_the_schedule_decides_the_rate_of_each_step() -> None:
     assert told == pytest.approx(rates[1:], rel=1e-12)  # that of the step to come
 
 
+@pytest.mark.parametrize("limits", [{"max_steps": 8}, {"epochs": 2}, {"max_minutes": 0.4}], ids=str)
+def test_warm_up_and_cosine_know_how_long_the_run_is(limits: dict[str, float]) -> None:
+    """Eight steps of three seconds: two epochs of four, 0.4 minutes."""
+    task = FakeTask(step_seconds=3.0, evaluation_seconds=0.0)
+    events = train(
+        task, config(schedule="cosine", warmup_steps=2, learning_rate=0.2, eval_every=1, **limits)
+    )
+    rates = [
+        0.2 * (0.01 + 0.99 * (1 + math.cos(math.pi * step / 8)) / 2) * min(1, (step + 1) / 3)
+        for step in range(9)
+    ]
+    assert task.weights == pytest.approx(ByHand(rates[:8]).weights, rel=1e-5, abs=1e-6)
+    told = [event.learning_rate for event in of(Evaluated, events)]
+    assert told == pytest.approx(rates[1:], rel=1e-9)
+    assert told[-1] == pytest.approx(0.002)
+
+
 def test_the_state_is_carried_within_an_epoch_and_begins_anew_with_the_next() -> None:
     task = FakeTask()
     train(task, config(max_steps=10))
@@ -221,7 +244,7 @@ def test_the_state_that_is_carried_is_cut_off_from_the_graph() -> None:
     trainer = Trainer(task, config(max_steps=2), clock=task.clock)
     assert [each.requires_grad for each in task.loss(0, task.initial_state())[1]] == [True]
     for _ in trainer.run():
-        assert [each.requires_grad for each in trainer.recurrent] == [False]
+        assert [each.requires_grad for each in trainer.learner.recurrent] == [False]
 
 
 # How far a run is
@@ -608,6 +631,161 @@ def test_an_overflow_of_scaled_gradients_skips_the_step_and_is_no_divergence() -
     assert math.isfinite(of(Evaluated, events)[0].gradient_norm)
 
 
+# Windows of other lengths, and penalties
+
+
+class Ragged(FakeTask):
+    """Its windows have 3, 6, 12 and 1 items."""
+
+    items = (3, 6, 12, 1)
+
+
+def test_short_windows_take_short_steps_and_count_for_what_they_hold() -> None:
+    task = Ragged(step_seconds=0.125)
+    events = train(task, config(max_steps=10, eval_every=6))
+    hand = ByHand([0.1 * Ragged.items[step % 4] / 6 for step in range(10)])
+    assert task.weights == pytest.approx(hand.weights, rel=1e-5)
+    for event, (start, stop) in zip(of(Evaluated, events), [(0, 6), (6, 10)], strict=True):
+        items = [Ragged.items[step % 4] for step in range(start, stop)]
+        nats = sum(n * loss for n, loss in zip(items, hand.losses[start:stop], strict=True))
+        assert event.loss == pytest.approx(nats / sum(items), rel=1e-6)
+        assert event.gradient_norm == pytest.approx(mean(hand.norms[start:stop]), rel=1e-6)
+        assert event.items_per_second == pytest.approx(sum(items) / (stop - start) / 0.125)
+        assert event.learning_rate == 0.1
+    nats = sum(n * loss for n, loss in zip(Ragged.items, hand.losses[4:8], strict=True))
+    assert of(Stopped, events)[0].epoch_loss == pytest.approx(nats / 22, rel=1e-6)
+
+
+class Penalized(FakeTask):
+    def penalty(self, w: Tensor) -> Tensor:
+        return 100 + 3 * w.sum()
+
+
+def test_a_penalty_is_minimized_and_not_reported() -> None:
+    task = Penalized()
+    events = train(task, config(max_steps=1, learning_rate=0.5))
+    assert task.weights == pytest.approx([0.5 * (t - 3) for t in TARGETS[0]], rel=1e-6)
+    assert of(Evaluated, events)[0].loss == pytest.approx(7.0)
+
+
+# Averages of the weights
+
+
+def iterates(steps: int, rate: float = 0.1) -> list[np.ndarray]:
+    """Weights before training and after each step of plain SGD."""
+    return [np.array(ByHand([rate] * step).weights) for step in range(steps + 1)]
+
+
+class Watching(FakeTask):
+    """It keeps the weights that each evaluation saw."""
+
+    def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
+        self.seen = [*getattr(self, "seen", []), self.weights]
+        return super().evaluate(should_stop)
+
+
+def test_an_exponential_average_forgets_where_training_began() -> None:
+    task = Watching()
+    events = train(task, config(max_steps=9, eval_every=3, ema_decay=0.4))
+    raw = iterates(9)
+    ema = [raw[0]]
+    for n in range(1, 10):
+        decay = min(0.4, (1 + n) / (10 + n))
+        ema.append(decay * ema[-1] + (1 - decay) * raw[n])
+    assert (1 + 4) / (10 + 4) < 0.4 < (1 + 6) / (10 + 6)  # both are reached
+    wanted = [each for step in (3, 6, 9) for each in (raw[step], ema[step])]
+    np.testing.assert_allclose(task.seen, wanted, rtol=1e-5)
+    assert task.weights == pytest.approx(raw[9].tolist(), rel=1e-5)
+    assert [list(event.scores) for event in of(Evaluated, events)] == [["raw", "ema"]] * 3
+
+
+def test_the_better_weights_are_those_that_count() -> None:
+    task = FakeTask(scores=[3.0, 4.0, 2.9, 2.5, 2.6, 2.7])
+    events = train(task, config(max_steps=6, eval_every=2, ema_decay=0.9))
+    told = of(Evaluated, events)
+    assert [event.weights for event in told] == ["raw", "ema", "raw"]
+    assert [event.score for event in told] == [Score(6.0, 2), Score(5.0, 2), Score(5.2, 2)]
+    assert [event.improved for event in told] == [True, True, False]
+    assert told[1].scores == {"raw": Score(5.8, 2), "ema": Score(5.0, 2)}
+
+
+def test_where_nothing_is_held_out_the_average_is_taken() -> None:
+    events = train(FakeTask(holds_out=False), config(max_steps=4, ema_decay=0.9))
+    assert {event.weights for event in of(Evaluated, events)} == {"ema"}
+    events = train(FakeTask(holds_out=False), config(max_steps=4, average_after=1))
+    assert {event.weights for event in of(Evaluated, events)} == {"raw"}
+
+
+def test_a_plain_average_begins_once_scores_get_no_better() -> None:
+    # Raw 5, 4, 4.5, 4.2: two that are no better. Then raw and average, in turns.
+    task = Watching(scores=[5.0, 4.0, 4.5, 4.2, 4.4, 3.9, 4.4, 4.3])
+    settings = config(max_steps=12, eval_every=2, average_after=2)
+    trainer = Trainer(task, settings, clock=task.clock)
+    kept = {}
+    events = []
+    for event in trainer.run():
+        events.append(event)
+        if isinstance(event, Evaluated):
+            kept[event.step] = trainer.weights(event.weights)["w"].flatten().tolist()
+    raw = iterates(12)
+    told = of(Evaluated, events)
+    assert [event.weights for event in told] == ["raw"] * 4 + ["average"] * 2
+    assert [event.improved for event in told] == [True, True, False, False, True, False]
+    # The mean of the weights after steps 8 (when it began) to 10, and to 12.
+    for step in (10, 12):
+        np.testing.assert_allclose(kept[step], np.mean(raw[8 : step + 1], axis=0), rtol=1e-5)
+    np.testing.assert_allclose(task.seen[-2:], [raw[12], kept[12]], rtol=1e-5)
+
+
+def test_patience_counts_anew_once_averaging_begins() -> None:
+    settings = config(max_steps=100, eval_every=1, average_after=2, patience=3)
+    events = train(FakeTask(scores=[1.0] * 30), settings)
+    # One good, two that are not, three more with an average.
+    assert of(Stopped, events) == [Stopped(6, "patience", 9.0, of(Stopped, events)[0].epoch_loss)]
+
+
+def test_rollback_takes_the_averages_back_too() -> None:
+    task = Watching(bad={6: ("nan", 1)}, scores=[9.0, 9.0, 9.5, 9.5, *range(8, 0, -1)])
+    settings = config(max_steps=12, eval_every=2, average_after=1, ema_decay=0.5)
+    trainer = Trainer(task, settings, clock=task.clock)
+    before = {}
+    for event in trainer.run():
+        if isinstance(event, Evaluated):
+            before = {k: v.clone() for k, v in trainer.learner.averages.tensors().items()}
+        elif isinstance(event, RolledBack):
+            after = trainer.learner.averages.tensors()
+            assert before.keys() == after.keys() == {"ema/w", "average/w"}
+            assert all(torch.equal(before[name], each) for name, each in after.items())
+            break
+    else:
+        pytest.fail("nothing was rolled back")
+
+
+@pytest.mark.parametrize("stop", [1, 5, 6, 7, 9])
+def test_averages_are_part_of_a_snapshot(stop: int) -> None:
+    settings = config(max_steps=12, eval_every=3, average_after=1, ema_decay=0.9)
+    scores = [9.0, 9.0, 9.5, 9.5, 8.0, 7.0, 7.5, 6.0, 6.0, 5.0]
+    straight = Watching(scores=scores)
+    wanted = list(Trainer(straight, settings, clock=straight.clock).run())
+    first = Watching(scores=scores)
+    trainer = Trainer(first, settings, clock=first.clock)
+    before = list(trainer.run(lambda: trainer.counters.step >= stop))[:-1]
+    second = Watching(scores=scores[first.evaluations :])
+    after = list(Trainer(second, settings, trainer.capture(), clock=second.clock).run())
+    assert [*getattr(first, "seen", []), *second.seen] == straight.seen
+    assert [*before, *after][:-1] == wanted[:-1]
+
+
+def test_an_evaluation_that_is_stopped_leaves_the_weights_in_their_place() -> None:
+    task = FakeTask()
+    trainer = Trainer(task, config(max_steps=4, eval_every=4, ema_decay=0.9), clock=task.clock)
+    asked = itertools.count()
+    # Asked before each step and the evaluation, in the first evaluation, and in the second.
+    list(trainer.run(lambda: next(asked) >= 6))
+    assert task.evaluations == 1
+    assert task.weights == pytest.approx(ByHand([0.1] * 4).weights, rel=1e-5)
+
+
 # The real task
 
 
@@ -637,7 +815,7 @@ def test_the_loss_of_a_language_model_is_the_cross_entropy_of_its_window(
     state = task.initial_state()
     by_hand = task.model.initial_state(3)
     for index in range(windows.count):
-        loss, state = task.loss(index, state)
+        loss, state, *_ = task.loss(index, state)
         if sampling == "random":
             by_hand = task.model.initial_state(3)
         logits, by_hand = task.model(windows[index].inputs, by_hand)
@@ -653,6 +831,59 @@ def test_a_first_window_begins_with_a_zero_state_whatever_it_is_handed() -> None
     zeros, ones = task.initial_state(), tuple(torch.ones_like(s) for s in task.initial_state())
     assert torch.equal(task.loss(0, zeros)[0], task.loss(0, ones)[0])
     assert not torch.equal(task.loss(1, zeros)[0], task.loss(1, ones)[0])
+
+
+@pytest.mark.parametrize(("a", "b"), [(2.0, 0.0), (0.0, 3.0), (2.0, 3.0), (0.0, 0.0)])
+@pytest.mark.parametrize("T", [1, 7])
+def test_penalties_are_those_of_merity(a: float, b: float, T: int) -> None:
+    settings = config(
+        max_steps=9, batch_size=3, seq_length=T, activation_penalty=a, temporal_penalty=b
+    )
+    task = real_task(some_ids(), settings, output_dropout=0.5, num_layers=2)
+    task.model.train()
+    torch.manual_seed(4)
+    loss, _, _, penalty = task.loss(0, task.initial_state())
+    inputs, targets = task.windows[0].inputs, task.windows[0].targets
+    h, _ = task.model.rnn(inputs, task.initial_state())
+    torch.manual_seed(4)
+    h = h.detach()
+    dropped = h * F.dropout(torch.ones(1, 3, 6), 0.5)
+    wanted = a * sum(float(each) ** 2 for each in dropped.flatten()) / dropped.numel()
+    for t in range(T - 1):
+        wanted += b * float(((h[t] - h[t + 1]) ** 2).sum()) / ((T - 1) * 3 * 6)
+    if a or (b and T > 1):
+        assert penalty.item() == pytest.approx(wanted, rel=1e-5)
+        assert penalty.requires_grad
+    else:
+        assert penalty is None
+    plain = F.cross_entropy(task.model.logits(dropped).flatten(0, 1), targets.flatten())
+    assert loss.item() == pytest.approx(plain.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_streams_that_are_reset_begin_with_a_zero_state(cell: str) -> None:
+    settings = config(max_steps=9, batch_size=4, seq_length=7, reset_probability=0.5)
+    task = real_task(some_ids(), settings, cell)
+    state = tuple(torch.ones_like(each) for each in task.initial_state())
+    for index in range(1, task.windows.count):
+        window = task.windows[index]
+        mixed = tuple(each.clone() for each in state)
+        for stream in range(4):
+            if window.resets[stream]:
+                for each in mixed:
+                    each[:, stream] = 0
+        _, wanted = task.model(window.inputs, mixed)
+        for got, each in zip(task.loss(index, state)[1], wanted, strict=True):
+            torch.testing.assert_close(got, each)
+
+
+def test_windows_of_random_lengths_tell_their_items() -> None:
+    settings = config(max_steps=9, batch_size=3, seq_length=7, random_lengths=True)
+    task = real_task(some_ids(), settings)
+    items = [task.loss(i, task.initial_state()).items for i in range(task.windows.count)]
+    assert items == [task.windows[i].inputs.numel() for i in range(task.windows.count)]
+    assert len(set(items)) > 1
+    assert task.items_per_step == 21
 
 
 @pytest.mark.parametrize("width", [np.uint8, np.uint16, np.uint32])
@@ -682,7 +913,7 @@ def test_bf16_trains_with_a_float32_state_and_nearly_the_same_loss(
     for precision in ("fp32", "bf16"):
         settings = config(max_steps=3, batch_size=3, seq_length=7, precision=precision)
         task = real_task(some_ids(), settings, cell, embedding_size=embedding_size)
-        loss, state = task.loss(0, task.initial_state())
+        loss, state, *_ = task.loss(0, task.initial_state())
         assert loss.dtype == torch.float32
         assert all(each.dtype == torch.float32 for each in state)
         losses[precision] = loss.item()

@@ -1,0 +1,124 @@
+"""What learns: weights, their averages, the optimizer, all that a step changes on the device."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from charlm.config import TrainConfig
+from charlm.errors import RunError
+from charlm.metrics import Score
+from charlm.seeds import Stream, derived_seed
+from charlm.training.averaging import Averages
+from charlm.training.optimization import make_optimizer
+from charlm.training.state import (
+    copy_to_cpu,
+    optimizer_tensors,
+    random_tensors,
+    restore_optimizer,
+    restore_random,
+)
+from charlm.training.task import Task
+from charlm.training.totals import Totals
+
+
+class Learner:
+    """Takes steps on a task's windows; which, when and how large is for the trainer to say."""
+
+    def __init__(self, task: Task, config: TrainConfig) -> None:
+        self.task = task
+        self.config = config
+        self.device = next(task.model.parameters()).device
+        self.optimizer = make_optimizer(task.model, config)
+        # On the CPU torch scales fp16 losses too; disabled, the scaler passes everything through.
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
+        self.recurrent = task.initial_state()
+        self.totals = Totals(self.device)
+        self.averages = Averages(task.model, config.ema_decay)
+        torch.manual_seed(derived_seed(config.seed, Stream.DROPOUT))
+
+    def step(self, window: int, rate: float) -> int:
+        """Forward, backward, clipping, update; returns the number of items.
+
+        Args:
+            rate: learning rate of a window of the usual length. Others get it in proportion: a loss
+                is a mean, and a short window would move the weights as far as a long one.
+        """
+        result = self.task.loss(window, self.recurrent)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * (result.items / self.task.items_per_step)
+        self.recurrent = tuple(each.detach() for each in result.state)
+        minimized = result.loss if result.penalty is None else result.loss + result.penalty
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(minimized).backward()  # type: ignore[no-untyped-call]
+        self.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(
+            self.task.model.parameters(), self.config.clip_norm or math.inf
+        )
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        norm = norm.detach()
+        if self.scaler.is_enabled():
+            # Loss scaling overflows now and then by design, and skips the step.
+            norm = torch.where(norm.isfinite(), norm, 0.0)
+        self.totals.add(result.loss.detach(), norm, result.items)
+        return result.items
+
+    def healthy(self, weights: bool) -> bool:
+        """Whether losses and gradients, and the weights if asked, are finite."""
+        checked = self.task.model.parameters() if weights else ()
+        return self.totals.finite and all(bool(each.isfinite().all()) for each in checked)
+
+    def scores(self, should_stop: Callable[[], bool]) -> dict[str, Score] | None:
+        """Of the weights and of each average; none where nothing is held out, None if stopped."""
+        scores = {}
+        for kind in self.averages.kinds if self.task.holds_out else ():
+            with self.averages.in_place(kind):
+                score = self.task.evaluate(should_stop)
+            if score is None:
+                return None
+            scores[kind] = score
+        return scores
+
+    def capture(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
+        """Weights, tensors and scaler of a Snapshot."""
+        weights = {name: copy_to_cpu(each) for name, each in self.averages.weights("raw").items()}
+        tensors = optimizer_tensors(self.task.model, self.optimizer)
+        tensors |= {f"recurrent/{i}": copy_to_cpu(each) for i, each in enumerate(self.recurrent)}
+        tensors["totals"] = copy_to_cpu(self.totals.values)
+        tensors |= {name: copy_to_cpu(each) for name, each in self.averages.tensors().items()}
+        return weights, tensors | random_tensors(self.device), self.scaler.state_dict()
+
+    def restore(
+        self,
+        weights: dict[str, Tensor],
+        tensors: dict[str, Tensor],
+        scaler: dict[str, Any],
+        averaging: bool,
+    ) -> None:
+        """Put back what `capture` took.
+
+        Args:
+            averaging: the plain average of the weights had begun.
+
+        Raises:
+            RunError: it is not of this model and task.
+        """
+        try:
+            with torch.no_grad():
+                for name, weight in self.averages.weights("raw").items():
+                    weight.copy_(weights[name])
+                self.recurrent = tuple(
+                    each.copy_(tensors[f"recurrent/{i}"])
+                    for i, each in enumerate(self.task.initial_state())
+                )
+                self.totals.values.copy_(tensors["totals"])
+            self.averages.restore(tensors, averaging)
+            restore_optimizer(self.task.model, self.optimizer, tensors)
+            restore_random(self.device, tensors)
+        except (KeyError, RuntimeError) as error:
+            raise RunError(f"The training state does not fit the run: {error}.") from None
+        if scaler:
+            self.scaler.load_state_dict(scaler)
