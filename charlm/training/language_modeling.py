@@ -79,9 +79,11 @@ class LanguageModeling:
         2017): a · mean(dropped²) + b · mean((h_t - h_{t+1})²), the latter before dropout.
         """
         a, b = self.config.activation_penalty, self.config.temporal_penalty
-        penalties = [a * dropped.float().square().mean()] if a else []
+        raw, dropped = raw.float(), dropped.float()
+        # A squared error takes one pass where a difference, its square and their mean take three.
+        penalties = [a * F.mse_loss(dropped, torch.zeros_like(dropped))] if a else []
         if b and len(raw) > 1:
-            penalties.append(b * raw.float().diff(dim=0).square().mean())
+            penalties.append(b * F.mse_loss(raw[1:], raw[:-1]))
         return torch.stack(penalties).sum() if penalties else None
 
     def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
