@@ -35,12 +35,14 @@ class CompiledEngine(NumpyEngine):
         super().__init__(config, weights)
         gru = GRU if config.reset_after else TEXTBOOK_GRU
         self.form = {"rnn": RNN, "gru": gru, "lstm": LSTM}[config.cell]
+        c = np.zeros((len(self.U), self.U[0].shape[1]), dtype=np.float32)
+        c[:, c.shape[1] - self.c[0].size :] = self.c
         self.arrays = (
             aligned(self.table),
             aligned(np.array(self.W[1:]).reshape(-1, *self.U[0].shape)),
-            aligned(np.array(self.b[1:]).reshape(-1, *self.c[0].shape)),
+            aligned(np.array(self.b[1:]).reshape(-1, c.shape[1])),
             aligned(np.stack(self.U)),
-            aligned(np.stack(self.c)),
+            aligned(c),
             aligned(self.output),
             aligned(self.output_bias),
         )
@@ -194,9 +196,9 @@ def draw(logits: Array, uniform: float, temperature: float, cumulative: Array) -
     for i in range(1, V):
         below = np.float64(logits[i]) - np.float64(logits[best])
         # The quotient may become a product with 1 / temperature, which may be infinite.
-        total += exp(below / temperature) if below < 0 else 1.0
+        total += 1.0 if below == 0 else exp(below / temperature)
         cumulative[i] = total
     for i in range(1, V):
         if cumulative[i] > uniform * total:
             return i
-    return best
+    return 0  # Of logits that are no numbers, as there.

@@ -47,42 +47,71 @@ class Writer(Protocol):
 
 
 def sigmoid(x: Array) -> Array:
-    # exp overflows in float32 where tanh saturates.
-    return np.asarray(0.5 * np.tanh(0.5 * x) + 0.5)
+    """In place. exp overflows in float32 where tanh saturates."""
+    x *= 0.5
+    np.tanh(x, out=x)
+    x *= 0.5
+    x += 0.5
+    return x
 
 
+# Few operations, which is what one text's time goes by, and most in place, which helps many texts.
+# `dot` does a row's product with less ado than `@`, but copies what is only some of the columns.
+# Biases are in Wx but for c, which the gru's reset gate multiplies.
 Step = Callable[[Array, tuple[Array, ...], Array, Array], tuple[Array, ...]]
 
 
 def rnn_step(Wx: Array, state: tuple[Array, ...], U: Array, c: Array) -> tuple[Array, ...]:
     (h,) = state
-    return (np.tanh(Wx + h @ U + c),)
+    sums = h.dot(U)
+    sums += Wx
+    return (np.tanh(sums, out=sums),)
 
 
 def gru_step(Wx: Array, state: tuple[Array, ...], U: Array, c: Array) -> tuple[Array, ...]:
     (h,) = state
     H = h.shape[1]
-    Uh = h @ U + c
-    rz = sigmoid(Wx[:, : 2 * H] + Uh[:, : 2 * H])
-    n = np.tanh(Wx[:, 2 * H :] + rz[:, :H] * Uh[:, 2 * H :])
-    return (n + rz[:, H:] * (h - n),)
+    Uh = h.dot(U)
+    rz = sigmoid(Uh[:, : 2 * H] + Wx[:, : 2 * H])
+    n = Uh[:, 2 * H :] + c
+    n *= rz[:, :H]
+    n += Wx[:, 2 * H :]
+    return (between(np.tanh(n, out=n), h, rz[:, H:]),)
 
 
 def textbook_gru_step(Wx: Array, state: tuple[Array, ...], U: Array, c: Array) -> tuple[Array, ...]:
     (h,) = state
     H = h.shape[1]
-    rz = sigmoid(Wx[:, : 2 * H] + h @ U[:, : 2 * H] + c[: 2 * H])
-    n = np.tanh(Wx[:, 2 * H :] + (rz[:, :H] * h) @ U[:, 2 * H :] + c[2 * H :])
-    return (n + rz[:, H:] * (h - n),)
+    rz = h @ U[:, : 2 * H]
+    rz += Wx[:, : 2 * H]
+    rz = sigmoid(rz)
+    n = (rz[:, :H] * h) @ U[:, 2 * H :]
+    n += Wx[:, 2 * H :]
+    return (between(np.tanh(n, out=n), h, rz[:, H:]),)
+
+
+def between(n: Array, h: Array, z: Array) -> Array:
+    """(1 - z) n + z h"""
+    after = h - n
+    after *= z
+    after += n
+    return after
 
 
 def lstm_step(Wx: Array, state: tuple[Array, ...], U: Array, c: Array) -> tuple[Array, ...]:
     h, C = state
     H = h.shape[1]
-    gates = Wx + h @ U + c
-    i_f, g, o = sigmoid(gates[:, : 2 * H]), np.tanh(gates[:, 2 * H : 3 * H]), gates[:, 3 * H :]
-    C = i_f[:, H:] * C + i_f[:, :H] * g
-    return (sigmoid(o) * np.tanh(C), C)
+    gates = h.dot(U)
+    gates += Wx
+    i_f, g, o = gates[:, : 2 * H], gates[:, 2 * H : 3 * H], gates[:, 3 * H :]
+    sigmoid(i_f)
+    np.tanh(g, out=g)
+    g *= i_f[:, :H]
+    C = C * i_f[:, H:]
+    C += g
+    after = np.tanh(C)
+    after *= sigmoid(o)
+    return (after, C)
 
 
 # Each cell's step and the number of its state tensors.
@@ -93,8 +122,8 @@ STEPS: dict[str, tuple[Step, int]] = {
 }
 
 
-# Characters of one text from which on numba pays: it takes about 0.3 s to be imported and to load what
-# it compiled before, and seconds the first time ever; NumPy writes some 10,000 in 0.3 s.
+# Characters of one text from which on numba pays: it takes about 0.3 s to be imported and to load
+# what it compiled before, and seconds the first time ever; NumPy writes some 10,000 in 0.3 s.
 LONG = 30_000
 # Weights beyond which the products take the time, and NumPy spreads them over the cores.
 LARGE = 2**22
@@ -114,9 +143,14 @@ class NumpyEngine:
             self.step_layer = textbook_gru_step
         layers = range(config.num_layers)
         self.U = [np.ascontiguousarray(weights[f"rnn.weight_hh_l{i}"].T) for i in layers]
-        self.c = [weights[f"rnn.bias_hh_l{i}"] for i in layers]
         self.W = [np.ascontiguousarray(weights[f"rnn.weight_ih_l{i}"].T) for i in layers]
-        self.b = [weights[f"rnn.bias_ih_l{i}"] for i in layers]
+        # Both biases are one, but for the last third of the gru's, which the reset gate multiplies.
+        alone = 2 * self.hidden_size if self.step_layer is gru_step else self.U[0].shape[1]
+        biases = [weights[f"rnn.bias_hh_l{i}"] for i in layers]
+        self.c = [each[alone:] for each in biases]
+        self.b = [weights[f"rnn.bias_ih_l{i}"].copy() for i in layers]
+        for b, c in zip(self.b, biases, strict=True):
+            b[:alone] += c[:alone]
         # The alphabet is small: the first layer's share of every character, once and for all.
         vectors = weights.get("embedding.weight")
         self.table = (self.W[0] if vectors is None else vectors @ self.W[0]) + self.b[0]
@@ -133,13 +167,16 @@ class NumpyEngine:
     def step(
         self, ids: Array, state: list[tuple[Array, ...]]
     ) -> tuple[Array, list[tuple[Array, ...]]]:
-        Wx = self.table[ids]
+        Wx = self.table.take(ids, axis=0)
         after: list[tuple[Array, ...]] = []
         for layer, before in enumerate(state):
             if layer:
-                Wx = after[-1][0] @ self.W[layer] + self.b[layer]
+                Wx = after[-1][0].dot(self.W[layer])
+                Wx += self.b[layer]
             after.append(self.step_layer(Wx, before, self.U[layer], self.c[layer]))
-        return after[-1][0] @ self.output + self.output_bias, after
+        logits = after[-1][0].dot(self.output)
+        logits += self.output_bias
+        return logits, after
 
     def repeat(self, state: list[tuple[Array, ...]], texts: int) -> list[tuple[Array, ...]]:
         return [tuple(each.repeat(texts, axis=0) for each in layer) for layer in state]
@@ -148,10 +185,10 @@ class NumpyEngine:
 def cpu_engine(
     config: ModelConfig, weights: Mapping[str, Array], sampling: SamplingConfig | None = None
 ) -> NumpyEngine:
-    """What has written the texts that are asked for soonest."""
-    one = sampling is not None and sampling.num_samples == 1 and not filtered(sampling)
+    """What writes the texts that are asked for in the shortest time, its own start included."""
     small = sum(each.size for each in weights.values()) <= LARGE
-    if sampling and one and small and sampling.length >= LONG:
+    long = sampling is not None and sampling.num_samples == 1 and sampling.length >= LONG
+    if sampling and long and small and not filtered(sampling):
         try:
             from charlm.generation.compiled import CompiledEngine
 

@@ -27,9 +27,13 @@ def distribution(logits: Floats, config: SamplingConfig) -> npt.NDArray[np.float
     if config.temperature == 0:
         return np.asarray(np.eye(logits.shape[1])[logits.argmax(axis=1)])
     # Differences, which a tiny temperature sends to -inf, where exp is zero, and never to +inf.
-    with np.errstate(over="ignore"):
-        scaled = (logits - logits.max(axis=1, keepdims=True)) / config.temperature
-    probabilities: npt.NDArray[np.float64] = np.exp(scaled)
+    logits -= logits.max(axis=1, keepdims=True)
+    if config.temperature < 1:
+        with np.errstate(over="ignore"):
+            logits /= config.temperature
+    elif config.temperature > 1:
+        logits /= config.temperature
+    probabilities: npt.NDArray[np.float64] = np.exp(logits, out=logits)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     if config.top_k:
         probabilities = top_k(probabilities, config.top_k)

@@ -73,6 +73,8 @@ def draw(probabilities: Array, draws: Array) -> Array:
     """
     cumulative = probabilities.cumsum(axis=1)
     # Scaled by the sum, which rounding keeps from being one, so that no draw falls beyond the end.
+    if len(draws) == 1:
+        return np.array([np.count_nonzero(cumulative <= draws * cumulative[0, -1])])
     return np.asarray((cumulative <= draws[:, None] * cumulative[:, -1:]).sum(axis=1))
 
 

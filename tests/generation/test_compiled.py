@@ -225,6 +225,15 @@ def test_draws_at_the_extremes() -> None:
     assert compiled_draw(np.zeros(6, dtype=np.float32), 0.9, 0.0, np.empty(6)) == 1
 
 
+@pytest.mark.parametrize("wrong", [0, 1, 4, 5])
+def test_logits_that_are_no_numbers_are_unknown_to_both(wrong: int) -> None:
+    logits = np.zeros(6, dtype=np.float32)
+    logits[wrong:] = np.nan
+    expected = draw(distribution(logits[None], SamplingConfig()), np.array([0.5]))[0]
+    assert expected == 0
+    assert compiled_draw(logits, 0.5, 1.0, np.empty(6)) == expected
+
+
 # Which engine
 
 
