@@ -13,7 +13,11 @@ FINAL_SHARE = 0.01
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """The configured optimizer; weight decay is decoupled for adamw and spares the biases."""
+    """The configured optimizer.
+
+    Weight decay is decoupled for adamw (Loshchilov & Hutter 2019). It spares the biases, but not
+    the character vectors: they multiply into the first layer's matrix, or are the output layer's.
+    """
     matrices = [each for each in model.parameters() if each.dim() > 1]
     vectors = [each for each in model.parameters() if each.dim() <= 1]
     groups = [
