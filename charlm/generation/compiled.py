@@ -5,7 +5,7 @@ Between two characters there is no Python, which costs the NumPy engine more tha
 Shapes:
     table (V, G·H), the input's share of every character
     W (L - 1, H, G·H), b (L - 1, G·H), of the layers above the first
-    U (L, H, G·H), c (L, G·H)
+    U (L, H, G·H), c (L, G·H), zero but for the bias that the reset gate multiplies
     output (H, V), output_bias (V)
     h, C (L, H), the state, and logits (V): replaced by those after the last character
     x, u (G·H), the input's share of a layer's gates and the recurrent one

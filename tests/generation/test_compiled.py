@@ -15,7 +15,7 @@ from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation import engines, sampler
 from charlm.generation.compiled import CACHE_LINE, CompiledEngine, aligned
 from charlm.generation.compiled import draw as compiled_draw
-from charlm.generation.engines import NumpyEngine, Writer, cpu_engine
+from charlm.generation.engines import STEPS, NumpyEngine, Writer, cpu_engine
 from charlm.generation.filters import distribution
 from charlm.generation.sampler import draw, sample_blocks, sample_ids, sample_texts, stream_text
 from charlm.text.vocabulary import Vocabulary
@@ -24,7 +24,7 @@ V = 11
 VOCABULARY = Vocabulary("abcdefghij", [1] * 10)
 PREFIX = VOCABULARY.encode("bad")
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-FORMS = [("rnn", True), ("gru", True), ("gru", False), ("lstm", True)]
+FORMS = [(cell, form) for cell in STEPS for form in ((True, False) if cell == "gru" else (True,))]
 INPUTS = {
     "one-hot": lambda H: {},
     "embedding": lambda H: {"embedding_size": 5},
