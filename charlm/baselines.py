@@ -36,7 +36,17 @@ def uniform(held_out: Ids, vocabulary_size: int) -> Score:
 
 
 def ngram(train: Ids, held_out: Ids, vocabulary_size: int, order: int) -> Score:
-    """Interpolated n-gram model, smoothed as by Witten & Bell 1991 (see Chen & Goodman 1998).
+    """The score of the model of `ngram_probabilities`."""
+    probabilities = ngram_probabilities(train, held_out, vocabulary_size, order)
+    return Score(float(-np.log(probabilities[1:]).sum()), len(held_out) - 1)
+
+
+def ngram_probabilities(
+    train: Ids, held_out: Ids, vocabulary_size: int, order: int
+) -> npt.NDArray[np.float64]:
+    """p of each character of `held_out` given those of it before, (characters,).
+
+    Interpolated n-gram model, smoothed as by Witten & Bell 1991 (see Chen & Goodman 1998).
 
     p_k(c | h) = (N(h c) + D(h) p_{k-1}(c | h')) / (N(h) + D(h)), where N counts in `train`, D(h) is
     the number of distinct characters seen after h, h' is h without its first character, and p_0 is
@@ -45,6 +55,19 @@ def ngram(train: Ids, held_out: Ids, vocabulary_size: int, order: int) -> Score:
     Args:
         order: characters in an n-gram, the predicted one included.
     """
+    parts = []
+    # Counted anew for each part, so that memory is bounded; a part begins with its context.
+    for start in range(0, len(held_out), MOST_CHARACTERS):
+        context = min(start, order - 1)
+        part = held_out[start - context : start + MOST_CHARACTERS]
+        parts.append(interpolated(train, part, vocabulary_size, order)[context:])
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def interpolated(
+    train: Ids, held_out: Ids, vocabulary_size: int, order: int
+) -> npt.NDArray[np.float64]:
+    """`ngram_probabilities`, all at once."""
     ids = np.concatenate([train, held_out]).astype(np.int64)
     probabilities = np.full(len(held_out), 1 / vocabulary_size)
     # Number, for each position, of the k - 1 characters before it: equal contexts, equal numbers.
@@ -65,7 +88,7 @@ def ngram(train: Ids, held_out: Ids, vocabulary_size: int, order: int) -> Score:
         seen = total > 0
         lower[seen] = (gram_counts[g] + distinct[h] * lower)[seen] / total[seen]
         contexts = np.concatenate([[0], grams[:-1]])
-    return Score(float(-np.log(probabilities[1:]).sum()), len(held_out) - 1)
+    return probabilities
 
 
 def renumber(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

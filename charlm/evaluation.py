@@ -1,11 +1,13 @@
 """Exact scoring: every character after the first, once, in order, with the state carried."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from charlm.metrics import Score
 from charlm.model import LanguageModel
@@ -13,21 +15,25 @@ from charlm.text.vocabulary import Ids
 
 CHUNK = 1024
 
+Report = Callable[[int, int], None]
+Surprise = npt.NDArray[np.float64]
+
 
 @torch.no_grad()
-def surprise(
+def log_probabilities(
     model: LanguageModel,
     ids: Ids,
     should_stop: Callable[[], bool] = lambda: False,
-    report: Callable[[int, int], None] = lambda done, total: None,
-) -> npt.NDArray[np.float64] | None:
-    """-ln p of each character after the first given all before it, in nats, (characters - 1,).
+    report: Report = lambda done, total: None,
+) -> Generator[Tensor, None, None]:
+    """ln p of all that could stand in the place of each character after the first.
 
-    The model starts from a zero state, without dropout, in its weights' own precision.
+    Tensors (characters, V) that follow one another, on the model's device. The model starts from a
+    zero state, without dropout, in its weights' own precision.
 
     Args:
         ids: (characters,).
-        should_stop: asked now and then; once it says yes the answer is None.
+        should_stop: asked now and then; once it says yes no more comes.
         report: told now and then how many characters are done, of how many.
     """
     device = next(model.parameters()).device
@@ -35,18 +41,50 @@ def surprise(
     model.eval()
     try:
         state = model.initial_state(1)
-        pieces = []
         for start in range(0, len(ids) - 1, CHUNK):
             if should_stop():
-                return None
-            piece = ids[start : start + CHUNK + 1].astype(np.int64)
-            window = torch.from_numpy(piece).to(device).unsqueeze(1)
-            logits, state = model(window[:-1], state)
+                return
+            logits, state = model(on(device, ids[start : start + CHUNK + 1][:-1]), state)
             report(start, len(ids) - 1)
-            pieces.append(F.cross_entropy(logits[:, 0], window[1:, 0], reduction="none").cpu())
-        return torch.cat(pieces).double().numpy() if pieces else np.empty(0)
+            yield F.log_softmax(logits[:, 0], dim=1)
     finally:
         model.train(was_training)
+
+
+def on(device: torch.device, ids: Ids) -> Tensor:
+    """Ids of any width as a model reads them, (T, 1)."""
+    return torch.from_numpy(ids.astype(np.int64)).to(device).unsqueeze(1)
+
+
+def of_characters(pieces: Iterable[Tensor], ids: Ids) -> Surprise:
+    """-ln p of those characters that do stand there, in nats, as far as the pieces go."""
+    found, start = [np.empty(0)], 1
+    for piece in pieces:
+        there = on(piece.device, ids[start : start + len(piece)])[:, 0]
+        found.append(F.nll_loss(piece, there, reduction="none").cpu().double().numpy())
+        start += len(piece)
+    return np.concatenate(found)
+
+
+def surprise(
+    model: LanguageModel,
+    ids: Ids,
+    should_stop: Callable[[], bool] = lambda: False,
+    report: Report = lambda done, total: None,
+) -> Surprise | None:
+    """-ln p of each character after the first given all before it, in nats, (characters - 1,).
+
+    The arguments are those of `log_probabilities`; the answer is None where it was stopped.
+    """
+    with closing(log_probabilities(model, ids, should_stop, report)) as pieces:
+        nats = of_characters(pieces, ids)
+    return nats if len(nats) == max(len(ids) - 1, 0) else None
+
+
+def averaged(surprises: Sequence[Surprise]) -> Surprise:
+    """-ln of the mean of the probabilities that several models gave to the same characters."""
+    mean: Surprise = np.log(len(surprises)) - np.logaddexp.reduce([-each for each in surprises])
+    return mean
 
 
 def score(

@@ -1,26 +1,33 @@
 """A trained model, as a Python object."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
-
-import numpy as np
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError, UsageError
 from charlm.generation.engines import Engine, TorchEngine, cpu_engine
 from charlm.generation.sampler import sample_texts, stream_text
 from charlm.keywords import SamplingKeywords
+from charlm.passages import (
+    Passage,
+    check_alike,
+    check_choice,
+    check_same,
+    find_passage,
+    own_ids,
+    own_text,
+)
+from charlm.passages import Source as Source
 from charlm.runs import RunDirectory
-from charlm.scoring import Evaluation
-from charlm.text.corpus import Corpus, open_corpus
+from charlm.scoring import Calibrated, Dynamic, Evaluation
 from charlm.text.normalize import NORMALIZATIONS
 from charlm.text.vocabulary import Ids, Vocabulary
 
 if TYPE_CHECKING:
+    from charlm.dynamic import DynamicConfig
     from charlm.model import LanguageModel
-
-Source = str | Path | Corpus | Iterable[str | Path] | None
 
 
 class Run:
@@ -170,6 +177,8 @@ class Run:
         encoding: str = "utf-8",
         device: str = "cpu",
         backend: str = "auto",
+        dynamic: "bool | DynamicConfig" = False,
+        calibrate: bool = False,
         report: Callable[[int, int], None] = lambda done, total: None,
     ) -> Evaluation:
         """The exact score of a text: every character after the first, with the state carried.
@@ -180,40 +189,144 @@ class Run:
                 other text is scored as a whole.
             unknown: what to do about characters that the vocabulary lacks: "error", "replace"
                 (score them as `<unk>`) or "skip".
-            report: told now and then how many characters are scored, of how many.
+            dynamic: give also the score with weights that follow the text (`charlm.dynamic`); the
+                run itself stays as it is.
+            calibrate: give also the score with a temperature and a share of an n-gram model, both
+                chosen on the validation split (`charlm.calibration`). Where that split is what is
+                scored, each half of it is scored with what is best on the other half.
+            report: told now and then how many characters are done, of how many.
 
         Raises:
             CharlmError: a text that is missing, too short or not what it was.
         """
         from charlm.evaluation import surprise
-        from charlm.session import corpus_of
 
-        record = self.directory.record
-        if source is None:
-            corpus = corpus_of(self.directory)
-        elif isinstance(source, Corpus):
-            corpus = source.normalized(record.corpus["normalization"])
-        else:
-            corpus = open_corpus(
-                source, normalization=record.corpus["normalization"], encoding=encoding
-            )
-        own = corpus.sha256 == record.corpus["sha256"]
-        if split not in (None, "all") and not own:
-            raise SettingError("split", "is for the text that the run was trained on only.")
-        split = split or (record.spans.held_out if own else "all")
-        text = corpus.text if split == "all" else record.spans.of_text(corpus.text, split)
-        ids = self.vocabulary.encode(text, unknown)
-        missing = len(text) - int(np.count_nonzero(ids))
-        if unknown == "skip" and missing:
-            text = "".join(each for each in text if each in self.vocabulary)
-        if len(ids) < 2:
-            raise UsageError(
-                f"There are {len(ids)} characters to score in {corpus.name} ({split}).",
-                "At least two are needed: one to read and one to predict.",
-            )
-        nats = surprise(self.model(device, backend), ids, report=report)
+        passage = find_passage(self.directory, source, split, unknown, encoding)
+        if calibrate:
+            check_choice(self.directory, passage)
+        sizes = [len(passage.ids) - 1] * (1 + bool(dynamic))
+        if calibrate:
+            chosen_on = 0 if passage.split == "val" else self.directory.record.spans.size("val") - 1
+            sizes += [chosen_on, len(passage.ids) - 1]
+        reports = staged(report, sizes)
+        model = self.model(device, backend)
+        nats = surprise(model, passage.ids, report=next(reports))
         assert nats is not None
-        return Evaluation(corpus.name, split, text, nats, missing, corpus.lossless)
+        evaluation = Evaluation(
+            passage.corpus.name,
+            passage.split,
+            passage.text,
+            nats,
+            passage.unknown_characters,
+            passage.corpus.lossless,
+        )
+        if dynamic:
+            score = self._dynamic(model, passage, dynamic, next(reports))
+            evaluation = replace(evaluation, dynamic=score)
+        if calibrate:
+            made = self._calibrated(model, passage, *reports)
+            evaluation = replace(evaluation, calibrated=made)
+        return evaluation
+
+    def _dynamic(
+        self,
+        model: "LanguageModel",
+        passage: Passage,
+        dynamic: "bool | DynamicConfig",
+        report: Callable[[int, int], None],
+    ) -> Dynamic:
+        from charlm.dynamic import CHARACTERS, DynamicConfig, dynamic_surprise, mean_squares
+
+        config = dynamic if isinstance(dynamic, DynamicConfig) else DynamicConfig()
+        text = own_text(self.directory, passage, "--dynamic")
+        train = own_ids(self.directory, text, "train")[: CHARACTERS + 1]
+        squares = mean_squares(model, train, config.window)
+        return Dynamic(dynamic_surprise(model, passage.ids, squares, config, report), config)
+
+    def _calibrated(
+        self,
+        model: "LanguageModel",
+        passage: Passage,
+        report_choice: Callable[[int, int], None],
+        report: Callable[[int, int], None],
+    ) -> Calibrated:
+        from charlm.calibration import choose, crossed, mixed
+
+        text = own_text(self.directory, passage, "--calibrate")
+        train = own_ids(self.directory, text, "train")
+        if passage.own and passage.split == "val":
+            return crossed(model, passage.ids, train, report)
+        val = own_ids(self.directory, text, "val")
+        choice = choose(model, val, train, report_choice)
+        return mixed(model, passage.ids, train, choice, report)
+
+
+def evaluate_together(
+    runs: Sequence[Run],
+    source: Source = None,
+    *,
+    split: str | None = None,
+    unknown: str = "replace",
+    encoding: str = "utf-8",
+    device: str = "cpu",
+    backend: str = "auto",
+    dynamic: "bool | DynamicConfig" = False,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Evaluation, list[Evaluation]]:
+    """The scores of several runs on one text, and before them that of their average.
+
+    The average gives each character the mean of the runs' probabilities. With `dynamic` there are
+    two of everything; the other arguments are those of `Run.evaluate`.
+
+    Raises:
+        UsageError: two of the runs differ in their vocabularies, in their normalizations or in what
+            they hold out.
+        CharlmError: as `Run.evaluate`.
+    """
+    from charlm.evaluation import averaged
+
+    if not runs:
+        raise UsageError("There is no run to score with.")
+    first = runs[0].directory
+    passages: list[Passage] = []
+    for run in runs:
+        check_alike(first, run.directory)
+        # The first run's reading of the text is also the others': standard input is read once.
+        given = passages[0].corpus if passages and source is not None else source
+        passages.append(find_passage(run.directory, given, split, unknown, encoding))
+        check_same(first, passages[0], run.directory, passages[-1])
+    reports = staged(report, [(len(passages[0].ids) - 1) * (1 + bool(dynamic))] * len(runs))
+    members = [
+        run.evaluate(
+            passage.corpus,
+            split=passage.split,
+            unknown=unknown,
+            device=device,
+            backend=backend,
+            dynamic=dynamic,
+            report=each,
+        )
+        for run, passage, each in zip(runs, passages, reports, strict=True)
+    ]
+    average = replace(members[0], surprise=averaged([each.surprise for each in members]))
+    followed = [each.dynamic for each in members if each.dynamic]
+    if followed:
+        surprise = averaged([each.surprise for each in followed])
+        average = replace(average, dynamic=replace(followed[0], surprise=surprise))
+    return average, members
+
+
+def staged(
+    report: Callable[[int, int], None], sizes: Sequence[int]
+) -> Iterator[Callable[[int, int], None]]:
+    """One report for each of several stages, that tells what is done of all of them."""
+    total = sum(sizes)
+    for stage in range(len(sizes)):
+
+        def told(done: int, of: int, before: int = sum(sizes[:stage])) -> None:
+            report(before + done, total)
+
+        yield told
 
 
 def sampling_config(**sampling: Unpack[SamplingKeywords]) -> SamplingConfig:

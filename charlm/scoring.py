@@ -2,12 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from charlm.metrics import Score
+
+if TYPE_CHECKING:
+    from charlm.dynamic import DynamicConfig
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,43 @@ class LineScore:
     number: int
     text: str
     score: Score
+
+
+@dataclass(frozen=True)
+class Dynamic:
+    """What the same characters cost while the weights followed the text, and how they followed."""
+
+    surprise: npt.NDArray[np.float64]
+    config: "DynamicConfig"
+
+    @property
+    def score(self) -> Score:
+        return Score(float(self.surprise.sum()), len(self.surprise))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A temperature of the network, and a share of the n-gram model."""
+
+    temperature: float = 1.0
+    ngram_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What the same characters cost with a temperature and a share of an n-gram model.
+
+    Args:
+        order: of the n-gram model, which has counted the run's training split.
+        choice: the best on the whole validation split.
+        halves: where that split is itself what was scored, the choices that its two halves were
+            scored with, each the best on the other half; else none.
+    """
+
+    score: Score
+    order: int
+    choice: Choice
+    halves: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,6 +70,7 @@ class Evaluation:
         surprise: -ln p of each character of `text` after the first, in nats.
         unknown_characters: how many the vocabulary lacks.
         lossless: `text` is what was read, so that its bytes mean something.
+        dynamic, calibrated: other scores of the same characters, where they were asked for.
     """
 
     corpus: str
@@ -38,6 +79,8 @@ class Evaluation:
     surprise: npt.NDArray[np.float64]
     unknown_characters: int
     lossless: bool
+    dynamic: Dynamic | None = None
+    calibrated: Calibrated | None = None
 
     @property
     def score(self) -> Score:
@@ -46,9 +89,19 @@ class Evaluation:
     @property
     def bits_per_byte(self) -> float | None:
         """Bits for each byte of UTF-8; None where something was normalized away or unknown."""
+        return self.bits_per_byte_of(self.score)
+
+    def bits_per_byte_of(self, score: Score) -> float | None:
+        """The same for another score of the same characters."""
         if not self.lossless or self.unknown_characters or not len(self.surprise):
             return None
-        return self.score.bits_per(len(self.text[1:].encode("utf-8", "surrogatepass")))
+        return score.bits_per(len(self.text[1:].encode("utf-8", "surrogatepass")))
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The static score, and the others that were asked for, by name."""
+        others = {"dynamic": self.dynamic, "calibrated": self.calibrated}
+        return {"static": self.score, **{name: each.score for name, each in others.items() if each}}
 
     @property
     def lines(self) -> list[LineScore]:
@@ -63,10 +116,25 @@ class Evaluation:
         return lines
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        """The static score, and one object for each of the others."""
+        content: dict[str, Any] = {
             "corpus": self.corpus,
             "split": self.split,
             **self.score.to_json(),
             "bits_per_byte": self.bits_per_byte,
             "unknown_characters": self.unknown_characters,
         }
+        for name, score in list(self.scores.items())[1:]:
+            content[name] = {**score.to_json(), "bits_per_byte": self.bits_per_byte_of(score)}
+        if self.dynamic:
+            content["dynamic"] |= self.dynamic.config.to_json()
+        if self.calibrated:
+            made = self.calibrated
+            content["calibrated"] |= {
+                "order": made.order,
+                "chosen_on": "val",
+                **vars(made.choice),
+                "two_fold": bool(made.halves),
+                "halves": [dict(vars(half)) for half in made.halves],
+            }
+        return content

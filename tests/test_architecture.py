@@ -11,10 +11,10 @@ FLOORS = [
     ["text"],
     ["rnn", "device"],
     ["model"],
-    ["evaluation", "scoring", "baselines", "generation"],
+    ["evaluation", "scoring", "baselines", "dynamic", "calibration", "generation"],
     ["training"],
     ["files", "record", "runs"],
-    ["session", "prepare", "run", "api", "bench", "__init__"],
+    ["session", "prepare", "passages", "run", "api", "bench", "__init__"],
     ["cli", "__main__"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import charlm.baselines
-from charlm.baselines import baselines, ngram, uniform, xz
+from charlm.baselines import baselines, ngram, ngram_probabilities, uniform, xz
 from charlm.config import DataConfig
 from charlm.metrics import Score
 from charlm.text.corpus import open_corpus
@@ -74,6 +74,20 @@ def test_ngram_probabilities_of_all_continuations_sum_to_one(
     before = ngram(as_ids(train), as_ids(start), 6, order).nats
     after = [ngram(as_ids(train), as_ids([*start, c]), 6, order).nats for c in range(6)]
     assert math.fsum(math.exp(before - nats) for nats in after) == pytest.approx(1, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(texts(0, 40), texts(0, 12), st.integers(1, 5), st.integers(1, 13))
+def test_ngram_probabilities_are_those_of_each_character_whatever_the_parts(
+    train: list[int], held_out: list[int], order: int, part: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(charlm.baselines, "MOST_CHARACTERS", part)
+        got = ngram_probabilities(as_ids(train), as_ids(held_out), 4, order)
+    contexts = [tuple(held_out[max(i - order + 1, 0) : i]) for i in range(len(held_out))]
+    wanted = [witten_bell(train, h, c, 4) for h, c in zip(contexts, held_out, strict=True)]
+    assert got.shape == (len(held_out),)
+    np.testing.assert_allclose(got, wanted, rtol=1e-12)
 
 
 def test_a_bigram_by_hand() -> None:

@@ -1,12 +1,16 @@
 """charlm eval"""
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from charlm.cli import console
 from charlm.cli.bars import scoring
-from charlm.cli.options import BackendName, Device, Encoding, Json, RunName, RunsDir
+from charlm.cli.options import BackendName, Device, Encoding, Json, RunsDir
+
+if TYPE_CHECKING:
+    from charlm.scoring import Evaluation
 
 
 def evaluate(
@@ -17,7 +21,14 @@ def evaluate(
             show_default="the run's own text, what of it was held out",
         ),
     ] = None,
-    run: RunName = None,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--run",
+            help="A run's name or path; given again, the average of several is scored.",
+            show_default="the newest",
+        ),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -31,6 +42,25 @@ def evaluate(
         ),
     ] = "replace",
     per_line: Annotated[bool, typer.Option("--per-line", help="Score each line too.")] = False,
+    dynamic: Annotated[
+        bool,
+        typer.Option(
+            "--dynamic",
+            help="Score also with weights that follow the text (dynamic evaluation).",
+        ),
+    ] = False,
+    dynamic_rate: Annotated[
+        float | None,
+        typer.Option(help="How fast they follow; 0: not at all.", show_default="0.0001"),
+    ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Score also with a temperature and a share of a 6-gram model, chosen on the "
+            "validation split.",
+        ),
+    ] = False,
     max_perplexity: Annotated[
         float | None, typer.Option(help="Exit with 1 if the perplexity is higher than this.")
     ] = None,
@@ -43,23 +73,35 @@ def evaluate(
     """Score a text exactly: every character after the first, in order, the state carried along."""
     from charlm.api import load
     from charlm.errors import SettingError
+    from charlm.run import evaluate_together
 
     if max_perplexity is not None and not max_perplexity >= 1:
         raise SettingError("max_perplexity", f"must be at least 1, not {max_perplexity}.")
-    trained = load(run, runs_dir=runs_dir)
+    if dynamic_rate is not None and not dynamic:
+        raise SettingError("dynamic_rate", "goes with --dynamic.")
+    if calibrate and run and len(run) > 1:
+        raise SettingError("calibrate", "takes one run, not several.")
+    trained = [load(name, runs_dir=runs_dir) for name in run or (None,)]
+    options: dict[str, Any] = {
+        "split": split,
+        "unknown": unknown,
+        "encoding": encoding,
+        "device": device,
+        "backend": backend,
+        "dynamic": following(dynamic_rate) if dynamic else False,
+    }
     with scoring() as report:
-        result = trained.evaluate(
-            corpus,
-            split=split,
-            unknown=unknown,
-            encoding=encoding,
-            device=device,
-            backend=backend,
-            report=report,
-        )
+        if len(trained) > 1:
+            result, members = evaluate_together(trained, corpus, report=report, **options)
+        else:
+            members = []
+            result = trained[0].evaluate(corpus, calibrate=calibrate, report=report, **options)
     score = result.score
+    named = [(each.name, member) for each, member in zip(trained, members, strict=False)]
     if json:
-        content = {"run": trained.name, **result.to_json()}
+        each_run = [{"run": name, **member.to_json()} for name, member in named]
+        content: dict[str, Any] = {"runs": each_run} if members else {"run": trained[0].name}
+        content |= result.to_json()
         if per_line:
             content["lines"] = [
                 {"line": line.number, "text": line.text, **line.score.to_json()}
@@ -68,35 +110,103 @@ def evaluate(
         console.write_json(content)
     else:
         if per_line:
-            console.table(
-                ("line", "characters", "perplexity", "bits/char", "text"),
-                (
-                    (
-                        line.number,
-                        line.score.characters,
-                        console.number(line.score.perplexity),
-                        console.number(line.score.bits_per_character),
-                        line.text,
-                    )
-                    for line in result.lines
-                ),
-                wrap=("text",),
+            show_lines(result)
+        facts = [
+            ("run" if not members else "runs", ", ".join(each.name for each in trained)),
+            ("text", f"{result.corpus} ({result.split})"),
+            ("characters scored", f"{score.characters:,}"),
+            ("unknown characters", f"{result.unknown_characters:,}"),
+        ]
+        if members or len(result.scores) > 1:
+            console.facts(facts)
+            show_scores([*named, ("average" if members else "", result)])
+        else:
+            console.facts(
+                [
+                    *facts,
+                    ("nats per character", console.number(score.nats_per_character, 4)),
+                    ("perplexity", console.number(score.perplexity, 4)),
+                    ("bits per character", console.number(score.bits_per_character, 4)),
+                    ("bits per byte", console.number(result.bits_per_byte, 4)),
+                ]
             )
-        console.facts(
-            [
-                ("run", trained.name),
-                ("text", f"{result.corpus} ({result.split})"),
-                ("characters scored", f"{score.characters:,}"),
-                ("unknown characters", f"{result.unknown_characters:,}"),
-                ("nats per character", console.number(score.nats_per_character, 4)),
-                ("perplexity", console.number(score.perplexity, 4)),
-                ("bits per character", console.number(score.bits_per_character, 4)),
-                ("bits per byte", console.number(result.bits_per_byte, 4)),
-            ]
-        )
     if max_perplexity is not None and not score.perplexity <= max_perplexity:
         console.say(
             f"The perplexity {console.number(score.perplexity)} is above the limit of "
             f"{max_perplexity:g}."
         )
         raise typer.Exit(1)
+
+
+def following(rate: float | None) -> Any:
+    """How weights follow a text, at a rate that may be the default."""
+    from charlm.dynamic import DynamicConfig
+
+    if rate is None:
+        return DynamicConfig()
+    from charlm.errors import SettingError
+
+    try:
+        return DynamicConfig(rate=rate)
+    except SettingError as error:
+        raise SettingError("dynamic_rate", error.problem) from None
+
+
+def show_lines(result: "Evaluation") -> None:
+    console.table(
+        ("line", "characters", "perplexity", "bits/char", "text"),
+        (
+            (
+                line.number,
+                line.score.characters,
+                console.number(line.score.perplexity),
+                console.number(line.score.bits_per_character),
+                line.text,
+            )
+            for line in result.lines
+        ),
+        wrap=("text",),
+    )
+
+
+def show_scores(results: list[tuple[str, "Evaluation"]]) -> None:
+    """A row for each score of each of the results, and how those came about that are not static."""
+    several = any(len(result.scores) > 1 for _, result in results)
+    rows = [
+        (
+            " ".join(filter(None, (label, name if several else ""))),
+            console.number(score.nats_per_character, 4),
+            console.number(score.perplexity, 4),
+            console.number(score.bits_per_character, 4),
+            console.number(result.bits_per_byte_of(score), 4),
+        )
+        for label, result in results
+        for name, score in result.scores.items()
+    ]
+    columns = ("score", "nats/char", "perplexity", "bits/char", "bits/byte")
+    console.table(columns, rows, left=("score",))
+    for note in notes(results[-1][1]):
+        console.write(note + "\n")
+
+
+def notes(result: "Evaluation") -> Iterator[str]:
+    if result.dynamic:
+        config = result.dynamic.config
+        yield (
+            f"dynamic: after each {config.window} characters the weights take a step; rate "
+            f"{config.rate:g}, decay {config.decay:g}. The run stays as it is."
+        )
+    if result.calibrated:
+        made = result.calibrated
+        halves = [
+            f"temperature {each.temperature:g} and {each.ngram_weight:.1%} of the "
+            f"{made.order}-gram model"
+            for each in made.halves or (made.choice,)
+        ]
+        if made.halves:
+            yield (
+                f"calibrated: the first half with {halves[0]}, the second with {halves[1]}, each "
+                "chosen on the other half."
+            )
+        else:
+            yield f"calibrated: {halves[0]}, chosen on the validation split."

@@ -1,0 +1,138 @@
+"""What is scored with a run, and the parts of its own text that some scores rest on."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from charlm.errors import CorpusError, RunError, SettingError, UsageError
+from charlm.runs import RunDirectory
+from charlm.text.corpus import Corpus, open_corpus
+from charlm.text.splits import count
+from charlm.text.vocabulary import Ids, describe
+
+Source = str | Path | Corpus | Iterable[str | Path] | None
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A text to be scored.
+
+    Args:
+        corpus: what it is, or is a part of.
+        split: train, val, test or all of it.
+        own: it is the text that the run was trained on.
+        text: what is scored, after normalization and the policy for unknown characters.
+        ids: of its characters, two or more.
+        unknown_characters: how many of it the vocabulary lacks.
+    """
+
+    corpus: Corpus
+    split: str
+    own: bool
+    text: str
+    ids: Ids
+    unknown_characters: int
+
+    def __str__(self) -> str:
+        return f"{self.corpus.name} ({self.split})"
+
+
+def find_passage(
+    run: RunDirectory, source: Source, split: str | None, unknown: str, encoding: str
+) -> Passage:
+    """What `charlm.Run.evaluate` scores; the arguments are its own.
+
+    Raises:
+        CharlmError: a text that is missing, too short or not what it was.
+    """
+    from charlm.session import corpus_of
+
+    record = run.record
+    if source is None:
+        corpus = corpus_of(run)
+    elif isinstance(source, Corpus):
+        corpus = source.normalized(record.corpus["normalization"])
+    else:
+        corpus = open_corpus(
+            source, normalization=record.corpus["normalization"], encoding=encoding
+        )
+    own = corpus.sha256 == record.corpus["sha256"]
+    if split not in (None, "all") and not own:
+        raise SettingError("split", "is for the text that the run was trained on only.")
+    split = split or (record.spans.held_out if own else "all")
+    text = corpus.text if split == "all" else record.spans.of_text(corpus.text, split)
+    ids = run.vocabulary.encode(text, unknown)
+    missing = len(text) - int(np.count_nonzero(ids))
+    if unknown == "skip" and missing:
+        text = "".join(each for each in text if each in run.vocabulary)
+    if len(ids) < 2:
+        raise UsageError(
+            f"There are {len(ids)} characters to score in {corpus.name} ({split}).",
+            "At least two are needed: one to read and one to predict.",
+        )
+    return Passage(corpus, split, own, text, ids, missing)
+
+
+def own_text(run: RunDirectory, passage: Passage, option: str) -> str:
+    """The text that the run was trained on, for an option that needs it.
+
+    Raises:
+        RunError: it is gone, or not the same any more.
+    """
+    from charlm.session import corpus_of
+
+    if passage.own:
+        return passage.corpus.text
+    try:
+        return corpus_of(run).text
+    except (CorpusError, RunError) as error:
+        message = error.message
+    raise RunError(message, f"{option} needs that text too: put it back, or leave out {option}.")
+
+
+def own_ids(run: RunDirectory, text: str, split: str) -> Ids:
+    """A split of the run's own text."""
+    return run.vocabulary.encode(run.record.spans.of_text(text, split), "replace")
+
+
+def check_choice(run: RunDirectory, passage: Passage) -> None:
+    """Raise UsageError where a choice would rest on too little, or on what it is to score."""
+    size = run.record.spans.size("val")
+    if size < 3:
+        raise UsageError(
+            f"The validation split of '{run.name}' has {count(size)}: nothing to choose a "
+            "temperature on.",
+            "Train with a --val-fraction, or leave out --calibrate.",
+        )
+    if passage.own and passage.split == "all":
+        raise UsageError(
+            "All of the run's own text holds the validation split, on which --calibrate chooses.",
+            "Name another split, or leave out --calibrate.",
+        )
+
+
+def check_alike(one: RunDirectory, other: RunDirectory) -> None:
+    """Raise UsageError unless both read texts alike, so that they can be averaged."""
+    problem = f"The runs '{one.name}' and '{other.name}' cannot be averaged:"
+    forms = [each.record.corpus["normalization"] for each in (one, other)]
+    if forms[0] != forms[1]:
+        raise UsageError(f"{problem} their texts are normalized by '{forms[0]}' and '{forms[1]}'.")
+    known = [frozenset(each.vocabulary.characters) for each in (one, other)]
+    if known[0] != known[1]:
+        odd = sorted(known[0] ^ known[1])
+        raise UsageError(
+            f"{problem} only one of their vocabularies has {describe(dict.fromkeys(odd, 1))}.",
+            "Train them on the same text.",
+        )
+
+
+def check_same(one: RunDirectory, passage: Passage, other: RunDirectory, another: Passage) -> None:
+    """Raise UsageError unless both are to score the same characters."""
+    if passage.text != another.text:
+        raise UsageError(
+            f"The runs '{one.name}' and '{other.name}' hold out different texts, {passage} of "
+            f"{count(len(passage.text))} and {another} of {count(len(another.text))}.",
+            "Name a text that none of them was trained on.",
+        )
