@@ -1,6 +1,6 @@
 """What is scored with a run, and the parts of its own text that some scores rest on."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,3 +136,16 @@ def check_same(one: RunDirectory, passage: Passage, other: RunDirectory, another
             f"{count(len(passage.text))} and {another} of {count(len(another.text))}.",
             "Name a text that none of them was trained on.",
         )
+
+
+def staged(
+    report: Callable[[int, int], None], sizes: Sequence[int]
+) -> Iterator[Callable[[int, int], None]]:
+    """One report for each of several stages, that tells what is done of all of them."""
+    total = sum(sizes)
+    for stage in range(len(sizes)):
+
+        def told(done: int, of: int, before: int = sum(sizes[:stage])) -> None:
+            report(before + done, total)
+
+        yield told

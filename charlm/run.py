@@ -1,6 +1,6 @@
 """A trained model, as a Python object."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -12,12 +12,11 @@ from charlm.generation.sampler import sample_texts, stream_text
 from charlm.keywords import SamplingKeywords
 from charlm.passages import (
     Passage,
-    check_alike,
     check_choice,
-    check_same,
     find_passage,
     own_ids,
     own_text,
+    staged,
 )
 from charlm.passages import Source as Source
 from charlm.runs import RunDirectory
@@ -209,6 +208,9 @@ class Run:
             chosen_on = 0 if passage.split == "val" else self.directory.record.spans.size("val") - 1
             sizes += [chosen_on, len(passage.ids) - 1]
         reports = staged(report, sizes)
+        # What these need may be missing, which is better known before minutes of scoring.
+        needing = (("--dynamic", dynamic), ("--calibrate", calibrate))
+        own = [own_text(self.directory, passage, option) for option, wanted in needing if wanted]
         model = self.model(device, backend)
         nats = surprise(model, passage.ids, report=next(reports))
         assert nats is not None
@@ -221,10 +223,10 @@ class Run:
             passage.corpus.lossless,
         )
         if dynamic:
-            score = self._dynamic(model, passage, dynamic, next(reports))
+            score = self._dynamic(model, passage, own[0], dynamic, next(reports))
             evaluation = replace(evaluation, dynamic=score)
         if calibrate:
-            made = self._calibrated(model, passage, *reports)
+            made = self._calibrated(model, passage, own[-1], *reports)
             evaluation = replace(evaluation, calibrated=made)
         return evaluation
 
@@ -232,14 +234,14 @@ class Run:
         self,
         model: "LanguageModel",
         passage: Passage,
+        own: str,
         dynamic: "bool | DynamicConfig",
         report: Callable[[int, int], None],
     ) -> Dynamic:
         from charlm.dynamic import CHARACTERS, DynamicConfig, dynamic_surprise, mean_squares
 
         config = dynamic if isinstance(dynamic, DynamicConfig) else DynamicConfig()
-        text = own_text(self.directory, passage, "--dynamic")
-        train = own_ids(self.directory, text, "train")[: CHARACTERS + 1]
+        train = own_ids(self.directory, own, "train")[: CHARACTERS + 1]
         squares = mean_squares(model, train, config.window)
         return Dynamic(dynamic_surprise(model, passage.ids, squares, config, report), config)
 
@@ -247,86 +249,18 @@ class Run:
         self,
         model: "LanguageModel",
         passage: Passage,
+        own: str,
         report_choice: Callable[[int, int], None],
         report: Callable[[int, int], None],
     ) -> Calibrated:
         from charlm.calibration import choose, crossed, mixed
 
-        text = own_text(self.directory, passage, "--calibrate")
-        train = own_ids(self.directory, text, "train")
+        train = own_ids(self.directory, own, "train")
         if passage.own and passage.split == "val":
             return crossed(model, passage.ids, train, report)
-        val = own_ids(self.directory, text, "val")
+        val = own_ids(self.directory, own, "val")
         choice = choose(model, val, train, report_choice)
         return mixed(model, passage.ids, train, choice, report)
-
-
-def evaluate_together(
-    runs: Sequence[Run],
-    source: Source = None,
-    *,
-    split: str | None = None,
-    unknown: str = "replace",
-    encoding: str = "utf-8",
-    device: str = "cpu",
-    backend: str = "auto",
-    dynamic: "bool | DynamicConfig" = False,
-    report: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[Evaluation, list[Evaluation]]:
-    """The scores of several runs on one text, and before them that of their average.
-
-    The average gives each character the mean of the runs' probabilities. With `dynamic` there are
-    two of everything; the other arguments are those of `Run.evaluate`.
-
-    Raises:
-        UsageError: two of the runs differ in their vocabularies, in their normalizations or in what
-            they hold out.
-        CharlmError: as `Run.evaluate`.
-    """
-    from charlm.evaluation import averaged
-
-    if not runs:
-        raise UsageError("There is no run to score with.")
-    first = runs[0].directory
-    passages: list[Passage] = []
-    for run in runs:
-        check_alike(first, run.directory)
-        # The first run's reading of the text is also the others': standard input is read once.
-        given = passages[0].corpus if passages and source is not None else source
-        passages.append(find_passage(run.directory, given, split, unknown, encoding))
-        check_same(first, passages[0], run.directory, passages[-1])
-    reports = staged(report, [(len(passages[0].ids) - 1) * (1 + bool(dynamic))] * len(runs))
-    members = [
-        run.evaluate(
-            passage.corpus,
-            split=passage.split,
-            unknown=unknown,
-            device=device,
-            backend=backend,
-            dynamic=dynamic,
-            report=each,
-        )
-        for run, passage, each in zip(runs, passages, reports, strict=True)
-    ]
-    average = replace(members[0], surprise=averaged([each.surprise for each in members]))
-    followed = [each.dynamic for each in members if each.dynamic]
-    if followed:
-        surprise = averaged([each.surprise for each in followed])
-        average = replace(average, dynamic=replace(followed[0], surprise=surprise))
-    return average, members
-
-
-def staged(
-    report: Callable[[int, int], None], sizes: Sequence[int]
-) -> Iterator[Callable[[int, int], None]]:
-    """One report for each of several stages, that tells what is done of all of them."""
-    total = sum(sizes)
-    for stage in range(len(sizes)):
-
-        def told(done: int, of: int, before: int = sum(sizes[:stage])) -> None:
-            report(before + done, total)
-
-        yield told
 
 
 def sampling_config(**sampling: Unpack[SamplingKeywords]) -> SamplingConfig:

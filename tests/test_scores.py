@@ -14,8 +14,8 @@ import charlm
 from charlm.calibration import choose, crossed, mixed
 from charlm.dynamic import DynamicConfig, dynamic_surprise, mean_squares
 from charlm.errors import CharlmError, RunError, UsageError
-from charlm.run import evaluate_together
 from charlm.text.corpus import Corpus
+from charlm.together import evaluate_together
 
 TEXT = "The time traveller (for so it will be convenient to speak of him) was expounding.\n" * 12
 TINY: dict[str, Any] = {

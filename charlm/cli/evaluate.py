@@ -73,7 +73,7 @@ def evaluate(
     """Score a text exactly: every character after the first, in order, the state carried along."""
     from charlm.api import load
     from charlm.errors import SettingError
-    from charlm.run import evaluate_together
+    from charlm.together import evaluate_together
 
     if max_perplexity is not None and not max_perplexity >= 1:
         raise SettingError("max_perplexity", f"must be at least 1, not {max_perplexity}.")
