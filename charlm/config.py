@@ -126,7 +126,7 @@ class ModelConfig(Config):
     """What a model is, whatever backend computes it."""
 
     vocabulary_size: int = setting(2, "Entries of the vocabulary, <unk> included.", minimum=2)
-    cell: str = setting("gru", "Recurrent cell: rnn, gru or lstm.")
+    cell: str = setting("gru", "Recurrent cell: rnn, gru, lstm, mogrifier, mingru or minlstm.")
     hidden_size: int = setting(256, "Units in each recurrent layer.", minimum=1)
     num_layers: int = setting(1, "Recurrent layers, each reading the one below.", minimum=1)
     embedding_size: int = setting(0, "Size of the character vectors; 0 feeds one-hot.", minimum=0)
@@ -134,6 +134,13 @@ class ModelConfig(Config):
     reset_after: bool = setting(
         True, "GRU: reset gate after the recurrent product (torch, cuDNN) or before it (textbook)."
     )
+    layer_norm: bool = setting(
+        False, "Normalize the cell's two products over its units (Ba et al. 2016)."
+    )
+    mogrifier_rounds: int = setting(
+        5, "Mogrifier: rounds in which input and state gate each other.", minimum=0
+    )
+    mogrifier_rank: int = setting(40, "Mogrifier: rank of the gating matrices.", minimum=1)
     input_dropout: float = setting(
         0.0,
         "Dropout on the character vectors. Like those below it is locked: one mask a window, the "
@@ -148,6 +155,13 @@ class ModelConfig(Config):
     weight_drop: float = setting(
         0.0,
         "DropConnect on the recurrent matrices, one mask a window (Merity et al. 2018).",
+        minimum=0,
+        below=1,
+    )
+
+    zoneout: float = setting(
+        0.0,
+        "Probability that a unit holds its state for a step (Krueger et al. 2017); scratch only.",
         minimum=0,
         below=1,
     )

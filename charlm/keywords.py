@@ -22,10 +22,14 @@ class SettingsKeywords(TypedDict, total=False):
     embedding_size: int
     tie_weights: bool
     reset_after: bool
+    layer_norm: bool
+    mogrifier_rounds: int
+    mogrifier_rank: int
     input_dropout: float
     dropout: float
     output_dropout: float
     weight_drop: float
+    zoneout: float
     batch_size: int
     seq_length: int
     sampling: str

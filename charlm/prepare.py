@@ -25,7 +25,17 @@ from charlm.text.vocabulary import UNKNOWN, Vocabulary, describe
 from charlm.training.state import Counters, Snapshot
 from charlm.version import __version__
 
-IDENTITY = ("cell", "hidden_size", "num_layers", "embedding_size", "tie_weights", "reset_after")
+IDENTITY = (
+    "cell",
+    "hidden_size",
+    "num_layers",
+    "embedding_size",
+    "tie_weights",
+    "reset_after",
+    "layer_norm",
+    "mogrifier_rounds",
+    "mogrifier_rank",
+)
 RESUMABLE = tuple(LimitKeywords.__annotations__)
 
 

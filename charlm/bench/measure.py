@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-
 TURN_SECONDS = 0.05
 
 
@@ -25,11 +24,11 @@ class Row:
 
 
 def in_turns(contenders: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Seconds that a call of each takes: the median over the rounds, each giving all of them a turn.
+    """Seconds that a call of each takes: the median over rounds in which all have a turn.
 
-    A turn is as many calls as fill TURN_SECONDS: a run takes thousands of steps on end, each finding
-    the caches as the one before left them. A round in which another program had the machine slows
-    all contenders alike, or is outvoted.
+    A turn is as many calls as fill TURN_SECONDS: a run takes thousands of steps on end, each
+    finding the caches as the one before left them. A round in which another program had the
+    machine slows all contenders alike, or is outvoted.
     """
     calls = {}
     for name, call in contenders.items():

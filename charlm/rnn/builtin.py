@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from charlm.rnn.cells import Cell, State
-from charlm.rnn.layer import LayerWeights
+from charlm.rnn.cells import Cell, LayerWeights, State
 
 LOOKS_UP = False
 KERNELS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
@@ -22,8 +21,8 @@ warnings.filterwarnings("ignore", message="RNN module weights are not part of si
 
 
 def supports(cell: Cell) -> bool:
-    """Torch has the three cells, of the GRU the form that resets after the product."""
-    return cell.name in KERNELS and (cell.name != "gru" or cell.reset_after)
+    """Torch has the three cells in their plain form."""
+    return cell.name in KERNELS and not cell.form
 
 
 def run_layer(
@@ -40,7 +39,7 @@ def run_layer(
     outputs, *last = kernel(
         inputs.to(dtype),
         tuple(first) if len(first) > 1 else first[0],
-        [each.to(dtype) for each in weights],
+        [weights[letter].to(dtype) for letter in "WUbc"],
         True,  # biases
         1,  # layers
         0.0,  # dropout

@@ -17,8 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from charlm.rnn import pointwise_torch
-from charlm.rnn.cells import Cell, State
-from charlm.rnn.layer import LayerWeights
+from charlm.rnn.cells import Cell, LayerWeights, LinearCell, State
 
 
 class Sizes(NamedTuple):
@@ -35,33 +34,35 @@ LOOKS_UP = True
 
 
 def supports(cell: Cell) -> bool:
-    """It has the three cells, of the GRU the form that resets after the product."""
-    return cell.name in SIZES and (cell.name != "gru" or cell.reset_after)
+    """It has the three cells of torch and the linear ones, normalized or not, without zoneout."""
+    known = cell.name in SIZES or isinstance(cell, LinearCell)
+    return known and cell.form in ("", "with layer normalization")
 
 
 def run_layer(
     cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
 ) -> tuple[Tensor, State]:
     """Run one layer over a window; see `charlm.rnn.layer.Backend`."""
-    W, U, b, c = weights
+    if isinstance(cell, LinearCell):
+        shares = cell.share(inputs, weights).to(state[0].dtype)
+        return run_linear(*cell.coefficients(shares), state[0])
+    U, c = weights.U, weights.c
     H = U.shape[1]
-    if cell.name == "gru":
-        # The reset gate multiplies c_n. All other biases only ever stand in one sum.
-        b, c_n = torch.cat([b[: 2 * H] + c[: 2 * H], b[2 * H :]]), c[2 * H :]
-    else:
-        b, c_n = b + c, c[:0]
     if inputs.is_floating_point():
         # Every position reads a row of its own.
-        table = F.linear(inputs.flatten(0, 1), W, b)
-        ids = torch.arange(len(table), device=inputs.device).view(inputs.shape[:2])
+        rows = inputs.flatten(0, 1)
+        ids = torch.arange(len(rows), device=inputs.device).view(inputs.shape[:2])
     else:
-        table, ids = W.t() + b, inputs
+        rows, ids = torch.arange(weights.W.shape[1], device=inputs.device), inputs
+    # The reset gate multiplies c_n. All other biases only ever stand in one sum.
+    c, c_n = (F.pad(c[: 2 * H], (0, H)), c[2 * H :]) if cell.name == "gru" else (c, c[:0])
+    table = (cell.share(rows, weights) + c).to(state[0].dtype)
     device = inputs.device.type
     narrow = torch.is_autocast_enabled(device)
     dtype = torch.get_autocast_dtype(device) if narrow else U.dtype
-    table = table.to(state[0].dtype)
+    gain = weights.gain_U if cell.config.layer_norm else c[:0]
     layer: Any = FusedLayer  # torch types apply as taking and giving anything
-    outputs, *last = layer.apply(cell.name, dtype, ids, table, c_n, U, *state)
+    outputs, *last = layer.apply(cell.name, dtype, ids, table, c_n, gain, U, *state)
     return outputs, tuple(last)
 
 
@@ -76,6 +77,7 @@ class FusedLayer(torch.autograd.Function):
         ids: Tensor,
         table: Tensor,
         c_n: Tensor,
+        gain: Tensor,
         U: Tensor,
         *state: Tensor,
     ) -> tuple[Tensor, ...]:
@@ -87,6 +89,7 @@ class FusedLayer(torch.autograd.Function):
             ids: of the rows, (T, B).
             table: (V, G·H).
             c_n: the gru's bias inside of the reset, (H); empty for other cells.
+            gain: of the products' layer normalization, (G·H); empty for none.
             U: (G·H, H).
             state: each (B, H).
         """
@@ -109,9 +112,11 @@ class FusedLayer(torch.autograd.Function):
             *histories[1:],
         )
         multiply = linear(U.to(dtype), B)
+        norm = Normalization(gain, T, B) if len(gain) else None
         for t, before in enumerate(rows.tensor[:-1].unbind(0)):
-            step(t, multiply(before))
-        ctx.name, ctx.kept, ctx.rows = name, kept, rows
+            product = multiply(before)
+            step(t, norm(t, product) if norm else product)
+        ctx.name, ctx.kept, ctx.rows, ctx.norm = name, kept, rows, norm
         ctx.save_for_backward(ids, table, U, *histories)
         return h[1:], *(history[-1].clone() for history in histories)
 
@@ -138,15 +143,74 @@ class FusedLayer(torch.autograd.Function):
         )
         multiply = linear(U.t().to(rows.dtype), B)
         product = rows.new_zeros(B, H)
+        denormalize, d_gain, d_bias = ctx.norm.backward() if ctx.norm else (None, None, None)
         for t, d in reversed(list(enumerate(sums.unbind(0)))):
             step(t, product)
+            if denormalize:
+                denormalize(t, d)
             product = multiply(d)
         dh += product
         d_U = (sums.flatten(0, 1).t() @ rows[:-1].flatten(0, 1)).to(U.dtype)
-        d_c = U.new_zeros(0)
+        d_c = None
         if ctx.name == "gru":
-            d_c = sums[..., 2 * H :].sum((0, 1), dtype=U.dtype)
-        return None, None, None, d_table, d_c, d_U, dh, *dC
+            d_q = sums[..., 2 * H :].sum((0, 1), dtype=U.dtype)
+            d_c = d_q if d_bias is None else d_bias[2 * H :]
+        return None, None, None, d_table, d_c, d_gain, d_U, dh, *dC
+
+
+class Normalization:
+    """Layer normalization of each step's product, and its way back; see `Cell.recurrent`.
+
+    Args:
+        gain: (N).
+    """
+
+    def __init__(self, gain: Tensor, T: int, B: int) -> None:
+        N = len(gain)
+        self.about = gain.detach(), gain.new_empty(T, B, N), gain.new_empty(T, B)
+        self.result = gain.new_empty(B, N)
+        self.normalize = compiled("normalize", *self.about, self.result)
+
+    def __call__(self, t: int, product: Tensor) -> Tensor:
+        """Step t's product normalized, (B, N); the last result is lost."""
+        self.normalize(t, product)
+        return self.result
+
+    def backward(self) -> tuple[Callable[[int, Tensor], None], Tensor, Tensor]:
+        """What turns the gradient of step t's result, (B, N), into its product's, in place.
+
+        The tensors, (N), are the gradients of the gain and of what is added after it, complete when
+        the function was called for every step.
+        """
+        d_gain, d_bias = torch.zeros_like(self.about[0]), torch.zeros_like(self.about[0])
+        return compiled("denormalize", *self.about, d_gain, d_bias), d_gain, d_bias
+
+
+def run_linear(a: Tensor, v: Tensor, h: Tensor) -> tuple[Tensor, State]:
+    """h_t = a_t ⊙ h_{t-1} + v_t one after another: see `charlm.rnn.cells.minimal`."""
+    function: Any = LinearRecurrence
+    outputs = function.apply(a.contiguous(), v.contiguous(), h)
+    return outputs, (outputs[-1],)
+
+
+class LinearRecurrence(torch.autograd.Function):
+    """All states of a linear recurrence, (T, B, H)."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, v: Tensor, first: Tensor) -> Tensor:
+        h = torch.cat([first.unsqueeze(0), v])
+        step = compiled("linear_forward", a, h)
+        step(0, h[0])
+        ctx.save_for_backward(a, h)
+        return h[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upper: Tensor) -> tuple[Tensor, ...]:
+        a, h = ctx.saved_tensors
+        d_h = torch.cat([torch.zeros_like(h[:1]), upper])
+        compiled("linear_backward", a, d_h)(0, h[0])
+        return d_h[1:] * h[:-1], d_h[1:], d_h[0]
 
 
 def compiled(name: str, *tensors: Tensor) -> Callable[[int, Tensor], None]:

@@ -1,19 +1,10 @@
 """The face that all backends share."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
-from charlm.rnn.cells import Cell, State
-
-
-class LayerWeights(NamedTuple):
-    """One layer's weights, in torch's layout: weight_ih, weight_hh, bias_ih, bias_hh."""
-
-    W: Tensor
-    U: Tensor
-    b: Tensor
-    c: Tensor
+from charlm.rnn.cells import Cell, LayerWeights, State
 
 
 class Backend(Protocol):

@@ -21,109 +21,24 @@ Shapes:
     d_table (V, G·H), the gradient of the table, to be added to
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
-import numpy.typing as npt
-from numba import njit, types
-from numba.extending import overload
 
-Array = npt.NDArray[np.float32]
-Narrow = npt.NDArray[Any]  # float32, or bfloat16 as uint16
-Ids = npt.NDArray[np.int64]
-f32 = np.float32
-HALF, ONE, ZERO = f32(0.5), f32(1.0), f32(0.0)
-SIXTEEN, ODD, BELOW_HALF = np.uint32(16), np.uint32(1), np.uint32(0x7FFF)
-
-# tanh x = x p(x²) / q(x²) to 3e-7 up to LIMIT, beyond which it is ±1: Eigen's rational fit.
-LIMIT = f32(7.90531110763549805)
-P0, P1, P2 = f32(4.89352455891786e-03), f32(6.37261928875436e-04), f32(1.48572235717979e-05)
-P3, P4 = f32(5.12229709037114e-08), f32(-8.60467152213735e-11)
-P5, P6 = f32(2.00018790482477e-13), f32(-2.76076847742355e-16)
-Q0, Q1 = f32(4.89352518554385e-03), f32(2.26843463243900e-03)
-Q2, Q3 = f32(1.18534705686654e-04), f32(1.19825839466702e-06)
-
-# With Python's own rules for division by zero no loop with a quotient would vectorize.
-RULES: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}
-OPTIONS: Any = RULES  # numba types them more narrowly
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def inlined(function: Function) -> Function:
-    """Compile a function into those that call it."""
-    return cast(Function, njit(**RULES, inline="always")(function))
-
-
-def fast(function: Function) -> Function:
-    """Compile a function when it is first called, and keep the result for the next process."""
-    try:
-        return cast(Function, njit(**RULES, cache=True)(function))
-    except RuntimeError:
-        # Neither this folder nor the user's can be written.
-        return cast(Function, njit(**RULES)(function))
-
-
-@inlined
-def tanh(x: np.float32) -> np.float32:
-    x = x if x < LIMIT else LIMIT
-    x = x if x > -LIMIT else -LIMIT
-    y = x * x
-    p = x * (P0 + y * (P1 + y * (P2 + y * (P3 + y * (P4 + y * (P5 + y * P6))))))
-    return p / (Q0 + y * (Q1 + y * (Q2 + y * Q3)))
-
-
-@inlined
-def sigmoid(x: np.float32) -> np.float32:
-    return HALF * tanh(HALF * x) + HALF
-
-
-def widen(x: Any) -> Any:
-    """A number of either type, as float32."""
-    return x
-
-
-@overload(widen, jit_options=OPTIONS)
-def widen_typed(x: Any) -> Callable[[Any], Any]:
-    def same(x: Any) -> Any:
-        return x
-
-    def shifted(x: Any) -> Any:
-        return np.uint32(np.uint32(x) << SIXTEEN).view(np.float32)
-
-    return shifted if x == types.uint16 else same
-
-
-def put(row: Any, to: Any) -> None:
-    """Write a float32 row into one of either type."""
-    to[:] = row
-
-
-@overload(put, jit_options=OPTIONS)
-def put_typed(row: Any, to: Any) -> Callable[[Any, Any], None]:
-    def exactly(row: Any, to: Any) -> None:
-        for j in range(row.shape[0]):
-            to[j] = row[j]
-
-    def rounded(row: Any, to: Any) -> None:
-        # To the nearest, of two equally near to the even one.
-        bits = row.view(np.uint32)
-        for j in range(row.shape[0]):
-            to[j] = np.uint16((bits[j] + BELOW_HALF + ((bits[j] >> SIXTEEN) & ODD)) >> SIXTEEN)
-
-    return rounded if to.dtype == types.uint16 else exactly
-
-
-@inlined
-def add(row: Array, to: Array) -> None:
-    for j in range(row.shape[0]):
-        to[j] += row[j]
-
-
-@inlined
-def add_product(row: Narrow, to: Array) -> None:
-    for j in range(row.shape[0]):
-        to[j] += widen(row[j])
+from charlm.rnn.compilation import (
+    EPSILON,
+    ONE,
+    ZERO,
+    Array,
+    Ids,
+    Narrow,
+    add,
+    add_product,
+    f32,
+    fast,
+    put,
+    sigmoid,
+    tanh,
+    widen,
+)
 
 
 @fast
@@ -301,3 +216,74 @@ def lstm_backward(
             later_C[j] *= f[j]
         put(d, sums[t, i])
         add(d, d_table[ids[t, i]])
+
+
+@fast
+def normalize(
+    t: int, product: Narrow, gain: Array, normal: Array, scale: Array, result: Array
+) -> None:
+    B, N = result.shape
+    for i in range(B):
+        u, x, y = product[i], normal[t, i], result[i]
+        total = ZERO
+        for j in range(N):
+            x[j] = widen(u[j])
+            total += x[j]
+        mean, squares = total / f32(N), ZERO
+        for j in range(N):
+            x[j] -= mean
+            squares += x[j] * x[j]
+        scale[t, i] = ONE / np.sqrt(squares / f32(N) + EPSILON)
+        for j in range(N):
+            x[j] *= scale[t, i]
+            y[j] = x[j] * gain[j]
+
+
+@fast
+def denormalize(
+    t: int,
+    sums: Narrow,
+    gain: Array,
+    normal: Array,
+    scale: Array,
+    d_gain: Array,
+    d_bias: Array,
+) -> None:
+    B, N = sums.shape
+    d = np.empty(N, dtype=np.float32)
+    for i in range(B):
+        x, upper = normal[t, i], sums[i]
+        total, along = ZERO, ZERO
+        for j in range(N):
+            d[j] = widen(upper[j])
+        add(d, d_bias)
+        for j in range(N):
+            d_gain[j] += d[j] * x[j]
+        for j in range(N):
+            d[j] *= gain[j]
+            total += d[j]
+            along += d[j] * x[j]
+        mean, slope = total / f32(N), along / f32(N)
+        for j in range(N):
+            d[j] = scale[t, i] * (d[j] - mean - slope * x[j])
+        put(d, upper)
+
+
+@fast
+def linear_forward(t: int, first: Array, a: Array, h: Array) -> None:
+    T, B, H = a.shape
+    for s in range(T):
+        for i in range(B):
+            row, before, after = a[s, i], h[s, i], h[s + 1, i]
+            for j in range(H):
+                after[j] += row[j] * before[j]
+
+
+@fast
+def linear_backward(t: int, first: Array, a: Array, dh: Array) -> None:
+    T, B, H = a.shape
+    for s in range(T - 1, -1, -1):
+        for i in range(B):
+            row, before, after = a[s, i], dh[s, i], dh[s + 1, i]
+            for j in range(H):
+                before[j] += row[j] * after[j]

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+EPSILON = 1e-5  # torch's, of layer normalization
+
 
 def rnn_forward(
     t: int,
@@ -124,3 +126,40 @@ def lstm_backward(
     d = torch.cat([d_i, d_f, d_g, d_o], dim=1)
     sums[t] = d
     d_table.index_add_(0, ids[t], d)
+
+
+def normalize(
+    t: int, product: Tensor, gain: Tensor, normal: Tensor, scale: Tensor, result: Tensor
+) -> None:
+    x = product.to(normal.dtype)
+    variance, mean = torch.var_mean(x, dim=1, correction=0)
+    scale[t] = (variance + EPSILON).rsqrt()
+    torch.mul(x - mean[:, None], scale[t, :, None], out=normal[t])
+    torch.mul(normal[t], gain, out=result)
+
+
+def denormalize(
+    t: int,
+    sums: Tensor,
+    gain: Tensor,
+    normal: Tensor,
+    scale: Tensor,
+    d_gain: Tensor,
+    d_bias: Tensor,
+) -> None:
+    x, d = normal[t], sums.to(normal.dtype)
+    d_bias += d.sum(0)
+    d_gain += (d * x).sum(0)
+    d = d * gain
+    slope = (d * x).mean(1, keepdim=True)
+    sums.copy_(scale[t, :, None] * (d - d.mean(1, keepdim=True) - slope * x))
+
+
+def linear_forward(t: int, first: Tensor, a: Tensor, h: Tensor) -> None:
+    for each, before, after in zip(a, h[:-1], h[1:], strict=True):
+        after.addcmul_(each, before)
+
+
+def linear_backward(t: int, first: Tensor, a: Tensor, dh: Tensor) -> None:
+    for each, before, after in reversed(list(zip(a, dh[:-1], dh[1:], strict=True))):
+        before.addcmul_(each, after)

@@ -1,11 +1,10 @@
 """The readable backend, and the specification of the others: a loop over a cell's step."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from charlm.rnn.cells import Cell, State
-from charlm.rnn.layer import LayerWeights
+from charlm.rnn.cells import Cell, LayerWeights, LinearCell, State
+from charlm.rnn.cells.minimal import scan
 
 LOOKS_UP = True
 
@@ -20,19 +19,12 @@ def run_layer(
 ) -> tuple[Tensor, State]:
     """Run one layer over a window; see `charlm.rnn.layer.Backend`."""
     # Under autocast products come in a narrow type; the state keeps its own.
-    Wx = project(inputs, weights.W, weights.b).to(state[0].dtype)
+    shares = cell.share(inputs, weights).to(state[0].dtype)
+    if isinstance(cell, LinearCell):
+        h = scan(*cell.coefficients(shares), state[0])
+        return h, (h[-1],)
     outputs = []
-    for Wx_t in Wx.unbind(0):
-        state = cell.step(Wx_t, state, weights.U, weights.c)
+    for share in shares.unbind(0):
+        state = cell.step(share, state, weights)
         outputs.append(state[0])
     return torch.stack(outputs), state
-
-
-def project(inputs: Tensor, W: Tensor, b: Tensor) -> Tensor:
-    """W x_t + b for all steps at once, (T, B, G·H): nothing in it depends on the recurrence.
-
-    The product of W with the one-hot vector of an id is a column of W, so ids (T, B) look it up.
-    """
-    if inputs.is_floating_point():
-        return F.linear(inputs, W, b)
-    return F.embedding(inputs, W.t()) + b

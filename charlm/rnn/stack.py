@@ -9,16 +9,17 @@ from torch import Tensor, nn
 from charlm.config import ModelConfig
 from charlm.errors import UsageError, look_up
 from charlm.rnn import builtin, fused, scratch
-from charlm.rnn.cells import CELLS, Cell, State
+from charlm.rnn.cells import CELLS, Cell, LayerWeights, State, Zoneout
 from charlm.rnn.dropout import locked_dropout, locked_mask
-from charlm.rnn.layer import Backend, LayerWeights
+from charlm.rnn.layer import Backend
 
+TORCH_NAMES = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih", "c": "bias_hh"}
 BACKENDS: dict[str, Backend] = {"scratch": scratch, "builtin": builtin, "fused": fused}
 
 
 def make_cell(config: ModelConfig) -> Cell:
     """The model's cell, in the form that it asks for."""
-    return look_up(CELLS, config.cell, "cell")(config.reset_after)
+    return look_up(CELLS, config.cell, "cell")(config)
 
 
 def choose_backend(config: ModelConfig, backend: str = "auto", device: str = "cpu") -> str:
@@ -35,15 +36,14 @@ def choose_backend(config: ModelConfig, backend: str = "auto", device: str = "cp
     if backend == "auto":
         # As `charlm bench` measures: on the CPU torch hands the lstm, alone, to oneDNN as a whole;
         # on other devices, and where fused's arithmetic is not compiled, torch's kernels win too.
-        fused_wins = fused.COMPILED and device == "cpu" and config.cell != "lstm"
+        fused_wins = fused.COMPILED and device == "cpu" and (config.cell != "lstm" or cell.form)
         fastest_first = ("fused" if fused_wins else "builtin", "builtin", "scratch")
         return next(name for name in fastest_first if name in able)
     look_up(BACKENDS, backend, "backend")
     if backend not in able:
-        # Only the gru has two forms.
-        form = " that resets before the product (--no-reset-after)" if cell.name == "gru" else ""
+        wanted = f"{cell.name} {cell.form}".strip()
         raise UsageError(
-            f"The {backend} backend has no {cell.name}{form}.", f"Use --backend {able[0]}, or auto."
+            f"The {backend} backend has no {wanted}.", f"Use --backend {able[0]}, or auto."
         )
     return backend
 
@@ -67,20 +67,20 @@ class RecurrentStack(nn.Module):
         self.config = config
         self.cell = make_cell(config)
         self.backend = choose_backend(config, backend)
-        rows = len(self.cell.gates) * config.hidden_size
         for layer in range(config.num_layers):
-            columns = config.hidden_size if layer else input_size
-            shapes = ((rows, columns), (rows, config.hidden_size), (rows,), (rows,))
-            for name, shape in zip(weight_names(layer), shapes, strict=True):
-                self.register_parameter(name, nn.Parameter(torch.empty(*shape)))
+            size = config.hidden_size if layer else input_size
+            for letter, shape in self.cell.weight_shapes(size, config.hidden_size).items():
+                weight = nn.Parameter(torch.empty(*shape))
+                self.register_parameter(weight_name(letter, layer), weight)
 
     def layer_weights(self, layer: int) -> LayerWeights:
-        return LayerWeights(*(getattr(self, name) for name in weight_names(layer)))
+        letters = self.cell.weight_shapes(1, 1)
+        return LayerWeights({each: getattr(self, weight_name(each, layer)) for each in letters})
 
     def initial_state(self, batch_size: int) -> State:
         """Zeros, each (L, B, H)."""
         shape = (self.config.num_layers, batch_size, self.config.hidden_size)
-        weight = self.get_parameter("weight_hh_l0")
+        weight = self.get_parameter("weight_ih_l0")
         return tuple(weight.new_zeros(shape) for _ in self.cell.states)
 
     def forward(
@@ -93,19 +93,21 @@ class RecurrentStack(nn.Module):
             state: each (L, B, H).
             vectors: what the ids stand for, (V, I); None means one-hot vectors.
         """
-        backend = BACKENDS[self.backend]
+        backend, zoneout = BACKENDS[self.backend], self.config.zoneout
+        cell = Zoneout(self.cell, zoneout, self.training) if zoneout else self.cell
         outputs, last_states = inputs, []
         for layer in range(self.config.num_layers):
             weights = self.layer_weights(layer)
             if layer == 0:
                 outputs, W = self._read(inputs, vectors, weights.W)
-                weights = weights._replace(W=W)
+                weights = LayerWeights(weights | {"W": W})
             else:
                 outputs = locked_dropout(outputs, self.config.dropout, self.training)
-            if self.training and self.config.weight_drop:
-                weights = weights._replace(U=F.dropout(weights.U, self.config.weight_drop))
+            if self.training and self.config.weight_drop and "U" in weights:
+                dropped = F.dropout(weights.U, self.config.weight_drop)
+                weights = LayerWeights(weights | {"U": dropped})
             outputs, last = backend.run_layer(
-                self.cell, outputs, tuple(s[layer] for s in state), weights
+                cell, outputs, tuple(s[layer] for s in state), weights
             )
             last_states.append(last)
         return outputs, tuple(torch.stack(each) for each in zip(*last_states, strict=True))
@@ -116,6 +118,10 @@ class RecurrentStack(nn.Module):
         if inputs.is_floating_point():
             return locked_dropout(inputs, p, self.training), W
         T, B = inputs.shape
+        if not self.cell.hoists:
+            if vectors is None:
+                vectors = torch.eye(W.shape[1], dtype=W.dtype, device=W.device)
+            return locked_dropout(F.embedding(inputs, vectors), p, self.training), W
         if vectors is None:
             if not p:
                 return inputs, W
@@ -146,23 +152,28 @@ class RecurrentStack(nn.Module):
         bound = 1 / math.sqrt(self.config.hidden_size)
         for layer in range(self.config.num_layers):
             weights = self.layer_weights(layer)
-            for weight in weights:
-                weight.uniform_(-bound, bound, generator=generator)
+            for name, weight in weights.items():
+                if name.startswith("gain"):
+                    weight.fill_(1.0)
+                else:
+                    weight.uniform_(-bound, bound, generator=generator)
             if scheme == "uniform":
                 continue
-            weights.b.zero_()
-            weights.c.zero_()
+            matrices = [weights[letter] for letter in "WU" if letter in weights]
+            for bias in (weights[letter] for letter in "bc" if letter in weights):
+                bias.zero_()
             if scheme == "normal":
-                weights.W.normal_(0, 0.01, generator=generator)
-                weights.U.normal_(0, 0.01, generator=generator)
+                for matrix in matrices:
+                    matrix.normal_(0, 0.01, generator=generator)
                 continue
-            gates = len(self.cell.gates)
-            rows = zip(self.cell.gates, weights.U.chunk(gates), weights.b.chunk(gates), strict=True)
-            for gate, U, b in rows:
-                nn.init.orthogonal_(U, generator=generator)
+            gates = self.cell.gates
+            for U in matrices[1:]:
+                for each in U.chunk(len(gates)):
+                    nn.init.orthogonal_(each, generator=generator)
+            for gate, b in zip(gates, weights.b.chunk(len(gates)), strict=True):
                 b.fill_(1.0 if gate == "f" else 0.0)
 
 
-def weight_names(layer: int) -> list[str]:
-    """Torch's names of a layer's weights, in the order of LayerWeights."""
-    return [f"{kind}_l{layer}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+def weight_name(letter: str, layer: int) -> str:
+    """The name of a layer's weight in a model, torch's if torch has it."""
+    return f"{TORCH_NAMES.get(letter, letter)}_l{layer}"

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
 from charlm.rnn import scratch
-from charlm.rnn.cells import CELLS, State
-from charlm.rnn.layer import LayerWeights
+from charlm.rnn.cells import CELLS, Cell, LayerWeights, State, Zoneout
+from charlm.rnn.cells.minimal import scan
 from charlm.rnn.stack import BACKENDS, RecurrentStack
 
 # T, B, I, H, L
@@ -24,8 +24,16 @@ TORCH_MODULES = {
 }  # nn.RNN, nn.GRU, nn.LSTM
 
 
-def configuration(cell: str, hidden_size: int, num_layers: int) -> ModelConfig:
-    return ModelConfig(cell=cell, hidden_size=hidden_size, num_layers=num_layers)
+def configuration(
+    cell: str, hidden_size: int, num_layers: int, layer_norm: bool = False
+) -> ModelConfig:
+    return ModelConfig(
+        cell=cell,
+        hidden_size=hidden_size,
+        num_layers=num_layers,
+        layer_norm=layer_norm,
+        mogrifier_rank=2,
+    )
 
 
 def has_cell(backend: str, cell: str) -> bool:
@@ -215,46 +223,153 @@ def test_weights_have_the_names_shapes_and_order_of_torch(cell: str, num_layers:
 # Numeric gradients
 
 
-FORMS = [*((cell, True) for cell in CELLS), ("gru", False)]  # cell, reset_after
+FORMS = [
+    *(ModelConfig(cell=cell, mogrifier_rank=2) for cell in CELLS),
+    *(ModelConfig(cell=cell, layer_norm=True, mogrifier_rank=2) for cell in CELLS),
+    ModelConfig(cell="gru", reset_after=False),
+    ModelConfig(cell="gru", reset_after=False, layer_norm=True),
+]
+IDS = [f"{each.cell}-{each.layer_norm}-{each.reset_after}" for each in FORMS]
 
 
-@pytest.mark.parametrize(("cell", "reset_after"), FORMS)
-def test_gradient_on_scratch_is_the_numeric_one(cell: str, reset_after: bool) -> None:
-    T, B, I, H = 3, 2, 3, 4  # noqa: E741
+def random_weights(equations: Cell, I: int, H: int) -> dict[str, Tensor]:  # noqa: E741
     random = torch.Generator().manual_seed(0)
-    equations = CELLS[cell](reset_after)
-    rows, states = len(equations.gates) * H, len(equations.states)
-    shapes = [(T, B, I), *[(B, H)] * states, (rows, I), (rows, H), (rows,), (rows,)]
+    return {
+        letter: torch.randn(*shape, generator=random, dtype=torch.float64).requires_grad_()
+        for letter, shape in equations.weight_shapes(I, H).items()
+    }
+
+
+@pytest.mark.parametrize("form", FORMS, ids=IDS)
+def test_gradient_on_scratch_is_the_numeric_one(form: ModelConfig) -> None:
+    T, B, I, H = 3, 2, 3, 4  # noqa: E741
+    equations = CELLS[form.cell](form)
+    weights, states = random_weights(equations, I, H), len(equations.states)
     tensors = [
-        torch.randn(*shape, generator=random, dtype=torch.float64, requires_grad=True)
-        for shape in shapes
+        torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+        for shape in [(T, B, I), *[(B, H)] * states]
     ]
 
     def run(inputs: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-        outputs, state = scratch.run_layer(
-            equations, inputs, rest[:states], LayerWeights(*rest[states:])
-        )
+        layer = LayerWeights(zip(weights, rest[states:], strict=True))
+        outputs, state = scratch.run_layer(equations, inputs, rest[:states], layer)
         return outputs, *state
 
-    assert torch.autograd.gradcheck(run, tensors, eps=1e-6, atol=1e-7, rtol=1e-6)
+    assert torch.autograd.gradcheck(
+        run, [*tensors, *weights.values()], eps=1e-6, atol=1e-7, rtol=1e-6
+    )
 
 
-@pytest.mark.parametrize(("cell", "reset_after"), FORMS)
-def test_gradient_through_ids_on_scratch_is_the_numeric_one(cell: str, reset_after: bool) -> None:
-    random = torch.Generator().manual_seed(0)
-    equations = CELLS[cell](reset_after)
-    rows = len(equations.gates) * 3
+@pytest.mark.parametrize("form", FORMS, ids=IDS)
+def test_gradient_through_ids_on_scratch_is_the_numeric_one(form: ModelConfig) -> None:
+    equations = CELLS[form.cell](form)
+    weights = random_weights(equations, 5, 3)
     ids = torch.tensor([[0, 4], [2, 2], [0, 1]])
     state = tuple(torch.zeros(2, 3, dtype=torch.float64) for _ in equations.states)
-    weights = [
-        torch.randn(*shape, generator=random, dtype=torch.float64, requires_grad=True)
-        for shape in [(rows, 5), (rows, 3), (rows,), (rows,)]
-    ]
 
     def run(*each: Tensor) -> Tensor:
-        return scratch.run_layer(equations, ids, state, LayerWeights(*each))[0]
+        layer = LayerWeights(zip(weights, each, strict=True))
+        return scratch.run_layer(equations, ids, state, layer)[0]
 
-    assert torch.autograd.gradcheck(run, weights, eps=1e-6, atol=1e-7, rtol=1e-6)
+    assert torch.autograd.gradcheck(run, list(weights.values()), eps=1e-6, atol=1e-7, rtol=1e-6)
+
+
+# Layer normalization, zoneout, and cells that torch lacks
+
+
+def direct_norm(x: Tensor, gain: Tensor) -> Tensor:
+    mean = x.mean(-1, keepdim=True)
+    return (x - mean) / ((x - mean).square().mean(-1, keepdim=True) + 1e-5).sqrt() * gain
+
+
+def test_layer_norm_is_that_of_the_equations() -> None:
+    equations = CELLS["lstm"](ModelConfig(cell="lstm", layer_norm=True))
+    weights = LayerWeights(random_weights(equations, 3, 4))
+    x, h, C = torch.randn(5, 2, 3).double(), torch.randn(2, 4).double(), torch.randn(2, 4).double()
+    outputs, _ = scratch.run_layer(equations, x, (h, C), weights)
+    for x_t, output in zip(x, outputs, strict=True):
+        sums = direct_norm(x_t @ weights.W.T, weights.gain_W) + weights.b
+        sums = sums + direct_norm(h @ weights.U.T, weights.gain_U) + weights.c
+        i, f, g, o = sums.chunk(4, dim=1)
+        C = f.sigmoid() * C + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * C.tanh()
+        torch.testing.assert_close(output, h, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_zoneout_holds_units_in_training_and_takes_the_mean_otherwise(cell: str) -> None:
+    equations = CELLS[cell](ModelConfig(cell=cell, mogrifier_rank=2))
+    weights = LayerWeights(random_weights(equations, 3, 40))
+    share = equations.share(torch.randn(1, 6, 3).double(), weights)[0]
+    state = tuple(torch.randn(6, 40).double() for _ in equations.states)
+    new = equations.step(share, state, weights)
+    mean = Zoneout(equations, 0.3, training=False).step(share, state, weights)
+    torch.manual_seed(0)
+    drawn = Zoneout(equations, 0.3, training=True).step(share, state, weights)
+    for before, after, expected, zoned in zip(state, new, mean, drawn, strict=True):
+        torch.testing.assert_close(expected, 0.3 * before + 0.7 * after)
+        held = zoned == before
+        assert torch.equal(zoned, torch.where(held, before, after))
+        assert held.double().mean().item() == pytest.approx(0.3, abs=0.1)
+
+
+@pytest.mark.parametrize("backend", ["scratch", "fused"])
+@pytest.mark.parametrize("cell", ["mingru", "minlstm"])
+@pytest.mark.parametrize(("T", "B"), [(1, 1), (2, 3), (7, 2), (64, 1), (65, 3)])
+def test_all_steps_at_once_are_those_one_by_one(cell: str, backend: str, T: int, B: int) -> None:
+    equations = CELLS[cell]()
+    weights = LayerWeights(random_weights(equations, 3, 4))
+    x, h = torch.randn(T, B, 3).double(), torch.randn(B, 4).double()
+    outputs, (last,) = BACKENDS[backend].run_layer(equations, x, (h,), weights)
+    for share, output in zip(equations.share(x, weights), outputs, strict=True):
+        (h,) = equations.step(share, (h,), weights)
+        torch.testing.assert_close(output, h, rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(last, h, rtol=1e-11, atol=1e-11)
+
+
+def test_the_scan_takes_coefficients_of_any_sign_and_size() -> None:
+    a, v = torch.randn(37, 2, 3).double() * 2, torch.randn(37, 2, 3).double()
+    h = start = torch.randn(2, 3).double()
+    wanted = []
+    for each, add in zip(a, v, strict=True):
+        h = each * h + add
+        wanted.append(h)
+    torch.testing.assert_close(scan(a, v, start), torch.stack(wanted))
+
+
+def test_mingru_and_minlstm_are_those_of_the_paper() -> None:
+    """Feng et al. 2024, equations of the sequential mode."""
+    x, h = torch.randn(2, 3).double(), torch.randn(2, 4).double()
+    for cell in ("mingru", "minlstm"):
+        equations = CELLS[cell]()
+        weights = LayerWeights(random_weights(equations, 3, 4))
+        parts = (x @ weights.W.T + weights.b).chunk(len(equations.gates), dim=1)
+        if cell == "mingru":
+            z = parts[0].sigmoid()
+            wanted = (1 - z) * h + z * parts[1]
+        else:
+            i, f = parts[0].sigmoid(), parts[1].sigmoid()
+            wanted = f / (f + i) * h + i / (f + i) * parts[2]
+        (after,) = equations.step(equations.share(x[None], weights)[0], (h,), weights)
+        torch.testing.assert_close(after, wanted)
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 2, 5])
+def test_the_mogrifier_is_that_of_the_paper(rounds: int) -> None:
+    """Melis et al. 2020, equations 1 and 2; without rounds it is an lstm."""
+    form = ModelConfig(cell="mogrifier", mogrifier_rounds=rounds, mogrifier_rank=2)
+    equations = CELLS["mogrifier"](form)
+    weights = LayerWeights(random_weights(equations, 3, 4))
+    x, h, C = torch.randn(2, 3).double(), torch.randn(2, 4).double(), torch.randn(2, 4).double()
+    after = equations.step(x, (h, C), weights)
+    for i in range(1, rounds + 1):
+        if i % 2:
+            x = 2 * (h @ (weights[f"Q{i}_up"] @ weights[f"Q{i}_down"]).T).sigmoid() * x
+        else:
+            h = 2 * (x @ (weights[f"R{i}_up"] @ weights[f"R{i}_down"]).T).sigmoid() * h
+    plain = LayerWeights({letter: weights[letter] for letter in "WUbc"})
+    _, (wanted_h, wanted_C) = scratch.run_layer(CELLS["lstm"](), x[None], (h, C), plain)
+    torch.testing.assert_close(after, (wanted_h, wanted_C))
 
 
 # The textbook GRU
@@ -307,7 +422,7 @@ def test_textbook_gru_is_the_one_of_d2l(T: int, B: int, L: int) -> None:
     stack.zero_grad()
     wanted, wanted_last = inputs, []
     for layer in range(L):
-        wanted, h = d2l_gru(wanted, state[layer], *stack.layer_weights(layer))
+        wanted, h = d2l_gru(wanted, state[layer], **stack.layer_weights(layer))
         wanted_last.append(h)
     (wanted * share).sum().backward()
 

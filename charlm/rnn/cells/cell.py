@@ -3,41 +3,135 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-# Recurrent state: one tensor for rnn and gru, two for lstm.
+from charlm.config import ModelConfig
+
+# Recurrent state: one tensor for most cells, two for those of the lstm's kind.
 State = tuple[Tensor, ...]
+Shape = tuple[int, ...]
+
+
+class LayerWeights(dict[str, Tensor]):
+    """One layer's weights by the letters of the equations, read as attributes too.
+
+    W (G·H, I), U (G·H, H), b (G·H) and c (G·H) are torch's weight_ih, weight_hh, bias_ih and
+    bias_hh, whose rows are the cell's G gates in the order of `gates`. A cell may lack some and
+    have others.
+    """
+
+    def __getattr__(self, name: str) -> Tensor:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 class Cell(ABC):
     """One time step of a recurrence, as an equation.
 
-    A layer owns W (G·H, I), U (G·H, H), b (G·H) and c (G·H), torch's weight_ih, weight_hh, bias_ih
-    and bias_hh, whose rows are the cell's G gates in the order of `gates`. Many texts write one
-    bias where torch keeps two; only their sum matters, except in the GRU that resets after the
-    product.
+    Many texts write one bias where torch keeps b and c; only their sum matters, except in the GRU
+    that resets after the product.
 
     Args:
-        reset_after: which GRU (see charlm.rnn.cells.gru); the others ignore it.
+        config: says which form of the cell; its sizes do not matter here.
+
+    Attributes:
+        hoists: only W x_t + b is made of the input, so that it can be looked up in a table.
     """
 
     name: ClassVar[str]
     gates: ClassVar[tuple[str, ...]]
     states: ClassVar[tuple[str, ...]]
+    hoists: ClassVar[bool] = True
 
-    def __init__(self, reset_after: bool = True) -> None:
-        self.reset_after = reset_after
+    def __init__(self, config: ModelConfig | None = None) -> None:
+        self.config = config or ModelConfig()
+
+    @property
+    def form(self) -> str:
+        """What sets it apart from the plain cell, as words to follow its name; or nothing."""
+        if self.config.zoneout:
+            return "with zoneout"
+        return "with layer normalization" if self.config.layer_norm else ""
+
+    def weight_shapes(self, I: int, H: int) -> dict[str, Shape]:  # noqa: E741
+        """The shapes of a layer's weights, by letter, for an input of size I."""
+        rows = len(self.gates) * H
+        shapes: dict[str, Shape] = {"W": (rows, I), "U": (rows, H), "b": (rows,), "c": (rows,)}
+        if self.config.layer_norm:
+            shapes |= {"gain_W": (rows,), "gain_U": (rows,)}
+        return shapes
+
+    def share(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
+        """What of all steps depends on the input alone: W x_t + b, (T, B, G·H).
+
+        The product of W with the one-hot vector of an id is a column of W, so ids (T, B) look it
+        up. With layer normalization it is normalized (see `recurrent`).
+
+        Args:
+            inputs: vectors (T, B, I), or ids (T, B) that stand for one-hot vectors.
+        """
+        W = weights.W
+        # The alphabet is small: a table of all shares is soon made.
+        Wx = F.linear(inputs, W) if inputs.is_floating_point() else W.t()
+        if self.config.layer_norm:
+            Wx = normalize(Wx, weights.gain_W)
+        Wx = Wx + weights.b
+        return Wx if inputs.is_floating_point() else F.embedding(inputs, Wx)
+
+    def recurrent(self, h: Tensor, weights: LayerWeights) -> Tensor:
+        """U h + c, (B, G·H).
+
+        With layer normalization (Ba, Kiros, Hinton 2016) both products are brought to mean 0 and
+        variance 1 over the gates' units and multiplied by a gain before the bias is added.
+        """
+        if self.config.layer_norm:
+            return normalize(F.linear(h, weights.U), weights.gain_U) + weights.c
+        return F.linear(h, weights.U, weights.c)
 
     @abstractmethod
-    def step(self, Wx: Tensor, state: State, U: Tensor, c: Tensor) -> State:
+    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
         """One step of time.
 
         Args:
-            Wx: the input's share W x_t + b of every gate, (B, G·H).
+            share: the input's at this step, (B, G·H).
             state: that of the step before, each (B, H).
-            U: recurrent weights, (G·H, H).
-            c: recurrent bias, (G·H).
 
         Returns:
             The new state, each (B, H); its first tensor is the layer's output h_t.
         """
+
+
+def normalize(x: Tensor, gain: Tensor) -> Tensor:
+    """Layer normalization without a bias, over the last axis."""
+    return F.layer_norm(x, gain.shape, gain)
+
+
+class Zoneout(Cell):
+    """A cell whose units hold their state now and then (Krueger et al. 2017).
+
+    In training each unit of each state keeps its value with probability p, at every step; otherwise
+    it moves the share 1 - p of the way, the mean of that.
+
+    Args:
+        cell: what makes the new state.
+        p: the probability.
+        training: draw, instead of taking the mean.
+    """
+
+    def __init__(self, cell: Cell, p: float, training: bool) -> None:
+        super().__init__(cell.config)
+        self.cell, self.p, self.training = cell, p, training
+
+    def share(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
+        return self.cell.share(inputs, weights)
+
+    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
+        after = self.cell.step(share, state, weights)
+        pairs = zip(state, after, strict=True)
+        if not self.training:
+            return tuple(torch.lerp(new, old, self.p) for old, new in pairs)
+        return tuple(torch.where(torch.rand_like(new) < self.p, old, new) for old, new in pairs)

@@ -1,10 +1,9 @@
 """The gated recurrent unit (Cho et al. 2014; d2l.ai 10.2)."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from charlm.rnn.cells.cell import Cell, State
+from charlm.rnn.cells.cell import Cell, LayerWeights, State
 
 
 class GRU(Cell):
@@ -22,18 +21,29 @@ class GRU(Cell):
     gates = ("r", "z", "n")
     states = ("h",)
 
-    def step(self, Wx: Tensor, state: State, U: Tensor, c: Tensor) -> State:
+    @property
+    def form(self) -> str:
+        before = "that resets before the product (--no-reset-after)"
+        return super().form if self.config.reset_after else before
+
+    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
         (h,) = state
-        Wx_r, Wx_z, Wx_n = Wx.chunk(3, dim=-1)
-        if self.reset_after:
-            Uh_r, Uh_z, Uh_n = F.linear(h, U, c).chunk(3, dim=-1)
-            r = torch.sigmoid(Wx_r + Uh_r)
-            z = torch.sigmoid(Wx_z + Uh_z)
-            n = torch.tanh(Wx_n + r * Uh_n)
+        H = h.shape[1]
+        Wx_rz, Wx_n = share.split_with_sizes((2 * H, H), dim=1)
+        if self.config.reset_after:
+            Uh_rz, Uh_n = self.recurrent(h, weights).split_with_sizes((2 * H, H), dim=1)
+            r, z = torch.sigmoid(Wx_rz + Uh_rz).chunk(2, dim=1)
+            n = torch.tanh(torch.addcmul(Wx_n, r, Uh_n))
         else:
-            (U_r, U_z, U_n), (c_r, c_z, c_n) = U.chunk(3), c.chunk(3)
-            Uh_r, Uh_z = F.linear(h, U_r, c_r), F.linear(h, U_z, c_z)
-            r = torch.sigmoid(Wx_r + Uh_r)
-            z = torch.sigmoid(Wx_z + Uh_z)
-            n = torch.tanh(Wx_n + F.linear(r * h, U_n, c_n))
-        return ((1 - z) * n + z * h,)
+            rz, n_ = parts(weights, 2 * H)
+            r, z = torch.sigmoid(Wx_rz + self.recurrent(h, rz)).chunk(2, dim=1)
+            n = torch.tanh(Wx_n + self.recurrent(r * h, n_))
+        return (torch.lerp(n, h, z),)
+
+
+def parts(weights: LayerWeights, rows: int) -> tuple[LayerWeights, LayerWeights]:
+    """The weights of the gates that have the first rows, and of the others."""
+    return (
+        LayerWeights({name: each[:rows] for name, each in weights.items()}),
+        LayerWeights({name: each[rows:] for name, each in weights.items()}),
+    )

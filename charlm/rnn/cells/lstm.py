@@ -1,10 +1,9 @@
 """Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000; d2l.ai 10.1)."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from charlm.rnn.cells.cell import Cell, State
+from charlm.rnn.cells.cell import Cell, LayerWeights, State
 
 
 class LSTM(Cell):
@@ -22,8 +21,10 @@ class LSTM(Cell):
     gates = ("i", "f", "g", "o")
     states = ("h", "C")
 
-    def step(self, Wx: Tensor, state: State, U: Tensor, c: Tensor) -> State:
+    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
         h, C = state
-        i, f, g, o = (Wx + F.linear(h, U, c)).chunk(4, dim=-1)
-        C = torch.sigmoid(f) * C + torch.sigmoid(i) * torch.tanh(g)
+        H = h.shape[1]
+        i_f, g, o = (share + self.recurrent(h, weights)).split_with_sizes((2 * H, H, H), dim=1)
+        i, f = torch.sigmoid(i_f).chunk(2, dim=1)
+        C = f * C + i * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(C), C

@@ -1,10 +1,9 @@
 """The simple recurrent network (Elman 1990; d2l.ai 9.5)."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from charlm.rnn.cells.cell import Cell, State
+from charlm.rnn.cells.cell import Cell, LayerWeights, State
 
 
 class RNN(Cell):
@@ -14,6 +13,6 @@ class RNN(Cell):
     gates = ("h",)
     states = ("h",)
 
-    def step(self, Wx: Tensor, state: State, U: Tensor, c: Tensor) -> State:
+    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
         (h,) = state
-        return (torch.tanh(Wx + F.linear(h, U, c)),)
+        return (torch.tanh(share + self.recurrent(h, weights)),)

@@ -1,0 +1,78 @@
+"""Cells whose gates do not look at the state, so that all steps can be made at once.
+
+minGRU and minLSTM (Feng et al. 2024, "Were RNNs all we needed?"). A step is linear in the state,
+h' = a ⊙ h + v with a and v from the input alone, and linear steps compose.
+"""
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from charlm.rnn.cells.cell import Cell, LayerWeights, Shape, State
+
+
+class LinearCell(Cell):
+    """A cell of the form h' = a ⊙ h + v. It has W and b, and nothing recurrent but a."""
+
+    states = ("h",)
+
+    def weight_shapes(self, I: int, H: int) -> dict[str, Shape]:  # noqa: E741
+        shapes = super().weight_shapes(I, H)
+        return {name: shapes[name] for name in shapes if name in ("W", "b", "gain_W")}
+
+    @abstractmethod
+    def coefficients(self, share: Tensor) -> tuple[Tensor, Tensor]:
+        """a and v, each (…, H), of the input's shares (…, G·H)."""
+
+    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
+        (h,) = state
+        a, v = self.coefficients(share)
+        return (a * h + v,)
+
+
+class MinGRU(LinearCell):
+    """h' = (1 - z) ⊙ h + z ⊙ n with z = σ(W_z x + b_z), n = W_n x + b_n"""
+
+    name = "mingru"
+    gates = ("z", "n")
+
+    def coefficients(self, share: Tensor) -> tuple[Tensor, Tensor]:
+        z, n = share.chunk(2, dim=-1)
+        z = torch.sigmoid(z)
+        return 1 - z, z * n
+
+
+class MinLSTM(LinearCell):
+    """h' = f / (f + i) ⊙ h + i / (f + i) ⊙ n
+
+    with i = σ(W_i x + b_i), f = σ(W_f x + b_f), n = W_n x + b_n
+    """
+
+    name = "minlstm"
+    gates = ("i", "f", "n")
+
+    def coefficients(self, share: Tensor) -> tuple[Tensor, Tensor]:
+        i, f, n = share.chunk(3, dim=-1)
+        i, f = torch.sigmoid(i), torch.sigmoid(f)
+        return f / (f + i), i / (f + i) * n
+
+
+def scan(a: Tensor, v: Tensor, h: Tensor) -> Tensor:
+    """All h_t = a_t ⊙ h_{t-1} + v_t in log₂ T passes over the window (Hillis & Steele 1986).
+
+    After each pass entry t stands for twice as many steps that end at t: the later half's a and v
+    applied to the earlier half's. Everything stays in the range of the states themselves, where the
+    paper's scan takes logarithms and asks for positive states.
+
+    Args:
+        a, v: (T, B, H).
+        h: the state before, (B, H).
+    """
+    v = torch.cat([torch.addcmul(v[:1], a[:1], h), v[1:]])
+    steps = 1
+    while steps < len(a):
+        v = torch.cat([v[:steps], torch.addcmul(v[steps:], a[steps:], v[:-steps])])
+        a = torch.cat([a[:steps], a[steps:] * a[:-steps]])
+        steps *= 2
+    return v

@@ -1,0 +1,51 @@
+"""The Mogrifier LSTM (Melis, Kočiský, Blunsom 2020)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from charlm.rnn.cells.cell import LayerWeights, Shape, State
+from charlm.rnn.cells.lstm import LSTM
+
+
+class MogrifierLSTM(LSTM):
+    """An LSTM whose input and state gate each other before every step, in rounds 1, 2, …
+
+    x ← 2σ(Q h) ⊙ x    in odd rounds
+    h ← 2σ(R x) ⊙ h    in even ones
+
+    Each round has a matrix of its own, of low rank: Q = Q_up Q_down, R = R_up R_down.
+    """
+
+    name = "mogrifier"
+    hoists = False
+
+    def weight_shapes(self, I: int, H: int) -> dict[str, Shape]:  # noqa: E741
+        shapes, rank = super().weight_shapes(I, H), self.config.mogrifier_rank
+        for number in range(1, self.config.mogrifier_rounds + 1):
+            letter, gated, gating = ("Q", I, H) if number % 2 else ("R", H, I)
+            shapes |= {
+                f"{letter}{number}_up": (gated, rank),
+                f"{letter}{number}_down": (rank, gating),
+            }
+        return shapes
+
+    def share(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
+        """The input itself, (T, B, I): it is gated before W sees it."""
+        if inputs.is_floating_point():
+            return inputs
+        return F.one_hot(inputs, weights.W.shape[1]).to(weights.W.dtype)
+
+    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
+        x, (h, C) = share, state
+        for number in range(1, self.config.mogrifier_rounds + 1):
+            if number % 2:
+                x = 2 * torch.sigmoid(gate(h, weights, f"Q{number}")) * x
+            else:
+                h = 2 * torch.sigmoid(gate(x, weights, f"R{number}")) * h
+        return super().step(super().share(x, weights), (h, C), weights)
+
+
+def gate(x: Tensor, weights: LayerWeights, name: str) -> Tensor:
+    """Up down x."""
+    return F.linear(F.linear(x, weights[f"{name}_down"]), weights[f"{name}_up"])
