@@ -1,7 +1,7 @@
 """The language model: characters in, a distribution over the next character out."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy.typing as npt
 import torch
@@ -15,12 +15,10 @@ from charlm.rnn.dropout import locked_dropout
 from charlm.rnn.stack import RecurrentStack
 from charlm.seeds import Stream, derived_seed
 
-Layer = TypeVar("Layer", bound=nn.Module)
 
-
-def empty(kind: type[Layer], *sizes: int, **options: bool) -> Layer:
-    """A layer without values, which torch would draw from its global generator."""
-    layer: Layer = skip_init(kind, *sizes, **options)  # type: ignore[no-untyped-call]
+def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
+    """A linear layer without values, which torch would draw from its global generator."""
+    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs, bias=bias)  # type: ignore[no-untyped-call]
     return layer
 
 
@@ -37,12 +35,13 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.config = config
         V, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
-        self.embedding = empty(nn.Embedding, V, E) if E else None
+        # Without values, which torch would draw from its global generator.
+        self.embedding = nn.Embedding(V, E, _weight=torch.empty(V, E)) if E else None
         self.rnn = RecurrentStack(config, E or V, backend)
         # Tied vectors of another size than the hidden state are met half-way (Inan et al. 2017).
         halfway = config.tie_weights and E != H
-        self.projection = empty(nn.Linear, H, E, bias=False) if halfway else None
-        self.output = empty(nn.Linear, E if config.tie_weights else H, V)
+        self.projection = linear(H, E, bias=False) if halfway else None
+        self.output = linear(E if config.tie_weights else H, V)
         if self.embedding is not None and config.tie_weights:
             self.output.weight = self.embedding.weight
 

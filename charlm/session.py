@@ -13,7 +13,7 @@ from charlm.baselines import baselines
 from charlm.config import SamplingConfig
 from charlm.errors import CorpusError, RunError, TrainingError
 from charlm.evaluation import score
-from charlm.generation.engines import NumpyEngine
+from charlm.generation.engines import cpu_engine
 from charlm.generation.sampler import sample_texts
 from charlm.metrics import Score
 from charlm.model import LanguageModel
@@ -133,7 +133,7 @@ class Session:
         self.run.save_last(*snapshot.arrays(), snapshot.scalars())
 
     def _sample(self, weights: Mapping[str, Tensor]) -> str:
-        engine = NumpyEngine(self.model.config, arrays_of(weights))
+        engine = cpu_engine(self.model.config, arrays_of(weights))
         vocabulary = self.run.vocabulary
         prefix = vocabulary.encode(vocabulary.likely_beginning)
         return sample_texts(engine, vocabulary, prefix, SAMPLE)[0]

@@ -58,8 +58,12 @@ def test_ids_go_in_and_logits_and_state_come_out(
 def test_parameters_are_counted_once(cell: str, sizes: dict[str, int]) -> None:
     model = make_model(cell=cell, num_layers=2, **sizes)
     E, tied = sizes.get("embedding_size", 0), sizes.get("tie_weights", False)
-    gates = len(CELLS[cell].gates)
-    recurrent = gates * H * ((E or V) + H + 2) + gates * H * (H + H + 2)
+    gates, I = len(CELLS[cell].gates), E or V  # noqa: E741
+    recurrent = gates * H * (I + H + 2) + gates * H * (H + H + 2)
+    if cell == "mogrifier":  # three rounds gate the input, two the state, by matrices of rank 40
+        recurrent += 5 * 40 * (I + H) + 5 * 40 * (H + H)
+    elif cell in ("mingru", "minlstm"):
+        recurrent = gates * H * (I + 1) + gates * H * (H + 1)
     vectors = V * E
     output = V if tied else V * H + V
     projection = H * E if tied and E != H else 0

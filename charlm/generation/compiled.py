@@ -18,7 +18,7 @@ import numpy as np
 
 from charlm.config import ModelConfig
 from charlm.generation.engines import Array, NumpyEngine
-from charlm.rnn.pointwise import fast, sigmoid, tanh
+from charlm.rnn.compilation import fast, sigmoid, tanh
 
 RNN, GRU, TEXTBOOK_GRU, LSTM = range(4)
 CACHE_LINE = 64

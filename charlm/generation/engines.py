@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.config import ModelConfig, SamplingConfig
-from charlm.errors import look_up
+from charlm.generation.equations import EquationsEngine
 from charlm.generation.filters import filtered
 
 if TYPE_CHECKING:
@@ -132,13 +132,15 @@ LARGE = 2**22
 class NumpyEngine:
     """The model without torch: no framework between two characters, and none to import.
 
+    It has the cells of STEPS without layer normalization and zoneout.
+
     Args:
         weights: by the names of LanguageModel.weights().
     """
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
         self.hidden_size = config.hidden_size
-        self.step_layer, self.state_tensors = look_up(STEPS, config.cell, "cell")
+        self.step_layer, self.state_tensors = STEPS[config.cell]
         if config.cell == "gru" and not config.reset_after:
             self.step_layer = textbook_gru_step
         layers = range(config.num_layers)
@@ -184,8 +186,10 @@ class NumpyEngine:
 
 def cpu_engine(
     config: ModelConfig, weights: Mapping[str, Array], sampling: SamplingConfig | None = None
-) -> NumpyEngine:
+) -> Engine:
     """What writes the texts that are asked for in the shortest time, its own start included."""
+    if config.cell not in STEPS or config.layer_norm or config.zoneout:
+        return EquationsEngine(config, weights)
     small = sum(each.size for each in weights.values()) <= LARGE
     long = sampling is not None and sampling.num_samples == 1 and sampling.length >= LONG
     if sampling and long and small and not filtered(sampling):

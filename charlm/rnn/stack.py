@@ -12,8 +12,8 @@ from charlm.rnn import builtin, fused, scratch
 from charlm.rnn.cells import CELLS, Cell, LayerWeights, State, Zoneout
 from charlm.rnn.dropout import locked_dropout, locked_mask
 from charlm.rnn.layer import Backend
+from charlm.rnn.names import weight_name
 
-TORCH_NAMES = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih", "c": "bias_hh"}
 BACKENDS: dict[str, Backend] = {"scratch": scratch, "builtin": builtin, "fused": fused}
 
 
@@ -172,8 +172,3 @@ class RecurrentStack(nn.Module):
                     nn.init.orthogonal_(each, generator=generator)
             for gate, b in zip(gates, weights.b.chunk(len(gates)), strict=True):
                 b.fill_(1.0 if gate == "f" else 0.0)
-
-
-def weight_name(letter: str, layer: int) -> str:
-    """The name of a layer's weight in a model, torch's if torch has it."""
-    return f"{TORCH_NAMES.get(letter, letter)}_l{layer}"

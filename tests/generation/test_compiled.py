@@ -274,7 +274,7 @@ def test_without_numba_numpy_serves(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ImportError("no numba here")
         return known(name, *arguments, **options)
 
-    for name in ("charlm.generation.compiled", "charlm.rnn.pointwise"):
+    for name in ("charlm.generation.compiled", "charlm.rnn.compilation"):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", unable)
     config = ModelConfig(V, "gru", 8)

@@ -7,6 +7,7 @@ h' = a ⊙ h + v with a and v from the input alone, and linear steps compose.
 from abc import abstractmethod
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from charlm.rnn.cells.cell import Cell, LayerWeights, Shape, State
@@ -54,8 +55,9 @@ class MinLSTM(LinearCell):
 
     def coefficients(self, share: Tensor) -> tuple[Tensor, Tensor]:
         i, f, n = share.chunk(3, dim=-1)
-        i, f = torch.sigmoid(i), torch.sigmoid(f)
-        return f / (f + i), i / (f + i) * n
+        # By logarithms: both gates may be so far shut that they are zero.
+        held = torch.sigmoid(F.logsigmoid(f) - F.logsigmoid(i))
+        return held, (1 - held) * n
 
 
 def scan(a: Tensor, v: Tensor, h: Tensor) -> Tensor:

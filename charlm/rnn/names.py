@@ -1,0 +1,23 @@
+"""The names of a layer's weights in a model: torch's, for those that torch has."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+Weight = TypeVar("Weight")
+TORCH_NAMES = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih", "c": "bias_hh"}
+
+
+def weight_name(letter: str, layer: int) -> str:
+    """The name of a layer's weight, such as weight_hh_l0 for U."""
+    return f"{TORCH_NAMES.get(letter, letter)}_l{layer}"
+
+
+def by_letter(weights: Mapping[str, Weight], layer: int, prefix: str = "rnn.") -> dict[str, Weight]:
+    """The weights of a layer out of a model's, by the letters of the equations."""
+    letters = {name: letter for letter, name in TORCH_NAMES.items()}
+    mine = {}
+    for name, weight in weights.items():
+        kind, _, number = name.removeprefix(prefix).rpartition("_l")
+        if name.startswith(prefix) and number == str(layer):
+            mine[letters.get(kind, kind)] = weight
+    return mine
