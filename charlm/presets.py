@@ -14,7 +14,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "hidden_size": 384,
         "embedding_size": 64,
-        "output_dropout": 0.4,
+        "output_dropout": 0.25,
         "weight_drop": 0.2,
         "batch_size": 32,
         "seq_length": 64,
