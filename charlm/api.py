@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from charlm.keywords import LimitKeywords, SettingsKeywords
-from charlm.presets import DEFAULT_PRESET, resolve
+from charlm.presets import DEFAULT_PRESET, adapts, resolve
 from charlm.run import Run, Source
 from charlm.runs import check_free, find_run, runs_folder
 from charlm.text.corpus import Corpus, open_corpus
@@ -75,6 +75,7 @@ def train(
         name=run,
         parent=parent,
         explicit=explicit,
+        plans=adapts(preset, explicit),
         device=device,
         backend=backend,
         listener=hear,

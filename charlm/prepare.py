@@ -13,6 +13,7 @@ from charlm.device import choose_device, choose_precision
 from charlm.errors import SettingError, UsageError
 from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
+from charlm.planning import measured, plan
 from charlm.presets import Settings, overridden
 from charlm.record import Record
 from charlm.rnn.stack import choose_backend
@@ -47,6 +48,7 @@ def begin(
     name: str | None,
     parent: RunDirectory | None,
     explicit: Mapping[str, Any],
+    plans: bool,
     device: str,
     backend: str,
     listener: Listener,
@@ -58,6 +60,7 @@ def begin(
         name: the run's; None makes one from the text's and the cell's.
         parent: the run whose weights and vocabulary it starts from.
         explicit: settings that were asked for by name, as against those of a preset.
+        plans: choose the sizes by the time that is given.
 
     Raises:
         CorpusError: the text is too short.
@@ -76,6 +79,12 @@ def begin(
         model_config = inherited(parent, explicit)
     chosen_backend = choose_backend(model_config, backend, where.type)
     train = fitted(settings.train, len(text), where, chosen_backend)
+    if plans and parent is None:
+        known = replace(settings, model=model_config, train=train)
+        speed = measured(where, chosen_backend)
+        chosen, why = plan(known, explicit, len(text), speed)
+        model_config, train = chosen.model, chosen.train
+        listener(Notice(why))
     model = LanguageModel(model_config, chosen_backend)
     if parent is None:
         model.initialize(train.initialization, train.seed)

@@ -1,6 +1,6 @@
 """Named sets of settings."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,6 +44,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 DEFAULT_PRESET = "quick"
+# Those whose sizes are for a time, and are planned anew when another one is given.
+ADAPTIVE = ("quick",)
 # Where a cell wants something else than the preset says. The simple recurrent network, which has no
 # gates to keep anything by, bears less noise in its weights and smaller steps.
 BY_CELL: dict[tuple[str, str], dict[str, Any]] = {
@@ -89,6 +91,12 @@ def resolve(preset: str = DEFAULT_PRESET, **overrides: Any) -> Settings:
         ModelConfig(**sections["model"]),
         TrainConfig(**sections["train"]),
     )
+
+
+def adapts(preset: str, explicit: Mapping[str, Any]) -> bool:
+    """Whether sizes are to be planned: a time was given by name, nothing else that decides them."""
+    fixed = explicit.keys() & {"hidden_size", "epochs", "max_steps"}
+    return preset in ADAPTIVE and "max_minutes" in explicit and not fixed
 
 
 def check_names(values: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ FLOORS = [
     ["evaluation", "scoring", "baselines", "dynamic", "calibration", "generation"],
     ["training"],
     ["files", "record", "runs"],
-    ["session", "prepare", "passages", "run", "together", "api", "bench", "__init__"],
+    ["session", "planning", "prepare", "passages", "run", "together", "api", "bench", "__init__"],
     ["cli", "__main__"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -1,0 +1,96 @@
+"""Sizes for the time that is given: as wide a model as this machine can teach in it.
+
+A wider model learns more from each character and sees fewer of them. What is right goes by the
+characters that will be trained on, which a short measurement tells: enough for the weights there
+are to learn, and not so many weights that a small text is soon known by heart.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from charlm.config import ModelConfig, TrainConfig
+from charlm.model import LanguageModel
+from charlm.presets import Settings, overridden
+from charlm.training.language_modeling import LanguageModeling
+from charlm.training.learner import Learner
+
+WIDTHS = (64, 128, 192, 256, 384, 512, 640, 768, 1024)
+# Measured; see "What the presets are" in the README.
+CHARACTERS_PER_PARAMETER = 4.0
+PARAMETERS_PER_CHARACTER = 8.0
+# Dropout by how often the text is read: up to so many epochs, output dropout and weight drop.
+DROPOUT = ((6, 0.1, 0.0), (15, 0.2, 0.1), (40, 0.25, 0.2), (np.inf, 0.4, 0.3))
+MEASURED_SECONDS = 0.3
+
+Speed = Callable[[ModelConfig, TrainConfig], float]
+
+
+def plan(
+    settings: Settings, explicit: Mapping[str, Any], characters: int, speed: Speed
+) -> tuple[Settings, str]:
+    """The settings for the minutes that they give, and in words what was chosen and why.
+
+    Args:
+        settings: with the vocabulary's size.
+        explicit: settings that were asked for by name, which stay.
+        characters: of the training split.
+        speed: characters a second that a model is trained on.
+    """
+    assert settings.train.max_minutes is not None
+    seconds = 60 * settings.train.max_minutes
+    chosen, seen = WIDTHS[0], 0.0
+    for width in WIDTHS:
+        model = replace(settings.model, hidden_size=width)
+        weights = LanguageModel(model, "scratch").parameter_count
+        if seen and weights > PARAMETERS_PER_CHARACTER * characters:
+            break
+        expected = speed(model, settings.train) * seconds
+        if seen and expected < CHARACTERS_PER_PARAMETER * weights:
+            break
+        chosen, seen, parameters = width, expected, weights
+    epochs = seen / characters
+    output_dropout, weight_drop = next(each[1:] for each in DROPOUT if epochs <= each[0])
+    changes = {
+        "hidden_size": chosen,
+        "output_dropout": output_dropout,
+        "weight_drop": weight_drop,
+    }
+    changes = {name: value for name, value in changes.items() if name not in explicit}
+    words = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in changes.items())
+    reason = (
+        f"Planned for {settings.train.max_minutes:g} minutes: {words}. At "
+        f"{seen / seconds:,.0f} characters a second here, {parameters:,} parameters read the text "
+        f"{epochs:.1f} times."
+    )
+    return overridden(settings, **changes), reason
+
+
+def measured(device: torch.device, backend: str) -> Speed:
+    """How fast this machine is, measured by a few steps on random characters."""
+
+    def speed(model_config: ModelConfig, config: TrainConfig) -> float:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            model = LanguageModel(model_config, backend)
+            model.initialize("uniform", 0)
+            model.to(device)
+            size = 20 * config.batch_size * config.seq_length
+            text = np.random.default_rng(0).integers(
+                0, model_config.vocabulary_size, size, dtype=np.uint32
+            )
+            learner = Learner(LanguageModeling(model, text, text[:0], config), config)
+            learner.task.load_epoch(0)
+            for warm_up in range(2):
+                learner.step(warm_up, config.learning_rate)
+            started, items, window = time.perf_counter(), 0, 2
+            while time.perf_counter() - started < MEASURED_SECONDS:
+                items += learner.step(window % 16, config.learning_rate)
+                window += 1
+            learner.healthy(weights=False)  # waits for the device
+            return items / (time.perf_counter() - started)
+
+    return speed

@@ -1,0 +1,113 @@
+"""Sizes for the time that is given."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import charlm
+from charlm.config import ModelConfig, TrainConfig
+from charlm.model import LanguageModel
+from charlm.planning import (
+    CHARACTERS_PER_PARAMETER,
+    DROPOUT,
+    PARAMETERS_PER_CHARACTER,
+    WIDTHS,
+    Speed,
+    measured,
+    plan,
+)
+from charlm.presets import ADAPTIVE, PRESETS, Settings, adapts, overridden, resolve
+from charlm.session import Notice
+
+MEGABYTE = 1_000_000
+
+
+def settings(minutes: float = 3.0, **values: object) -> Settings:
+    chosen = resolve("quick", max_minutes=minutes, **values)
+    return replace(chosen, model=replace(chosen.model, vocabulary_size=65))
+
+
+def machine(multiplications: float) -> Speed:
+    """A speed that goes by the products of a step, as on a machine without overheads."""
+    return lambda model, train: multiplications / (model.hidden_size**2 * 3)
+
+
+def test_more_time_or_a_faster_machine_makes_wider_models() -> None:
+    by_time = [plan(settings(m), {}, MEGABYTE, machine(1e10))[0] for m in (0.1, 1, 3, 20)]
+    widths = [each.model.hidden_size for each in by_time]
+    assert widths == sorted(set(widths))
+    by_machine = [plan(settings(), {}, MEGABYTE, machine(s))[0] for s in (1e8, 1e9, 1e10, 1e11)]
+    widths = [each.model.hidden_size for each in by_machine]
+    assert widths == sorted(set(widths))
+
+
+@pytest.mark.parametrize("minutes", [0.1, 3, 60])
+@pytest.mark.parametrize("characters", [3_000, 170_000, MEGABYTE])
+def test_the_weights_are_not_too_many_and_the_next_width_would_be(
+    minutes: float, characters: int
+) -> None:
+    speed = machine(1e10)
+
+    def fits(width: int) -> bool:
+        model = overridden(settings(minutes), hidden_size=width).model
+        weights = LanguageModel(model).parameter_count
+        seen = speed(model, settings().train) * minutes * 60
+        return (
+            weights <= PARAMETERS_PER_CHARACTER * characters
+            and seen >= CHARACTERS_PER_PARAMETER * weights
+        )
+
+    width = plan(settings(minutes), {}, characters, speed)[0].model.hidden_size
+    number = WIDTHS.index(width)
+    assert fits(width) or number == 0
+    assert number == len(WIDTHS) - 1 or not fits(WIDTHS[number + 1])
+
+
+def test_a_text_that_is_read_often_is_regularized_more() -> None:
+    drops = [
+        plan(settings(), {}, characters, machine(1e10))[0].model
+        for characters in (10 * MEGABYTE, MEGABYTE, 100_000, 10_000)
+    ]
+    assert [each.output_dropout for each in drops] == sorted(each.output_dropout for each in drops)
+    assert drops[0].weight_drop < drops[-1].weight_drop
+    assert {(each.output_dropout, each.weight_drop) for each in drops} <= {d[1:] for d in DROPOUT}
+
+
+def test_what_was_asked_for_stays_and_the_words_say_what_was_chosen() -> None:
+    given = {"output_dropout": 0.33}
+    chosen, words = plan(settings(**given), given, MEGABYTE, machine(1e10))
+    assert chosen.model.output_dropout == 0.33
+    assert f"--hidden-size {chosen.model.hidden_size}" in words
+    assert "--output-dropout" not in words
+    assert "3 minutes" in words
+    assert chosen.train == settings().train
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_sizes_are_planned_only_where_time_alone_decides(preset: str) -> None:
+    planned = preset in ADAPTIVE
+    assert adapts(preset, {"max_minutes": 3}) == planned
+    assert adapts(preset, {"max_minutes": 3, "cell": "lstm"}) == planned
+    for other in ("hidden_size", "epochs", "max_steps"):
+        assert not adapts(preset, {"max_minutes": 3, other: 7})
+    assert not adapts(preset, {})
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_the_measurement_draws_from_no_stream_of_the_run(cell: str) -> None:
+    before = torch.get_rng_state()
+    speed = measured(torch.device("cpu"), "auto")
+    config = TrainConfig(batch_size=2, seq_length=5, max_minutes=1)
+    model = ModelConfig(vocabulary_size=7, cell=cell, hidden_size=8, output_dropout=0.5)
+    assert speed(model, config) > 0
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_training_for_some_minutes_says_what_it_chose(tmp_path: Path) -> None:
+    heard: list[object] = []
+    run = charlm.train(max_minutes=0.02, runs_dir=tmp_path, listener=heard.append)
+    notices = [each.text for each in heard if isinstance(each, Notice)]
+    assert any(f"--hidden-size {run.config.hidden_size}" in each for each in notices)
+    assert run.config.hidden_size in WIDTHS
