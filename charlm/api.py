@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from charlm.keywords import LimitKeywords, SettingsKeywords
-from charlm.presets import DEFAULT_PRESET, adapts, resolve
+from charlm.presets import DEFAULT_PRESET, adapts, as_options, preset_values, resolve
 from charlm.run import Run, Source
 from charlm.runs import check_free, find_run, runs_folder
 from charlm.text.corpus import Corpus, open_corpus
@@ -49,6 +49,7 @@ def train(
         CharlmError: anything that is wrong with the text, the settings or the runs folder.
     """
     from charlm.prepare import begin
+    from charlm.session import Chosen
 
     folder = runs_folder(runs_dir)
     parent = find_run(init_from, folder) if init_from is not None else None
@@ -68,6 +69,9 @@ def train(
         )
     )
     hear = (lambda _: None) if listener is None else listener
+    stands_for = preset_values(preset, explicit)
+    rest = {name: value for name, value in stands_for.items() if name not in explicit}
+    hear(Chosen(f"Preset {preset}: {as_options(rest)}"))
     session = begin(
         corpus,
         chosen,

@@ -19,7 +19,7 @@ from charlm.record import Record
 from charlm.rnn.stack import choose_backend
 from charlm.rnn.windows import fit
 from charlm.runs import RunDirectory, free_name
-from charlm.session import Listener, Notice, Session, corpus_of
+from charlm.session import Chosen, Listener, Notice, Session, corpus_of
 from charlm.text.corpus import STDIN, Corpus, sha256_of
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import UNKNOWN, Vocabulary, describe
@@ -84,7 +84,7 @@ def begin(
         speed = measured(where, chosen_backend)
         chosen, why = plan(known, explicit, len(text), speed)
         model_config, train = chosen.model, chosen.train
-        listener(Notice(why))
+        listener(Chosen(why))
     model = LanguageModel(model_config, chosen_backend)
     if parent is None:
         model.initialize(train.initialization, train.seed)

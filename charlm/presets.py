@@ -76,12 +76,7 @@ def resolve(preset: str = DEFAULT_PRESET, **overrides: Any) -> Settings:
     Raises:
         UsageError: an unknown preset or setting, or a value out of its range.
     """
-    values = dict(look_up(PRESETS, preset, "preset"))
-    if any(overrides.get(limit) is not None for limit in LIMITS):
-        values = {name: value for name, value in values.items() if name not in LIMITS}
-    cell = overrides.get("cell", values.get("cell"))
-    values |= BY_CELL.get((preset, str(cell)), {})
-    values |= overrides
+    values = preset_values(preset, overrides) | overrides
     sections: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     check_names(values)
     for name, value in values.items():
@@ -91,6 +86,34 @@ def resolve(preset: str = DEFAULT_PRESET, **overrides: Any) -> Settings:
         ModelConfig(**sections["model"]),
         TrainConfig(**sections["train"]),
     )
+
+
+def preset_values(preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """What a preset sets for the cell that is wanted, without its limits where one is given.
+
+    Args:
+        overrides: what is set by name.
+
+    Raises:
+        UsageError: an unknown preset.
+    """
+    values = dict(look_up(PRESETS, preset, "preset"))
+    if any(overrides.get(limit) is not None for limit in LIMITS):
+        values = {name: value for name, value in values.items() if name not in LIMITS}
+    cell = overrides.get("cell", values.get("cell"))
+    return values | BY_CELL.get((preset, str(cell)), {})
+
+
+def as_options(values: Mapping[str, Any]) -> str:
+    """Settings as they are written on the command line."""
+    words = []
+    for name, value in values.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words.append(f"--{option} {value}")
+    return " ".join(words)
 
 
 def adapts(preset: str, explicit: Mapping[str, Any]) -> bool:

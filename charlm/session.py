@@ -38,6 +38,13 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """Settings that nobody gave by name, in words: a preset's, or a plan's and why."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Prepared:
     """The run is on the disk, and training begins."""
 
@@ -51,7 +58,7 @@ class Sampled:
     text: str
 
 
-SessionEvent = Event | Notice | Prepared | Sampled
+SessionEvent = Event | Notice | Chosen | Prepared | Sampled
 Listener = Callable[[SessionEvent], None]
 
 

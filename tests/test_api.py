@@ -24,7 +24,7 @@ from charlm.errors import (
 from charlm.evaluation import score
 from charlm.rnn.cells import CELLS
 from charlm.rnn.stack import BACKENDS
-from charlm.session import Notice, Prepared, Sampled
+from charlm.session import Chosen, Notice, Prepared, Sampled
 from charlm.training.events import Evaluated, Progressed, Stopped
 
 TEXT = "The time traveller (for so it will be convenient to speak of him)\nwas expounding.\n" * 6
@@ -184,7 +184,9 @@ def test_an_average_that_scores_better_is_what_is_kept(book: Path, tmp_path: Pat
 def test_events_come_in_order(book: Path, tmp_path: Path) -> None:
     heard = Heard()
     charlm.train(book, runs_dir=tmp_path, listener=heard, **TINY)
-    kinds = [type(event) for event in heard.events if not isinstance(event, Progressed | Notice)]
+    kinds = [
+        type(event) for event in heard.events if not isinstance(event, Progressed | Notice | Chosen)
+    ]
     assert kinds == [Prepared, *[Evaluated, Sampled] * 3, Stopped]
     assert [event.step for event in heard.of(Evaluated)] == [2, 4, 6]
     assert all(len(event.text) == 72 for event in heard.of(Sampled))

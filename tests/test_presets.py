@@ -14,7 +14,9 @@ from charlm.presets import (
     PRESETS,
     SECTIONS,
     Settings,
+    as_options,
     overridden,
+    preset_values,
     resolve,
 )
 from charlm.rnn.cells import CELLS
@@ -155,3 +157,28 @@ def test_a_cell_may_want_something_else_than_its_preset() -> None:
     assert resolve("quick", cell="rnn", weight_drop=0.3).model.weight_drop == 0.3
     for (preset, _), values in BY_CELL.items():
         assert set(values) <= set(PRESETS[preset])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_options_that_a_preset_stands_for_make_the_same_settings(preset: str) -> None:
+    """Typed out on the command line after another preset, they are that preset."""
+    other = next(name for name in PRESETS if name != preset)
+    words = as_options(preset_values(preset, {})).split(" ")
+    given: dict[str, Any] = {}
+    for number, word in enumerate(words):
+        name = word.removeprefix("--").removeprefix("no-").replace("-", "_")
+        if name not in NAMES:
+            continue
+        kind = type(PRESETS[preset][name])
+        given[name] = not word.startswith("--no-") if kind is bool else kind(words[number + 1])
+    assert given == PRESETS[preset]
+    rest = {name: value for name, value in flat(resolve(preset)).items() if name in NAMES}
+    assert flat(resolve(other, **{**rest, **given})) == flat(resolve(preset))
+
+
+def test_what_is_given_by_name_is_no_longer_the_presets() -> None:
+    assert "max_minutes" not in preset_values("quick", {"epochs": 2})
+    assert preset_values("quick", {"cell": "rnn"})["learning_rate"] == 2e-3
+    assert as_options({"tie_weights": True, "reset_after": False, "epochs": 3}) == (
+        "--tie-weights --no-reset-after --epochs 3"
+    )

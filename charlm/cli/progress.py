@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from charlm.cli import console
-from charlm.session import Notice, Prepared, Sampled, SessionEvent
+from charlm.session import Chosen, Notice, Prepared, Sampled, SessionEvent
 from charlm.training.events import Evaluated, Progressed, RolledBack
 
 PLAIN_SECONDS = 5.0
@@ -94,6 +94,8 @@ class TrainingDisplay:
             console.say(event.text)
         elif self.quiet:
             return
+        elif isinstance(event, Chosen):
+            console.say(Text(event.text, style="dim"))
         elif isinstance(event, Prepared):
             console.say(describe(event))
             if self.live:
