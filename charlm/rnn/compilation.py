@@ -77,8 +77,15 @@ def widen_typed(x: Any) -> Callable[[Any], Any]:
     return shifted if x == types.uint16 else same
 
 
+@inlined
+def get(row: Narrow, to: Array) -> None:
+    """Read a row of either type."""
+    for j in range(row.shape[0]):
+        to[j] = widen(row[j])
+
+
 def put(row: Any, to: Any) -> None:
-    """Write a float32 row into one of either type."""
+    """Write a row of either type."""
     to[:] = row
 
 

@@ -100,7 +100,9 @@ class FusedLayer(torch.autograd.Function):
         h = histories[0]
         rows = Lease(h, dtype)
         rows.tensor[0] = h[0]
-        kept = Lease(table.new_empty(0), table.dtype, T, B, SIZES[name].kept * H)
+        # What is kept is most of what a step reads and writes, which takes as long as arithmetic.
+        kept_type = dtype if compiles(table, rows.tensor) else table.dtype
+        kept = Lease(table.new_empty(0), kept_type, T, B, SIZES[name].kept * H)
         step = compiled(
             f"{name}_forward",
             table.contiguous(),
@@ -215,7 +217,7 @@ class LinearRecurrence(torch.autograd.Function):
 
 def compiled(name: str, *tensors: Tensor) -> Callable[[int, Tensor], None]:
     """A step's function over these tensors, compiled if possible; it takes t and the product."""
-    if not (COMPILED and all(map(has_array, tensors))):
+    if not compiles(*tensors):
         function = getattr(pointwise_torch, name)
         return lambda t, product: function(t, product, *tensors)
     from charlm.rnn import pointwise
@@ -225,9 +227,10 @@ def compiled(name: str, *tensors: Tensor) -> Callable[[int, Tensor], None]:
     return lambda t, product: function(t, array_of(product), *arrays)
 
 
-def has_array(tensor: Tensor) -> bool:
-    """Whether compiled code can work on it."""
-    return tensor.device.type == "cpu" and tensor.dtype in ARRAY_TYPES
+def compiles(*tensors: Tensor) -> bool:
+    """Whether compiled code is to work on these."""
+    arrays = all(each.device.type == "cpu" and each.dtype in ARRAY_TYPES for each in tensors)
+    return COMPILED and arrays
 
 
 def array_of(tensor: Tensor) -> Any:

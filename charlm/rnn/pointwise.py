@@ -3,8 +3,8 @@
 Each function does one time step of one cell for the whole batch, in place, row by row: short loops
 over few arrays become vector instructions. So does a rational tanh, which the C library's does not.
 
-Arrays are float32, or bfloat16 as its bits in uint16 where products are made in that type: so are
-`product`, which is read, and `rows` and `sums`, the factors of the next products, written.
+Arrays are float32; where products are made in bfloat16, `product`, the factors of the next ones,
+`rows` and `sums`, and `kept` are in that type, as its bits in uint16.
 
 Shapes:
     table (V, G·H), the input's share of every character; ids (T, B)
@@ -34,6 +34,7 @@ from charlm.rnn.compilation import (
     add_product,
     f32,
     fast,
+    get,
     put,
     sigmoid,
     tanh,
@@ -50,7 +51,7 @@ def rnn_forward(
     c_n: Array,
     h: Array,
     rows: Narrow,
-    kept: Array,
+    kept: Narrow,
 ) -> None:
     B, H = product.shape[0], h.shape[2]
     for i in range(B):
@@ -67,7 +68,7 @@ def rnn_backward(
     ids: Ids,
     upper: Array,
     h: Array,
-    kept: Array,
+    kept: Narrow,
     dh: Array,
     sums: Narrow,
     d_table: Array,
@@ -80,8 +81,8 @@ def rnn_backward(
         for j in range(H):
             d[j] = (above[j] + later[j]) * (ONE - after[j] * after[j])
             later[j] = ZERO
-        put(d, sums[t, i])
         add(d, d_table[ids[t, i]])
+        put(d, sums[t, i])
 
 
 @fast
@@ -93,20 +94,21 @@ def gru_forward(
     c_n: Array,
     h: Array,
     rows: Narrow,
-    kept: Array,
+    kept: Narrow,
 ) -> None:
     B, H = product.shape[0], h.shape[2]
+    k = np.empty(4 * H, dtype=np.float32)
+    rz, r, z, n, q = k[: 2 * H], k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H :]
     for i in range(B):
-        x, u, before, after, k = table[ids[t, i]], product[i], h[t, i], h[t + 1, i], kept[t, i]
-        rz = k[: 2 * H]
+        x, u, before, after = table[ids[t, i]], product[i], h[t, i], h[t + 1, i]
         for j in range(2 * H):
             rz[j] = sigmoid(x[j] + widen(u[j]))
-        r, z, n, q = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H :]
         x_n, u_n = x[2 * H :], u[2 * H :]
         for j in range(H):
             q[j] = widen(u_n[j]) + c_n[j]
             n[j] = tanh(x_n[j] + r[j] * q[j])
             after[j] = n[j] + z[j] * (before[j] - n[j])
+        put(k, kept[t, i])
         put(after, rows[t + 1, i])
 
 
@@ -117,17 +119,18 @@ def gru_backward(
     ids: Ids,
     upper: Array,
     h: Array,
-    kept: Array,
+    kept: Narrow,
     dh: Array,
     sums: Narrow,
     d_table: Array,
 ) -> None:
     B, H = h.shape[1], h.shape[2]
-    d = np.empty(3 * H, dtype=np.float32)
+    k, d = np.empty(4 * H, dtype=np.float32), np.empty(3 * H, dtype=np.float32)
+    r, z, n, q = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H :]
     d_r, d_z, d_q = d[:H], d[H : 2 * H], d[2 * H :]
     for i in range(B):
-        before, above, later, k = h[t, i], upper[t, i], dh[i], kept[t, i]
-        r, z, n, q = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H :]
+        before, above, later = h[t, i], upper[t, i], dh[i]
+        get(kept[t, i], k)
         add_product(product[i], later)
         for j in range(H):
             later[j] += above[j]
@@ -154,12 +157,13 @@ def lstm_forward(
     c_n: Array,
     h: Array,
     rows: Narrow,
-    kept: Array,
+    kept: Narrow,
     C: Array,
 ) -> None:
     B, H = product.shape[0], h.shape[2]
+    k = np.empty(5 * H, dtype=np.float32)
     for i in range(B):
-        x, u, after, k = table[ids[t, i]], product[i], h[t + 1, i], kept[t, i]
+        x, u, after = table[ids[t, i]], product[i], h[t + 1, i]
         C_before, C_after = C[t, i], C[t + 1, i]
         i_f, x_if, u_if = k[: 2 * H], x[: 2 * H], u[: 2 * H]
         for j in range(2 * H):
@@ -176,6 +180,7 @@ def lstm_forward(
         for j in range(H):
             tanh_C[j] = tanh(C_after[j])
             after[j] = o[j] * tanh_C[j]
+        put(k, kept[t, i])
         put(after, rows[t + 1, i])
 
 
@@ -186,7 +191,7 @@ def lstm_backward(
     ids: Ids,
     upper: Array,
     h: Array,
-    kept: Array,
+    kept: Narrow,
     dh: Array,
     sums: Narrow,
     d_table: Array,
@@ -194,11 +199,11 @@ def lstm_backward(
     dC: Array,
 ) -> None:
     B, H = h.shape[1], h.shape[2]
-    d = np.empty(4 * H, dtype=np.float32)
+    k, d = np.empty(5 * H, dtype=np.float32), np.empty(4 * H, dtype=np.float32)
     d_i, d_f, d_g, d_o = d[:H], d[H : 2 * H], d[2 * H : 3 * H], d[3 * H :]
     for i in range(B):
         before, above, later, later_C = C[t, i], upper[t, i], dh[i], dC[i]
-        k = kept[t, i]
+        get(kept[t, i], k)
         in_, f, g, o, tanh_C = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H : 4 * H], k[4 * H :]
         add_product(product[i], later)
         for j in range(H):
@@ -214,8 +219,8 @@ def lstm_backward(
         for j in range(H):
             d_f[j] = later_C[j] * before[j] * f[j] * (ONE - f[j])
             later_C[j] *= f[j]
-        put(d, sums[t, i])
         add(d, d_table[ids[t, i]])
+        put(d, sums[t, i])
 
 
 @fast
@@ -252,10 +257,9 @@ def denormalize(
     B, N = sums.shape
     d = np.empty(N, dtype=np.float32)
     for i in range(B):
-        x, upper = normal[t, i], sums[i]
+        x = normal[t, i]
         total, along = ZERO, ZERO
-        for j in range(N):
-            d[j] = widen(upper[j])
+        get(sums[i], d)
         add(d, d_bias)
         for j in range(N):
             d_gain[j] += d[j] * x[j]
@@ -266,7 +270,7 @@ def denormalize(
         mean, slope = total / f32(N), along / f32(N)
         for j in range(N):
             d[j] = scale[t, i] * (d[j] - mean - slope * x[j])
-        put(d, upper)
+        put(d, sums[i])
 
 
 @fast
