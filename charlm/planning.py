@@ -45,17 +45,23 @@ def plan(
     """
     assert settings.train.max_minutes is not None
     seconds = 60 * settings.train.max_minutes
-    chosen, seen = WIDTHS[0], 0.0
-    for width in WIDTHS:
-        model = replace(settings.model, hidden_size=width)
-        weights = LanguageModel(model, "scratch").parameter_count
-        if seen and weights > PARAMETERS_PER_CHARACTER * characters:
+    models = {width: replace(settings.model, hidden_size=width) for width in WIDTHS}
+    weights = {width: LanguageModel(models[width], "scratch").parameter_count for width in WIDTHS}
+    chosen = measured_width = WIDTHS[0]
+    rate = speed(models[chosen], settings.train)
+    for width in WIDTHS[1:]:
+        needed = CHARACTERS_PER_PARAMETER * weights[width] / seconds
+        if weights[width] > PARAMETERS_PER_CHARACTER * characters:
             break
-        expected = speed(model, settings.train) * seconds
-        if seen and expected < CHARACTERS_PER_PARAMETER * weights:
-            break
-        chosen, seen, parameters = width, expected, weights
-    epochs = seen / characters
+        # Work grows with the square of the width, at most: what is fast enough by far is not timed.
+        if rate * (measured_width / width) ** 2 < needed:
+            measured_width, rate = width, speed(models[width], settings.train)
+            if rate < needed:
+                break
+        chosen = width
+    if chosen != measured_width:
+        rate = speed(models[chosen], settings.train)
+    epochs = rate * seconds / characters
     output_dropout, weight_drop = next(each[1:] for each in DROPOUT if epochs <= each[0])
     changes = {
         "hidden_size": chosen,
@@ -69,7 +75,7 @@ def plan(
     words = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in changes.items())
     reason = (
         f"Planned for {settings.train.max_minutes:g} minutes: {words}. At "
-        f"{seen / seconds:,.0f} characters a second here, {parameters:,} parameters read the text "
+        f"{rate:,.0f} characters a second here, {weights[chosen]:,} parameters read the text "
         f"{epochs:.1f} times."
     )
     return overridden(settings, **changes), reason

@@ -82,7 +82,10 @@ def test_what_was_asked_for_stays_and_the_words_say_what_was_chosen() -> None:
     assert f"--hidden-size {chosen.model.hidden_size}" in words
     assert "--output-dropout" not in words
     assert "3 minutes" in words
-    assert chosen.train == settings().train
+    assert chosen.train == replace(settings().train, batch_size=chosen.train.batch_size)
+    assert f"--batch-size {chosen.train.batch_size}" in words
+    same, _ = plan(settings(), {"batch_size": 32}, MEGABYTE, machine(1e10))
+    assert same.train.batch_size == 32
 
 
 @pytest.mark.parametrize("preset", PRESETS)
