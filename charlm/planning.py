@@ -15,7 +15,7 @@ import torch
 
 from charlm.config import ModelConfig, TrainConfig
 from charlm.model import LanguageModel
-from charlm.presets import Settings, overridden
+from charlm.presets import Settings, as_options, overridden
 from charlm.training.language_modeling import LanguageModeling
 from charlm.training.learner import Learner
 
@@ -72,9 +72,8 @@ def plan(
         # With few characters more steps are worth more than fast ones.
         changes["batch_size"] = min(settings.train.batch_size, 16)
     changes = {name: value for name, value in changes.items() if name not in explicit}
-    words = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in changes.items())
     reason = (
-        f"Planned for {settings.train.max_minutes:g} minutes: {words}. At "
+        f"Planned for {settings.train.max_minutes:g} minutes: {as_options(changes)}, because at "
         f"{rate:,.0f} characters a second here, {weights[chosen]:,} parameters read the text "
         f"{epochs:.1f} times."
     )

@@ -79,6 +79,7 @@ def begin(
         model_config = inherited(parent, explicit)
     chosen_backend = choose_backend(model_config, backend, where.type)
     train = fitted(settings.train, len(text), where, chosen_backend)
+    shrunk = tuple(shrinkage(settings.train, train, len(text)))
     if plans and parent is None:
         known = replace(settings, model=model_config, train=train)
         speed = measured(where, chosen_backend)
@@ -116,7 +117,7 @@ def begin(
     # A text from standard input or from a Python string can be read nowhere else again.
     unique = corpus.source in ((), (STDIN,))
     run = RunDirectory.create(folder, record, vocabulary, corpus.text if unique else None)
-    for notice in (*corpus.notes, *unknowns(corpus, run), *shrinkage(settings.train, run)):
+    for notice in (*corpus.notes, *unknowns(corpus, run), *shrunk):
         listener(Notice(notice))
     return assemble(run, model.to(where), corpus.text)
 
@@ -136,12 +137,11 @@ def fitted(train: TrainConfig, characters: int, device: torch.device, backend: s
     )
 
 
-def shrinkage(asked: TrainConfig, run: RunDirectory) -> Iterator[str]:
+def shrinkage(asked: TrainConfig, got: TrainConfig, characters: int) -> Iterator[str]:
     """What `fitted` did to windows, for the user."""
-    got = run.record.settings.train
     if (got.batch_size, got.seq_length) != (asked.batch_size, asked.seq_length):
         yield (
-            f"The training split has {count(run.record.spans.size('train'))}: batch size "
+            f"The training split has {count(characters)}: batch size "
             f"{got.batch_size} and windows of {got.seq_length} in place of {asked.batch_size} and "
             f"{asked.seq_length}."
         )

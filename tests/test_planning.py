@@ -19,7 +19,7 @@ from charlm.planning import (
     plan,
 )
 from charlm.presets import ADAPTIVE, PRESETS, Settings, adapts, overridden, resolve
-from charlm.session import Chosen
+from charlm.session import Chosen, Notice
 
 MEGABYTE = 1_000_000
 
@@ -111,6 +111,8 @@ def test_the_measurement_draws_from_no_stream_of_the_run(cell: str) -> None:
 def test_training_for_some_minutes_says_what_it_chose(tmp_path: Path) -> None:
     heard: list[object] = []
     run = charlm.train(max_minutes=0.02, runs_dir=tmp_path, listener=heard.append)
+    # A batch that was planned is no batch that did not fit.
+    assert not [each for each in heard if isinstance(each, Notice)]
     notices = [each.text for each in heard if isinstance(each, Chosen)]
     assert any(f"--hidden-size {run.config.hidden_size}" in each for each in notices)
     assert run.config.hidden_size in WIDTHS

@@ -125,7 +125,9 @@ def test_an_unknown_setting_is_answered_with_the_nearest(typo: str, meant: str) 
 def test_an_unknown_preset_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"no preset called 'quik'.*Did you mean 'quick'\?"):
         resolve("quik")
-    with pytest.raises(UsageError, match=r"no preset called 'zzz'.*Known: quick, small, large, d2l"):
+    with pytest.raises(
+        UsageError, match=r"no preset called 'zzz'.*Known: quick, small, large, d2l"
+    ):
         resolve("zzz")
 
 
