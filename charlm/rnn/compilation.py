@@ -15,7 +15,7 @@ Array = npt.NDArray[np.float32]
 Narrow = npt.NDArray[Any]  # float32, or bfloat16 as uint16
 Ids = npt.NDArray[np.int64]
 f32 = np.float32
-HALF, ONE, ZERO = f32(0.5), f32(1.0), f32(0.0)
+ZERO, HALF, ONE, TWO = f32(0.0), f32(0.5), f32(1.0), f32(2.0)
 EPSILON = f32(1e-5)  # torch's, of layer normalization
 SIXTEEN, ODD, BELOW_HALF = np.uint32(16), np.uint32(1), np.uint32(0x7FFF)
 

@@ -11,6 +11,7 @@ from charlm.errors import UsageError, look_up
 from charlm.rnn import builtin, fused, scratch
 from charlm.rnn.cells import CELLS, Cell, LayerWeights, State, Zoneout
 from charlm.rnn.dropout import locked_dropout, locked_mask
+from charlm.rnn.fused import machine
 from charlm.rnn.layer import Backend
 from charlm.rnn.names import weight_name
 
@@ -36,7 +37,7 @@ def choose_backend(config: ModelConfig, backend: str = "auto", device: str = "cp
     if backend == "auto":
         # As `charlm bench` measures: on the CPU torch hands the lstm, alone, to oneDNN as a whole;
         # on other devices, and where fused's arithmetic is not compiled, torch's kernels win too.
-        fused_wins = fused.COMPILED and device == "cpu" and (config.cell != "lstm" or cell.form)
+        fused_wins = machine.COMPILED and device == "cpu" and (config.cell != "lstm" or cell.form)
         fastest_first = ("fused" if fused_wins else "builtin", "builtin", "scratch")
         return next(name for name in fastest_first if name in able)
     look_up(BACKENDS, backend, "backend")

@@ -11,4 +11,4 @@ CELLS: dict[str, type[Cell]] = {
     cell.name: cell for cell in (RNN, GRU, LSTM, MogrifierLSTM, MinGRU, MinLSTM)
 }
 
-__all__ = ["CELLS", "Cell", "LayerWeights", "LinearCell", "State", "Zoneout"]
+__all__ = ["CELLS", "Cell", "LayerWeights", "LinearCell", "MogrifierLSTM", "State", "Zoneout"]

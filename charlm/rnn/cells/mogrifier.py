@@ -20,14 +20,17 @@ class MogrifierLSTM(LSTM):
     name = "mogrifier"
     hoists = False
 
+    @property
+    def rounds(self) -> tuple[str, ...]:
+        """Q1, R2, Q3 …, by which their matrices are called."""
+        numbers = range(1, self.config.mogrifier_rounds + 1)
+        return tuple(f"Q{number}" if number % 2 else f"R{number}" for number in numbers)
+
     def weight_shapes(self, I: int, H: int) -> dict[str, Shape]:  # noqa: E741
         shapes, rank = super().weight_shapes(I, H), self.config.mogrifier_rank
-        for number in range(1, self.config.mogrifier_rounds + 1):
-            letter, gated, gating = ("Q", I, H) if number % 2 else ("R", H, I)
-            shapes |= {
-                f"{letter}{number}_up": (gated, rank),
-                f"{letter}{number}_down": (rank, gating),
-            }
+        for name in self.rounds:
+            gated, gating = (I, H) if name.startswith("Q") else (H, I)
+            shapes |= {f"{name}_up": (gated, rank), f"{name}_down": (rank, gating)}
         return shapes
 
     def share(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
@@ -38,11 +41,11 @@ class MogrifierLSTM(LSTM):
 
     def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
         x, (h, C) = share, state
-        for number in range(1, self.config.mogrifier_rounds + 1):
-            if number % 2:
-                x = 2 * torch.sigmoid(gate(h, weights, f"Q{number}")) * x
+        for name in self.rounds:
+            if name.startswith("Q"):
+                x = 2 * torch.sigmoid(gate(h, weights, name)) * x
             else:
-                h = 2 * torch.sigmoid(gate(x, weights, f"R{number}")) * h
+                h = 2 * torch.sigmoid(gate(x, weights, name)) * h
         return super().step(super().share(x, weights), (h, C), weights)
 
 

@@ -1,4 +1,4 @@
-"""What `charlm.rnn.pointwise` compiles, in torch's own operations: any device, any type."""
+"""What `charlm.rnn.fused.kernels` compiles, in torch's own operations: any device, any type."""
 
 import torch
 from torch import Tensor
@@ -155,11 +155,21 @@ def denormalize(
     sums.copy_(scale[t, :, None] * (d - d.mean(1, keepdim=True) - slope * x))
 
 
-def linear_forward(t: int, first: Tensor, a: Tensor, h: Tensor) -> None:
+def mogrify(t: int, product: Tensor, before: Tensor, gate: Tensor, after: Tensor) -> None:
+    torch.mul(torch.sigmoid(product), 2, out=gate[t])
+    torch.mul(gate[t], before[t], out=after[t])
+
+
+def demogrify(t: int, d_after: Tensor, before: Tensor, gate: Tensor, d_sum: Tensor) -> None:
+    d_after *= gate[t]
+    d_sum[t] = d_after * before[t] * (1 - gate[t] / 2)
+
+
+def linear_forward(a: Tensor, h: Tensor) -> None:
     for each, before, after in zip(a, h[:-1], h[1:], strict=True):
         after.addcmul_(each, before)
 
 
-def linear_backward(t: int, first: Tensor, a: Tensor, dh: Tensor) -> None:
+def linear_backward(a: Tensor, dh: Tensor) -> None:
     for each, before, after in reversed(list(zip(a, dh[:-1], dh[1:], strict=True))):
         before.addcmul_(each, after)

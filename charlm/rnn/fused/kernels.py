@@ -19,13 +19,18 @@ Shapes:
         to be replaced by this step's
     sums (T, B, G·H), gradients of the recurrent products
     d_table (V, G·H), the gradient of the table, to be added to
+    before, gate, after, d_sum (T, B, N), of a round of the Mogrifier: what is gated, by what, the
+        result, and the gradient of what the gate is a sigmoid of; d_after (B, N), the gradient of
+        the result, to be replaced by that of what is gated
 """
 
 import numpy as np
 
 from charlm.rnn.compilation import (
     EPSILON,
+    HALF,
     ONE,
+    TWO,
     ZERO,
     Array,
     Ids,
@@ -274,7 +279,33 @@ def denormalize(
 
 
 @fast
-def linear_forward(t: int, first: Array, a: Array, h: Array) -> None:
+def mogrify(t: int, product: Narrow, before: Narrow, gate: Narrow, after: Narrow) -> None:
+    B, N = product.shape
+    m, y = np.empty(N, dtype=np.float32), np.empty(N, dtype=np.float32)
+    for i in range(B):
+        u, x = product[i], before[t, i]
+        for j in range(N):
+            m[j] = TWO * sigmoid(widen(u[j]))
+            y[j] = m[j] * widen(x[j])
+        put(m, gate[t, i])
+        put(y, after[t, i])
+
+
+@fast
+def demogrify(t: int, d_after: Array, before: Narrow, gate: Narrow, d_sum: Narrow) -> None:
+    B, N = d_after.shape
+    m, d = np.empty(N, dtype=np.float32), np.empty(N, dtype=np.float32)
+    for i in range(B):
+        later, x = d_after[i], before[t, i]
+        get(gate[t, i], m)
+        for j in range(N):
+            later[j] *= m[j]
+            d[j] = later[j] * widen(x[j]) * (ONE - HALF * m[j])
+        put(d, d_sum[t, i])
+
+
+@fast
+def linear_forward(a: Array, h: Array) -> None:
     T, B, H = a.shape
     for s in range(T):
         for i in range(B):
@@ -284,7 +315,7 @@ def linear_forward(t: int, first: Array, a: Array, h: Array) -> None:
 
 
 @fast
-def linear_backward(t: int, first: Array, a: Array, dh: Array) -> None:
+def linear_backward(a: Array, dh: Array) -> None:
     T, B, H = a.shape
     for s in range(T - 1, -1, -1):
         for i in range(B):

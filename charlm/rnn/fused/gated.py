@@ -1,0 +1,154 @@
+"""The rnn, the gru and the lstm over a window."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from charlm.rnn.cells import Cell, LayerWeights, State
+from charlm.rnn.fused.machine import Lease, compiled, history, kept_type, multiplier, product_type
+
+# Of what a step keeps for the backward pass, in units of H.
+KEPT = {"rnn": 0, "gru": 4, "lstm": 5}
+
+
+def run_gated(
+    cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
+) -> tuple[Tensor, State]:
+    """Run one layer over a window; see `charlm.rnn.layer.Backend`."""
+    U, c = weights.U, weights.c
+    H = U.shape[1]
+    if inputs.is_floating_point():
+        # Every position reads a row of its own.
+        rows = inputs.flatten(0, 1)
+        ids = torch.arange(len(rows), device=inputs.device).view(inputs.shape[:2])
+    else:
+        rows, ids = torch.arange(weights.W.shape[1], device=inputs.device), inputs
+    # The reset gate multiplies c_n. All other biases only ever stand in one sum.
+    c, c_n = (F.pad(c[: 2 * H], (0, H)), c[2 * H :]) if cell.name == "gru" else (c, c[:0])
+    table = (cell.share(rows, weights) + c).to(state[0].dtype)
+    gain = weights.gain_U if cell.config.layer_norm else c[:0]
+    layer: Any = FusedLayer  # torch types apply as taking and giving anything
+    outputs, *last = layer.apply(cell.name, product_type(U), ids, table, c_n, gain, U, *state)
+    return outputs, tuple(last)
+
+
+class FusedLayer(torch.autograd.Function):
+    """A layer over a window, given the input's share of every step as the rows of a table."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        name: str,
+        dtype: torch.dtype,
+        ids: Tensor,
+        table: Tensor,
+        c_n: Tensor,
+        gain: Tensor,
+        U: Tensor,
+        *state: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Outputs (T, B, H) and the last state, each (B, H).
+
+        Args:
+            name: the cell's.
+            dtype: to multiply in.
+            ids: of the rows, (T, B).
+            table: (V, G·H).
+            c_n: the gru's bias inside of the reset, (H); empty for other cells.
+            gain: of the products' layer normalization, (G·H); empty for none.
+            U: (G·H, H).
+            state: each (B, H).
+        """
+        (T, B), H = ids.shape, U.shape[1]
+        histories = [history(first, T) for first in state]
+        h = histories[0]
+        rows = Lease(h, dtype)
+        rows.tensor[0] = h[0]
+        kept = Lease(h, kept_type(dtype, h), T, B, KEPT[name] * H)
+        step = compiled(
+            f"{name}_forward",
+            table.contiguous(),
+            ids,
+            c_n,
+            h,
+            rows.tensor,
+            kept.tensor,
+            *histories[1:],
+        )
+        multiply = multiplier(U.to(dtype), B)
+        norm = Normalization(gain, T, B) if len(gain) else None
+        for t, before in enumerate(rows.tensor[:-1].unbind(0)):
+            product = multiply(before)
+            step(t, norm(t, product) if norm else product)
+        ctx.name, ctx.kept, ctx.rows, ctx.norm = name, kept, rows, norm
+        ctx.save_for_backward(ids, table, U, *histories)
+        return h[1:], *(each[-1].clone() for each in histories)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upper: Tensor, *last: Tensor) -> tuple[Tensor | None, ...]:
+        ids, table, U, *histories = ctx.saved_tensors
+        (T, B), H = ids.shape, U.shape[1]
+        rows, kept = ctx.rows.tensor, ctx.kept.tensor
+        dh, *dC = [each.clone() for each in last]
+        lease = Lease(rows, rows.dtype, T, B, len(U))
+        sums, d_table = lease.tensor, torch.zeros_like(table)
+        memory = [each for pair in zip(histories[1:], dC, strict=True) for each in pair]
+        step = compiled(
+            f"{ctx.name}_backward",
+            ids,
+            upper.contiguous(),
+            histories[0],
+            kept,
+            dh,
+            sums,
+            d_table,
+            *memory,
+        )
+        multiply = multiplier(U.t().to(rows.dtype), B)
+        product = rows.new_zeros(B, H)
+        denormalize, d_gain, d_bias = ctx.norm.backward() if ctx.norm else (None, None, None)
+        for t, d in reversed(list(enumerate(sums.unbind(0)))):
+            step(t, product)
+            if denormalize:
+                denormalize(t, d)
+            product = multiply(d)
+        dh += product
+        d_U = (sums.flatten(0, 1).t() @ rows[:-1].flatten(0, 1)).to(U.dtype)
+        d_c = None
+        if ctx.name == "gru":
+            d_q = sums[..., 2 * H :].sum((0, 1), dtype=U.dtype)
+            d_c = d_q if d_bias is None else d_bias[2 * H :]
+        return None, None, None, d_table, d_c, d_gain, d_U, dh, *dC
+
+
+class Normalization:
+    """Layer normalization of each step's product, and its way back; see `Cell.recurrent`.
+
+    Args:
+        gain: (N).
+    """
+
+    def __init__(self, gain: Tensor, T: int, B: int) -> None:
+        N = len(gain)
+        self.about = gain.detach(), gain.new_empty(T, B, N), gain.new_empty(T, B)
+        self.result = gain.new_empty(B, N)
+        self.normalize = compiled("normalize", *self.about, self.result)
+
+    def __call__(self, t: int, product: Tensor) -> Tensor:
+        """Step t's product normalized, (B, N); the last result is lost."""
+        self.normalize(t, product)
+        return self.result
+
+    def backward(self) -> tuple[Callable[[int, Tensor], None], Tensor, Tensor]:
+        """What turns the gradient of step t's result, (B, N), into its product's, in place.
+
+        The tensors, (N), are the gradients of the gain and of what is added after it, complete when
+        the function was called for every step.
+        """
+        d_gain, d_bias = torch.zeros_like(self.about[0]), torch.zeros_like(self.about[0])
+        return compiled("denormalize", *self.about, d_gain, d_bias), d_gain, d_bias

@@ -1,0 +1,123 @@
+"""What all the fused layers work with: compiled functions, memory and products."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from charlm.rnn.fused import kernels_torch
+
+COMPILED = find_spec("numba") is not None
+ARRAY_TYPES = (torch.float32, torch.bfloat16, torch.int64)
+
+
+def compiled(name: str, *tensors: Tensor) -> Callable[..., None]:
+    """A function over these tensors, compiled if possible.
+
+    It takes what changes from call to call, if anything: the step, and a tensor.
+    """
+    if not compiles(*tensors):
+        function = getattr(kernels_torch, name)
+        return lambda *changing: function(*changing, *tensors)
+    from charlm.rnn.fused import kernels
+
+    function = getattr(kernels, name)
+    arrays = [array_of(each) for each in tensors]
+
+    def call(*changing: Any) -> None:
+        function(*changing[:1], *map(array_of, changing[1:]), *arrays)
+
+    return call
+
+
+def compiles(*tensors: Tensor) -> bool:
+    """Whether compiled code is to work on these."""
+    arrays = all(each.device.type == "cpu" and each.dtype in ARRAY_TYPES for each in tensors)
+    return COMPILED and arrays
+
+
+def product_type(U: Tensor) -> torch.dtype:
+    """What to multiply in: autocast's type, if it is on."""
+    device = U.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else U.dtype
+
+
+def kept_type(products: torch.dtype, state: Tensor) -> torch.dtype:
+    """Of what is kept for the way back: torch's own operations want the state's.
+
+    It is most of what a step reads and writes, which takes as long as the arithmetic.
+    """
+    return products if compiles(state, state.new_empty(0, dtype=products)) else state.dtype
+
+
+def history(first: Tensor, steps: int) -> Tensor:
+    """Room for a state (B, H) before and after every step, (T + 1, B, H), beginning with it."""
+    tensor = first.new_empty(steps + 1, *first.shape)
+    tensor[0] = first
+    return tensor
+
+
+def array_of(tensor: Tensor) -> Any:
+    """A tensor's memory as a NumPy array; bfloat16, which NumPy lacks, as its bits."""
+    tensor = tensor.detach()
+    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+class Lease:
+    """Memory that is used again once the lease is gone: fresh pages cost more than the arithmetic.
+
+    Args:
+        like: a tensor of the wanted device, and of the wanted shape if none is given.
+        dtype: if `like` has it and the shape, no memory is needed: `like` itself is passed on.
+        shape: of the tensor.
+    """
+
+    SHAPES = 8  # that are remembered
+    free: ClassVar[dict[tuple[Any, ...], list[Tensor]]] = {}
+
+    def __init__(self, like: Tensor, dtype: torch.dtype, *shape: int) -> None:
+        self.key = None
+        self.tensor = like
+        if shape or dtype != like.dtype:
+            shape = shape or tuple(like.shape)
+            self.key = (shape, dtype, like.device)
+            waiting = self.free.get(self.key, [])
+            self.tensor = waiting.pop() if waiting else like.new_empty(shape, dtype=dtype)
+
+    def __del__(self) -> None:
+        if self.key is not None:
+            if self.key not in self.free and len(self.free) >= self.SHAPES:
+                self.free.pop(next(iter(self.free)))
+            self.free.setdefault(self.key, []).append(self.tensor)
+
+
+def multiplier(matrix: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
+    """A product of x (rows, K) with a matrix (N, K), again and again; the last result may be lost.
+
+    On the CPU oneDNN multiplies faster, by up to two thirds, with a matrix laid out for it, unless
+    the product is so small that its longer way to it costs more. Torch's compiler uses these
+    functions; they are in no manual.
+    """
+    worth_it = rows > 1 and rows * matrix.numel() >= WORTH_PACKING
+    if matrix.device.type == "cpu" and matrix.dtype in PACKED_TYPES and worth_it:
+        pack, multiply = torch.ops.mkldnn._reorder_linear_weight, torch.ops.mkldnn._linear_pointwise
+        packed = pack(matrix.contiguous(), rows)
+        return lambda x: multiply(x, packed, None, "none", [], "")
+    transposed, out = matrix.t(), matrix.new_empty(rows, len(matrix))
+    return lambda x: torch.mm(x, transposed, out=out)
+
+
+def packed_types() -> tuple[torch.dtype, ...]:
+    """The types in which oneDNN is there to multiply."""
+    operations = torch.ops.mkldnn
+    names = ("_reorder_linear_weight", "_linear_pointwise", "_is_mkldnn_bf16_supported")
+    if not torch._C._has_mkldnn or not all(hasattr(operations, name) for name in names):
+        return ()
+    bf16 = operations._is_mkldnn_bf16_supported()
+    return (torch.float32, torch.bfloat16) if bf16 else (torch.float32,)
+
+
+PACKED_TYPES = packed_types()
+WORTH_PACKING = 7_000_000  # multiplications
