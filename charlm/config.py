@@ -256,6 +256,9 @@ class TrainConfig(Config):
         "Matrix products in fp32, bf16 or fp16, weights in fp32; auto: bf16 where hardware has it.",
         choices=("auto", "fp32", "bf16", "fp16"),
     )
+    cuda_graphs: bool = setting(
+        True, "On CUDA, record the training step once and replay it, unless lengths are random."
+    )
     seed: int = setting(0, "Seed of every random stream.", minimum=0)
 
     def __post_init__(self) -> None:

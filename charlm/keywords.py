@@ -54,6 +54,7 @@ class SettingsKeywords(TypedDict, total=False):
     eval_characters: int
     patience: int | None
     precision: str
+    cuda_graphs: bool
     seed: int
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from charlm.config import ModelConfig
 from charlm.errors import RunError
@@ -17,9 +16,9 @@ from charlm.seeds import Stream, derived_seed
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
-    """A linear layer without values, which torch would draw from its global generator."""
-    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs, bias=bias)  # type: ignore[no-untyped-call]
-    return layer
+    """A linear layer. Torch draws its values from the global generator, which stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        return nn.Linear(inputs, outputs, bias=bias)
 
 
 class LanguageModel(nn.Module):

@@ -152,7 +152,6 @@ class Session:
             "seconds": stopped.seconds,
             "steps": stopped.step,
             "train_perplexity": epoch,
-            "peak_memory": peak_memory(),
         }
         split = self.run.record.spans.held_out
         if stopped.reason != "interrupted" and split != "train":
@@ -162,6 +161,7 @@ class Session:
             result["split"] = split
             result["score"] = self._best_score(split, ids, listener).to_json()
             result["baselines"] = {name: each.to_json() for name, each in scores.items()}
+        result["peak_memory"] = peak_memory()
         self.run.update(status=stopped.reason, result=result)
         if stopped.reason == "diverged":
             raise TrainingError(

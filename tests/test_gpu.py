@@ -51,3 +51,29 @@ def test_an_interrupted_run_goes_on_on_the_device(tmp_path: Path) -> None:
     )
     assert run.directory.record.status == "interrupted"
     assert charlm.resume("cut", runs_dir=tmp_path, device="cuda").result["steps"] == 12
+
+
+@pytest.mark.parametrize("backend", ["scratch", "builtin", "fused"])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_recorded_step_is_the_plain_one(
+    cell: str, backend: str, precision: str, tmp_path: Path
+) -> None:
+    runs = [
+        charlm.train(
+            run=f"graphs-{graphs}",
+            runs_dir=tmp_path,
+            device="cuda",
+            backend=backend,
+            cell=cell,
+            cuda_graphs=graphs,
+            dropout=0.0,
+            output_dropout=0.0,
+            weight_drop=0.0,
+            train_characters=4000,
+            **TINY | {"max_steps": 40, "precision": precision},
+        )
+        for graphs in (False, True)
+    ]
+    scores = [run.result["score"]["nats_per_character"] for run in runs]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-3)

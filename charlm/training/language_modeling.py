@@ -44,6 +44,7 @@ class LanguageModeling:
         self.config = config
         self.model = model
         self.held_out = held_out
+        self.all_streams = torch.ones(config.batch_size, 1, dtype=torch.bool, device=device)
         self.items_per_step = config.batch_size * config.seq_length
         self.autocast = torch.autocast(
             device.type, DTYPES[config.precision], enabled=config.precision != "fp32"
@@ -60,17 +61,20 @@ class LanguageModeling:
     def initial_state(self) -> State:
         return self.model.initial_state(self.windows.batch_size)
 
-    def loss(self, window: int, state: State) -> WindowLoss:
-        batch = self.windows[window]
-        if not batch.continues:
-            state = self.initial_state()
-        elif batch.resets is not None:
-            state = tuple(each.masked_fill(batch.resets, 0.0) for each in state)
+    def batch(self, window: int) -> tuple[Tensor, ...]:
+        """Inputs and targets (T, B), and the streams that begin with a state of zeros (B, 1)."""
+        each = self.windows[window]
+        resets = each.resets if each.continues else self.all_streams
+        return each.inputs, each.targets, ~self.all_streams if resets is None else resets
+
+    def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
+        inputs, targets, resets = batch
+        state = tuple(each.masked_fill(resets, 0.0) for each in state)
         with self.autocast:
-            raw, dropped, state = self.model.hidden(batch.inputs, state)
+            raw, dropped, state = self.model.hidden(inputs, state)
             logits = self.model.logits(dropped)
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), batch.targets.flatten())
-        return WindowLoss(loss, state, batch.targets.numel(), self._penalty(raw, dropped))
+        loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+        return WindowLoss(loss, state, targets.numel(), self._penalty(raw, dropped))
 
     def _penalty(self, raw: Tensor, dropped: Tensor) -> Tensor | None:
         """Activation and temporal activation regularization of the last layer's outputs (T, B, H).

@@ -12,12 +12,11 @@ from charlm.errors import RunError
 from charlm.metrics import Score
 from charlm.seeds import Stream, derived_seed
 from charlm.training.averaging import Averages
-from charlm.training.optimization import make_optimizer
+from charlm.training.optimization import Optimizer
+from charlm.training.recording import CudaGraphs, Recording
 from charlm.training.state import (
     copy_to_cpu,
-    optimizer_tensors,
     random_tensors,
-    restore_optimizer,
     restore_random,
 )
 from charlm.training.task import Task
@@ -31,12 +30,17 @@ class Learner:
         self.task = task
         self.config = config
         self.device = next(task.model.parameters()).device
-        self.optimizer = make_optimizer(task.model, config)
+        self.optimizer = Optimizer(task.model, config)
         # On the CPU torch scales fp16 losses too; disabled, the scaler passes everything through.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
         self.recurrent = task.initial_state()
         self.totals = Totals(self.device)
         self.averages = Averages(task.model, config.ema_decay)
+        self.update: Callable[..., int] = self._update
+        # Loss scaling looks at the gradients to decide whether to take a step.
+        alike = not config.random_lengths and not self.scaler.is_enabled()
+        if self.device.type == "cuda" and config.cuda_graphs and alike:
+            self.update = Recording(self._update, CudaGraphs())
         torch.manual_seed(derived_seed(config.seed, Stream.DROPOUT))
 
     def step(self, window: int, rate: float) -> int:
@@ -46,25 +50,34 @@ class Learner:
             rate: learning rate of a window of the usual length. Others get it in proportion: a loss
                 is a mean, and a short window would move the weights as far as a long one.
         """
-        result = self.task.loss(window, self.recurrent)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * (result.items / self.task.items_per_step)
-        self.recurrent = tuple(each.detach() for each in result.state)
+        return self.update(rate, *self.task.batch(window))
+
+    def _update(self, rate: float | Tensor, *batch: Tensor) -> int:
+        """A step that changes tensors in place and looks at none of their values."""
+        result = self.task.loss(batch, self.recurrent)
         minimized = result.loss if result.penalty is None else result.loss + result.penalty
-        self.optimizer.zero_grad(set_to_none=True)
+        self.task.model.zero_grad()
         self.scaler.scale(minimized).backward()  # type: ignore[no-untyped-call]
-        self.scaler.unscale_(self.optimizer)
+        optimizer: Any = self.optimizer  # torch's loss scaling wants a torch.optim.Optimizer
+        self.scaler.unscale_(optimizer)
         norm = nn.utils.clip_grad_norm_(
             self.task.model.parameters(), self.config.clip_norm or math.inf
         )
-        self.scaler.step(self.optimizer)
+        self.scaler.step(optimizer, rate * (result.items / self.task.items_per_step))
         self.scaler.update()
+        for before, after in zip(self.recurrent, result.state, strict=True):
+            before.copy_(after.detach())
         norm = norm.detach()
         if self.scaler.is_enabled():
             # Loss scaling overflows now and then by design, and skips the step.
             norm = torch.where(norm.isfinite(), norm, 0.0)
         self.totals.add(result.loss.detach(), norm, result.items)
         return result.items
+
+    def begin_epoch(self) -> None:
+        """Zero the recurrent state."""
+        for each in self.recurrent:
+            each.zero_()
 
     def healthy(self, weights: bool) -> bool:
         """Whether losses and gradients, and the weights if asked, are finite."""
@@ -85,7 +98,9 @@ class Learner:
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
         """Weights, tensors and scaler of a Snapshot."""
         weights = {name: copy_to_cpu(each) for name, each in self.averages.weights("raw").items()}
-        tensors = optimizer_tensors(self.task.model, self.optimizer)
+        tensors = {
+            f"optimizer/{name}": copy_to_cpu(each) for name, each in self.optimizer.tensors()
+        }
         tensors |= {f"recurrent/{i}": copy_to_cpu(each) for i, each in enumerate(self.recurrent)}
         tensors["totals"] = copy_to_cpu(self.totals.values)
         tensors |= {name: copy_to_cpu(each) for name, each in self.averages.tensors().items()}
@@ -110,13 +125,14 @@ class Learner:
             with torch.no_grad():
                 for name, weight in self.averages.weights("raw").items():
                     weight.copy_(weights[name])
-                self.recurrent = tuple(
+                for i, each in enumerate(self.recurrent):
                     each.copy_(tensors[f"recurrent/{i}"])
-                    for i, each in enumerate(self.task.initial_state())
-                )
                 self.totals.values.copy_(tensors["totals"])
             self.averages.restore(tensors, averaging)
-            restore_optimizer(self.task.model, self.optimizer, tensors)
+            prefix = "optimizer/"
+            self.optimizer.restore(
+                {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            )
             restore_random(self.device, tensors)
         except (KeyError, RuntimeError) as error:
             raise RunError(f"The training state does not fit the run: {error}.") from None

@@ -5,7 +5,7 @@ from typing import Any, get_type_hints
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from charlm.config import fits
 from charlm.errors import RunError
@@ -106,34 +106,6 @@ class Snapshot:
 
 def copy_to_cpu(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", copy=True).contiguous()
-
-
-def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state by weight: `optimizer/<quantity>/<weight's name>`."""
-    return {
-        f"optimizer/{quantity}/{name}": copy_to_cpu(value)
-        for name, weight in model.named_parameters()
-        for quantity, value in optimizer.state[weight].items()
-        if isinstance(value, Tensor)
-    }
-
-
-def restore_optimizer(
-    model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
-) -> None:
-    """Put back what `optimizer_tensors` took."""
-    optimizer.state.clear()
-    weights = dict(model.named_parameters())
-    fused = bool(optimizer.defaults.get("fused"))
-    for key, value in tensors.items():
-        kind, quantity, name = ([*key.split("/", 2), "", ""])[:3]
-        if kind != "optimizer":
-            continue
-        if name not in weights:
-            raise RunError(f"The training state is damaged: there is no weight '{name}'.")
-        # Adam counts its steps on the CPU, unless it is fused.
-        device = weights[name].device if quantity != "step" or fused else "cpu"
-        optimizer.state[weights[name]][quantity] = value.to(device, copy=True)
 
 
 def random_tensors(device: torch.device) -> dict[str, Tensor]:

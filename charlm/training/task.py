@@ -48,8 +48,15 @@ class Task(Protocol):
     def initial_state(self) -> State:
         """Recurrent state before an epoch's first window."""
 
-    def loss(self, window: int, state: State) -> WindowLoss:
-        """The loss of a window of the epoch, given the recurrent state after the one before."""
+    def batch(self, window: int) -> tuple[Tensor, ...]:
+        """A window of the epoch, as the tensors that `loss` reads."""
+
+    def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
+        """The loss of a window, given the recurrent state after the one before.
+
+        It depends on the tensors' values, which are never looked at from here: on CUDA what is done
+        with them is recorded once and replayed for every other window of the same shape.
+        """
 
     def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
         """Score of what is held out; None once `should_stop` says yes."""

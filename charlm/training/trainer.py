@@ -129,7 +129,7 @@ class Trainer:
             counters.epoch += 1
             counters.window = counters.epoch_items = 0
             self.epoch_steps = self.task.load_epoch(counters.epoch)
-            learner.recurrent = self.task.initial_state()
+            learner.begin_epoch()
 
     def _roll_back(self) -> RolledBack:
         """Back to the last good state, at half the learning rate; the clock runs on."""

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from charlm.config import ModelConfig, TrainConfig
+from charlm.errors import RunError
 from charlm.model import LanguageModel
-from charlm.training.optimization import make_optimizer, scheduled_rate
+from charlm.training.optimization import Optimizer, scheduled_rate
 
 
 def config(**values: object) -> TrainConfig:
@@ -66,36 +67,72 @@ def test_a_rate_is_positive_and_never_above_the_highest(
 # Optimizers
 
 
+def torchs(name: str, model: nn.Module, momentum: float) -> torch.optim.Optimizer:
+    """Torch's own class, with matrices alone decaying."""
+    weights = list(model.parameters())
+    groups = [
+        {"params": [each for each in weights if each.dim() > 1], "weight_decay": 0.1},
+        {"params": [each for each in weights if each.dim() <= 1], "weight_decay": 0.0},
+    ]
+    if name == "sgd":
+        return torch.optim.SGD(groups, momentum=momentum)
+    kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
+    return kind(groups, betas=(0.9, 0.99))
+
+
 @pytest.mark.parametrize(
-    ("name", "kind"),
-    [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)],
+    ("name", "momentum"), [("sgd", 0.0), ("sgd", 0.7), ("adam", 0.0), ("adamw", 0.0)]
 )
-def test_an_optimizer_is_of_the_kind_asked_for(name: str, kind: type) -> None:
-    optimizer = make_optimizer(
-        nn.Linear(2, 3), config(optimizer=name, learning_rate=0.25, momentum=0.5)
-    )
-    assert type(optimizer) is kind
-    for group in optimizer.param_groups:
-        assert group["lr"] == 0.25
-        if name == "sgd":
-            assert group["momentum"] == 0.5
-        else:
-            assert group["betas"] == (0.9, 0.99)
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_steps_are_those_of_torchs_class(name: str, momentum: float, as_tensor: bool) -> None:
+    sizes = ModelConfig(embedding_size=4, tie_weights=True, num_layers=2, hidden_size=5)
+    models = [LanguageModel(sizes), LanguageModel(sizes)]
+    for model in models:
+        model.initialize("uniform", 0)
+    mine = Optimizer(models[0], config(optimizer=name, momentum=momentum, weight_decay=0.1))
+    theirs = torchs(name, models[1], momentum)
+    random = torch.Generator().manual_seed(0)
+    for rate in (0.1, 0.05, 0.2, 0.01):
+        for pair in zip(models[0].parameters(), models[1].parameters(), strict=True):
+            gradient = torch.randn(pair[0].shape, generator=random)
+            for weight in pair:
+                weight.grad = gradient.clone()
+        mine.step(torch.tensor(rate) if as_tensor else rate)
+        for group in theirs.param_groups:
+            group["lr"] = rate
+        theirs.step()
+    for got, wanted in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        torch.testing.assert_close(got, wanted, rtol=2e-6, atol=2e-7)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
-def test_every_weight_is_trained_once_and_matrices_alone_decay(name: str) -> None:
+def test_every_weight_is_trained_once(name: str) -> None:
     model = LanguageModel(ModelConfig(embedding_size=4, tie_weights=True, num_layers=2))
-    optimizer = make_optimizer(model, config(optimizer=name, weight_decay=0.1))
-    decay = {
-        id(weight): group["weight_decay"]
-        for group in optimizer.param_groups
-        for weight in group["params"]
-    }
-    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(decay)
-    assert set(decay) == {id(weight) for weight in model.parameters()}
-    for name_of, weight in model.named_parameters():
-        assert decay[id(weight)] == (0.0 if "bias" in name_of else 0.1)
+    optimizer = Optimizer(model, config(optimizer=name, weight_decay=0.1))
+    trained = [id(each) for group in optimizer.groups for each in group.weights]
+    assert len(trained) == len(set(trained))
+    assert set(trained) == {id(each) for each in model.parameters()}
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_state_is_put_back_where_it_was(name: str) -> None:
+    model, rate = nn.Linear(2, 3), 0.1
+    optimizer = Optimizer(model, config(optimizer=name, momentum=0.5))
+    for weight in model.parameters():
+        weight.grad = torch.ones_like(weight)
+    optimizer.step(rate)
+    kept = {key: each.clone() for key, each in optimizer.tensors()}
+    places = {key: each.data_ptr() for key, each in optimizer.tensors()}
+    assert kept
+    optimizer.step(rate)
+    assert any(not torch.equal(each, kept[key]) for key, each in optimizer.tensors())
+    optimizer.restore(kept)
+    for key, each in optimizer.tensors():
+        assert torch.equal(each, kept[key])
+        assert each.data_ptr() == places[key]
+    for wrong in (dict(list(kept.items())[1:]), kept | {"exp_avg/nowhere": torch.zeros(1)}):
+        with pytest.raises(RunError, match="differ in"):
+            optimizer.restore(wrong)
 
 
 def after_one_step(name: str, rate: float, **values: float) -> tuple[float, float]:
@@ -103,10 +140,10 @@ def after_one_step(name: str, rate: float, **values: float) -> tuple[float, floa
     model = nn.Linear(1, 1)
     model.weight.data.fill_(2.0)
     model.bias.data.fill_(3.0)
-    optimizer = make_optimizer(model, config(optimizer=name, learning_rate=rate, **values))
+    optimizer = Optimizer(model, config(optimizer=name, **values))
     for weight in model.parameters():
         weight.grad = torch.full_like(weight, 0.5)
-    optimizer.step()
+    optimizer.step(rate)
     return model.weight.item(), model.bias.item()
 
 
@@ -125,8 +162,8 @@ def test_a_step_of_each_is_the_one_of_the_textbook() -> None:
 def test_momentum_adds_up() -> None:
     model = nn.Linear(1, 1, bias=False)
     model.weight.data.fill_(2.0)
-    optimizer = make_optimizer(model, config(optimizer="sgd", learning_rate=0.1, momentum=0.5))
+    optimizer = Optimizer(model, config(optimizer="sgd", momentum=0.5))
     for gradient in (1.0, 2.0):
         model.weight.grad = torch.full_like(model.weight, gradient)
-        optimizer.step()
+        optimizer.step(0.1)
     assert model.weight.item() == pytest.approx(2 - 0.1 * 1.0 - 0.1 * (0.5 * 1.0 + 2.0), rel=1e-6)

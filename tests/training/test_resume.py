@@ -6,6 +6,7 @@ random generators, counters and metrics, apart from what depends on the clock.
 
 import itertools
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial, partialmethod
@@ -22,6 +23,7 @@ from charlm import evaluation, session
 from charlm.errors import CharlmError, RunError, SettingError, UsageError
 from charlm.rnn.cells import CELLS
 from charlm.runs import RunDirectory
+from charlm.training import trainer
 from charlm.training.events import Evaluated, Stopped
 
 TEXT = "the time traveller smiled round at us. then, still smiling faintly, he went. " * 4
@@ -33,6 +35,12 @@ TINY = {
     "precision": "fp32",
 }
 BY_THE_CLOCK = {"seconds", "evaluated_seconds", "characters_per_second", "created", "peak_memory"}
+
+
+@pytest.fixture(autouse=True)
+def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine there would be more of them, each with its question whether to stop."""
+    monkeypatch.setattr(trainer, "REPORT_SECONDS", math.inf)
 
 
 @pytest.fixture(autouse=True)

@@ -101,7 +101,11 @@ class FakeTask:
     def initial_state(self) -> State:
         return (torch.zeros(1, 1, 1),)
 
-    def loss(self, window: int, state: State) -> WindowLoss:
+    def batch(self, window: int) -> tuple[Tensor, ...]:
+        return (torch.tensor(window),)
+
+    def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
+        window = int(batch[0])
         position = self.epoch * WINDOWS + window
         self.attempts[position] += 1
         self.states.append(float(state[0]))
@@ -242,7 +246,9 @@ def test_the_state_is_carried_within_an_epoch_and_begins_anew_with_the_next() ->
 def test_the_state_that_is_carried_is_cut_off_from_the_graph() -> None:
     task = FakeTask()
     trainer = Trainer(task, config(max_steps=2), clock=task.clock)
-    assert [each.requires_grad for each in task.loss(0, task.initial_state())[1]] == [True]
+    assert [each.requires_grad for each in task.loss(task.batch(0), task.initial_state())[1]] == [
+        True
+    ]
     for _ in trainer.run():
         assert [each.requires_grad for each in trainer.learner.recurrent] == [False]
 
@@ -815,7 +821,7 @@ def test_the_loss_of_a_language_model_is_the_cross_entropy_of_its_window(
     state = task.initial_state()
     by_hand = task.model.initial_state(3)
     for index in range(windows.count):
-        loss, state, *_ = task.loss(index, state)
+        loss, state, *_ = task.loss(task.batch(index), state)
         if sampling == "random":
             by_hand = task.model.initial_state(3)
         logits, by_hand = task.model(windows[index].inputs, by_hand)
@@ -829,8 +835,8 @@ def test_a_first_window_begins_with_a_zero_state_whatever_it_is_handed() -> None
     settings = config(max_steps=9, batch_size=3, seq_length=7)
     task = real_task(some_ids(), settings)
     zeros, ones = task.initial_state(), tuple(torch.ones_like(s) for s in task.initial_state())
-    assert torch.equal(task.loss(0, zeros)[0], task.loss(0, ones)[0])
-    assert not torch.equal(task.loss(1, zeros)[0], task.loss(1, ones)[0])
+    assert torch.equal(task.loss(task.batch(0), zeros)[0], task.loss(task.batch(0), ones)[0])
+    assert not torch.equal(task.loss(task.batch(1), zeros)[0], task.loss(task.batch(1), ones)[0])
 
 
 @pytest.mark.parametrize(("a", "b"), [(2.0, 0.0), (0.0, 3.0), (2.0, 3.0), (0.0, 0.0)])
@@ -842,7 +848,7 @@ def test_penalties_are_those_of_merity(a: float, b: float, T: int) -> None:
     task = real_task(some_ids(), settings, output_dropout=0.5, num_layers=2)
     task.model.train()
     torch.manual_seed(4)
-    loss, _, _, penalty = task.loss(0, task.initial_state())
+    loss, _, _, penalty = task.loss(task.batch(0), task.initial_state())
     inputs, targets = task.windows[0].inputs, task.windows[0].targets
     h, _ = task.model.rnn(inputs, task.initial_state())
     torch.manual_seed(4)
@@ -873,14 +879,16 @@ def test_streams_that_are_reset_begin_with_a_zero_state(cell: str) -> None:
                 for each in mixed:
                     each[:, stream] = 0
         _, wanted = task.model(window.inputs, mixed)
-        for got, each in zip(task.loss(index, state)[1], wanted, strict=True):
+        for got, each in zip(task.loss(task.batch(index), state)[1], wanted, strict=True):
             torch.testing.assert_close(got, each)
 
 
 def test_windows_of_random_lengths_tell_their_items() -> None:
     settings = config(max_steps=9, batch_size=3, seq_length=7, random_lengths=True)
     task = real_task(some_ids(), settings)
-    items = [task.loss(i, task.initial_state()).items for i in range(task.windows.count)]
+    items = [
+        task.loss(task.batch(i), task.initial_state()).items for i in range(task.windows.count)
+    ]
     assert items == [task.windows[i].inputs.numel() for i in range(task.windows.count)]
     assert len(set(items)) > 1
     assert task.items_per_step == 21
@@ -890,7 +898,7 @@ def test_windows_of_random_lengths_tell_their_items() -> None:
 def test_ids_of_any_width_train_alike(width: type) -> None:
     settings = config(max_steps=3, batch_size=3, seq_length=7)
     losses = [
-        task.loss(0, task.initial_state())[0]
+        task.loss(task.batch(0), task.initial_state())[0]
         for task in (real_task(some_ids().astype(each), settings) for each in (np.uint8, width))
     ]
     assert torch.equal(*losses)
@@ -913,7 +921,7 @@ def test_bf16_trains_with_a_float32_state_and_nearly_the_same_loss(
     for precision in ("fp32", "bf16"):
         settings = config(max_steps=3, batch_size=3, seq_length=7, precision=precision)
         task = real_task(some_ids(), settings, cell, embedding_size=embedding_size)
-        loss, state, *_ = task.loss(0, task.initial_state())
+        loss, state, *_ = task.loss(task.batch(0), task.initial_state())
         assert loss.dtype == torch.float32
         assert all(each.dtype == torch.float32 for each in state)
         losses[precision] = loss.item()
