@@ -39,7 +39,7 @@ def measure_generation(cell: str, hidden_size: int, rounds: int) -> list[Generat
         "numpy": NumpyEngine(config, weights),
         "torch": TorchEngine(model),
     }
-    texts = {"compiled": (1,), "numpy": (1, 16, 64, 256), "torch": (1, 64)}
+    texts = {"compiled": (1, 16, 64, 256), "numpy": (1, 16, 64, 256), "torch": (1, 64)}
     calls: dict[tuple[str, int], Callable[[], None]] = {
         ("textbook", 1): prediction(TorchModel(cell, VOCABULARY_SIZE, hidden_size), CHARACTERS)
     }

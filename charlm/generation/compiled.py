@@ -1,6 +1,7 @@
-"""One text on the CPU, many characters to a call: the step and the draw, compiled by numba.
+"""Texts on the CPU, many characters to a call: the step and the draw, compiled by numba.
 
-Between two characters there is no Python, which costs the NumPy engine more than the products do.
+Between two characters of one text there is no Python, which costs the NumPy engine more than the
+products do; between those of several there are NumPy's products.
 
 Shapes:
     table (V, G·H), the input's share of every character
@@ -25,7 +26,7 @@ CACHE_LINE = 64
 
 
 class CompiledEngine(NumpyEngine):
-    """The NumPy engine, which also writes one text without a return to Python.
+    """The NumPy engine, which also writes many characters to a call.
 
     Args:
         weights: by the names of LanguageModel.weights(), in float32.
@@ -50,18 +51,43 @@ class CompiledEngine(NumpyEngine):
     def write(
         self, logits: Array, state: list[tuple[Array, ...]], draws: Array, temperature: float
     ) -> tuple[Array, Array, list[tuple[Array, ...]]]:
-        """The next ids (T,) of one text, and the logits and the state after the last of them.
-
-        Args:
-            logits: (1, V), those of the first of the ids.
-            draws: uniform in [0, 1), one for each of the ids, (T,).
-        """
-        logits, ids = logits[0].copy(), np.empty(len(draws), dtype=np.int64)
+        """See `charlm.generation.engines.Writer`."""
+        if draws.shape[1] > 1:
+            return self.write_many(logits, state, draws, temperature)
+        logits, ids = logits[0].copy(), np.empty(draws.shape, dtype=np.int64)
         tensors = [np.concatenate(each) for each in zip(*state, strict=True)]
         h, C = tensors[0], tensors[-1]
-        write(self.form, *self.arrays, h, C, logits, draws, float(temperature), ids)
+        write(self.form, *self.arrays, h, C, logits, draws[:, 0], float(temperature), ids[:, 0])
         after = [tuple(each[i : i + 1] for each in tensors) for i in range(len(state))]
         return ids, logits[None], after
+
+    def write_many(
+        self, logits: Array, state: list[tuple[Array, ...]], draws: Array, temperature: float
+    ) -> tuple[Array, Array, list[tuple[Array, ...]]]:
+        """The same of several texts: NumPy's products, which spread over the cores, between them
+        the draws and the gates, compiled.
+        """
+        (T, N), G_H = draws.shape, self.U[0].shape[1]
+        ids, logits = np.empty((T, N), dtype=np.int64), logits.astype(np.float32)
+        layers = [tuple(each.copy() for each in layer) for layer in state]
+        c, cumulative, row_of_each = self.arrays[4], np.empty(logits.shape[1]), np.arange(N)
+        x, u = np.empty((N, G_H), dtype=np.float32), np.empty((N, G_H), dtype=np.float32)
+        for t in range(T):
+            draw_rows(logits, draws[t], float(temperature), cumulative, ids[t])
+            if self.form == TEXTBOOK_GRU:  # its second product stands between its gates
+                logits, layers = self.step(ids[t], layers)
+                continue
+            rows, of_each = self.table, ids[t]
+            for number, layer in enumerate(layers):
+                if number:
+                    np.dot(layers[number - 1][0], self.W[number], out=x)
+                    np.add(x, self.b[number], out=x)
+                    rows, of_each = x, row_of_each
+                np.dot(layer[0], self.U[number], out=u)
+                step_rows(self.form, rows, of_each, u, c[number], layer[0], layer[-1])
+            np.dot(layers[-1][0], self.output, out=logits)
+            np.add(logits, self.output_bias, out=logits)
+        return ids, logits, layers
 
 
 def aligned(array: Array) -> Array:
@@ -113,6 +139,31 @@ def write(
             else:
                 lstm_step(x, u, h[layer], C[layer])
         product(output_bias, h[L - 1], output, 0, logits)
+
+
+@fast
+def draw_rows(
+    logits: Array, draws: Array, temperature: float, cumulative: Array, ids: Array
+) -> None:
+    for i in range(logits.shape[0]):
+        ids[i] = draw(logits[i], draws[i], temperature, cumulative)
+
+
+@fast
+def step_rows(
+    form: int, rows: Array, of_each: Array, u: Array, c: Array, h: Array, C: Array
+) -> None:
+    """A layer's step of N texts, whose input shares are these rows (K, G·H) of each (N)."""
+    for i in range(u.shape[0]):
+        x, sums = rows[of_each[i]], u[i]
+        for j in range(sums.shape[0]):
+            sums[j] += c[j]
+        if form == RNN:
+            rnn_step(x, sums, h[i])
+        elif form == GRU:
+            gru_step(x, sums, h[i])
+        else:
+            lstm_step(x, sums, h[i], C[i])
 
 
 @fast

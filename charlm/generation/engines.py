@@ -33,16 +33,16 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Writer(Protocol):
-    """An engine that also writes one text on end."""
+    """An engine that also writes many characters to a call."""
 
     def write(
         self, logits: Array, state: EngineState, draws: Array, temperature: float
     ) -> tuple[Array, Array, EngineState]:
-        """The next ids (T,) of one text, and the logits and the state after the last of them.
+        """The next ids (T, N) of N texts, and the logits and the state after the last of them.
 
         Args:
-            logits: (1, V), those of the first of the ids.
-            draws: uniform in [0, 1), one for each of the ids, (T,).
+            logits: (N, V), those of the first of the ids.
+            draws: uniform in [0, 1), one for each of the ids, (T, N).
         """
 
 
@@ -122,9 +122,11 @@ STEPS: dict[str, tuple[Step, int]] = {
 }
 
 
-# Characters of one text from which on numba pays: it takes about 0.3 s to be imported and to load
-# what it compiled before, and seconds the first time ever; NumPy writes some 10,000 in 0.3 s.
+# Characters from which on numba pays: it takes about 0.3 s to be imported and to load what it
+# compiled before, and seconds the first time ever; NumPy writes some 10,000 of one text in 0.3 s,
+# of many 60,000.
 LONG = 30_000
+LONG_TOGETHER = 200_000
 # Weights beyond which the products take the time, and NumPy spreads them over the cores.
 LARGE = 2**22
 
@@ -190,9 +192,7 @@ def cpu_engine(
     """What writes the texts that are asked for in the shortest time, its own start included."""
     if config.cell not in STEPS or config.layer_norm or config.zoneout:
         return EquationsEngine(config, weights)
-    small = sum(each.size for each in weights.values()) <= LARGE
-    long = sampling is not None and sampling.num_samples == 1 and sampling.length >= LONG
-    if sampling and long and small and not filtered(sampling):
+    if sampling and not filtered(sampling) and compiling_pays(weights, sampling):
         try:
             from charlm.generation.compiled import CompiledEngine
 
@@ -200,6 +200,13 @@ def cpu_engine(
         except ImportError:
             pass  # No numba, or none for this NumPy.
     return NumpyEngine(config, weights)
+
+
+def compiling_pays(weights: Mapping[str, Array], sampling: SamplingConfig) -> bool:
+    """Whether the compiled engine makes up for its start."""
+    if sampling.num_samples == 1:
+        return sampling.length >= LONG and sum(each.size for each in weights.values()) <= LARGE
+    return sampling.length * sampling.num_samples >= LONG_TOGETHER
 
 
 class TorchEngine:

@@ -13,8 +13,7 @@ from charlm.generation.filters import distribution, filtered
 from charlm.seeds import Stream, generator
 from charlm.text.vocabulary import Ids, Vocabulary
 
-DRAWS_AT_ONCE = 256
-# Of one text that is written on end: the first at once, then blocks that still seem to flow.
+# Draws to a call: the first at once, then blocks that still seem to flow.
 BLOCKS = (1, 3, 12, 48, 64)
 
 
@@ -43,15 +42,16 @@ def sample_blocks(
     for each in prefix:
         logits, state = engine.step(np.array([each]), state)
     streams = [generator(seed, Stream.SAMPLING, index) for index in range(texts)]
-    if texts == 1 and not filtered(config) and isinstance(engine, Writer):
-        for size in chain(BLOCKS, repeat(BLOCKS[-1])):
-            draws = streams[0].random(size)
-            ids, logits, state = engine.write(logits, state, draws, config.temperature)
-            yield ids[:, None]
     state, logits = engine.repeat(state, texts), logits.repeat(texts, axis=0)
-    while True:
-        for draws in np.stack([stream.random(DRAWS_AT_ONCE) for stream in streams], axis=1):
-            ids = draw(distribution(logits, config), draws)
+    writer = engine if isinstance(engine, Writer) and not filtered(config) else None
+    for size in chain(BLOCKS, repeat(BLOCKS[-1])):
+        draws = np.stack([stream.random(size) for stream in streams], axis=1)
+        if writer:
+            ids, logits, state = writer.write(logits, state, draws, config.temperature)
+            yield ids
+            continue
+        for row in draws:
+            ids = draw(distribution(logits, config), row)
             yield ids[None]
             logits, state = engine.step(ids, state)
 

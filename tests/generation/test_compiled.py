@@ -79,16 +79,18 @@ def pair(config: ModelConfig) -> tuple[NumpyEngine, CompiledEngine]:
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_logits_and_states_are_the_numpy_engines(config: ModelConfig) -> None:
+@pytest.mark.parametrize("texts", [1, 3])
+def test_logits_and_states_are_the_numpy_engines(config: ModelConfig, texts: int) -> None:
     engine, compiled = pair(config)
-    logits, state = engine.step(np.array([3]), engine.initial_state(1))
+    first = np.array([3, 1, 0])[:texts]
+    logits, state = engine.step(first, engine.initial_state(texts))
     ours, ours_state = logits, state
-    for draws in np.random.default_rng(0).random((20, 5)):
+    for draws in np.random.default_rng(0).random((20 // texts, 5, texts)):
         ids, ours, ours_state = compiled.write(ours, ours_state, draws, 1.0)
-        assert ids.shape == (5,)
-        assert ours.shape == (1, V)
+        assert ids.shape == (5, texts)
+        assert ours.shape == (texts, V)
         for each in ids:
-            logits, state = engine.step(np.array([each]), state)
+            logits, state = engine.step(each, state)
         np.testing.assert_allclose(
             distribution(ours, SamplingConfig()),
             distribution(logits, SamplingConfig()),
@@ -110,12 +112,23 @@ def test_the_same_seed_gives_the_same_text(config: ModelConfig) -> None:
         assert "".join(stream_text(compiled, VOCABULARY, PREFIX, sampling)) == text
 
 
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("texts", [2, 7])
+def test_several_texts_are_the_numpy_engines(config: ModelConfig, texts: int) -> None:
+    engine, compiled = pair(config)
+    for seed, temperature in enumerate(TEMPERATURES):
+        sampling = SamplingConfig(temperature=temperature, seed=seed, length=100, num_samples=texts)
+        expected = sample_texts(engine, VOCABULARY, PREFIX, sampling)
+        assert sample_texts(compiled, VOCABULARY, PREFIX, sampling) == expected
+
+
 @pytest.mark.parametrize("config", SOME)
-def test_writing_leaves_what_it_is_given_untouched(config: ModelConfig) -> None:
+@pytest.mark.parametrize("texts", [1, 3])
+def test_writing_leaves_what_it_is_given_untouched(config: ModelConfig, texts: int) -> None:
     _, compiled = pair(config)
-    logits, state = compiled.step(np.array([3]), compiled.initial_state(1))
+    logits, state = compiled.step(np.full(texts, 3), compiled.initial_state(texts))
     before = [logits.copy(), *(each.copy() for layer in state for each in layer)]
-    draws = np.random.default_rng(0).random(9)
+    draws = np.random.default_rng(0).random((9, texts))
     first, after, _ = compiled.write(logits, state, draws, 1.0)
     for ours, kept in zip([logits, *chain(*state)], before, strict=True):
         np.testing.assert_array_equal(ours, kept)
@@ -162,9 +175,9 @@ def test_a_text_ends_before_its_stop_string(stop: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.1}, {"num_samples": 3}]
+    "values", [{"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.1}, {"top_k": 3, "num_samples": 3}]
 )
-def test_filters_and_several_texts_go_the_numpy_engines_way(
+def test_filters_go_the_numpy_engines_way(
     values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, compiled = pair(ModelConfig(V, "lstm", 20))
@@ -245,12 +258,14 @@ def test_logits_that_are_no_numbers_are_unknown_to_both(wrong: int) -> None:
         ({"length": engines.LONG}, True),
         ({"length": engines.LONG, "temperature": 0, "stop": "x"}, True),
         ({"length": engines.LONG, "num_samples": 2}, False),
+        ({"length": engines.LONG_TOGETHER // 64 + 1, "num_samples": 64}, True),
+        ({"length": engines.LONG_TOGETHER // 64 - 1, "num_samples": 64}, False),
         ({"length": engines.LONG, "top_k": 5}, False),
         ({"length": engines.LONG, "top_p": 0.9}, False),
         ({"length": engines.LONG, "min_p": 0.1}, False),
     ],
 )
-def test_long_single_texts_are_compiled(values: dict[str, Any], compiled: bool) -> None:
+def test_what_is_long_is_compiled(values: dict[str, Any], compiled: bool) -> None:
     config = ModelConfig(V, "gru", 8)
     engine = cpu_engine(config, made(config), SamplingConfig(**values))
     assert isinstance(engine, CompiledEngine) is compiled

@@ -50,7 +50,7 @@ PREFIX = VOCABULARY.encode("bad")
 
 def made(config: ModelConfig, dtype: torch.dtype = torch.float32) -> LanguageModel:
     """A model whose every weight and bias matters."""
-    model = LanguageModel(config).eval()
+    model = LanguageModel(config, "scratch").eval()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for weight in model.parameters():
