@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "charlm"
 FLOORS = [
     ["errors", "config", "metrics", "seeds", "presets", "keywords", "version"],
     ["text"],
-    ["rnn", "device"],
+    ["rnn", "device", "recording"],
     ["model"],
     ["evaluation", "scoring", "baselines", "dynamic", "calibration", "generation"],
     ["training"],

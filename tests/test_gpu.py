@@ -7,6 +7,10 @@ import pytest
 import torch
 
 import charlm
+from charlm.config import SamplingConfig
+from charlm.generation import engines
+from charlm.generation.engines import TorchEngine
+from charlm.generation.sampler import sample_texts
 
 pytestmark = [
     pytest.mark.gpu,
@@ -77,3 +81,17 @@ def test_a_recorded_step_is_the_plain_one(
     ]
     scores = [run.result["score"]["nats_per_character"] for run in runs]
     assert scores[0] == pytest.approx(scores[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("temperature", [0, 0.8])
+@pytest.mark.parametrize("texts", [1, 5])
+def test_text_by_replayed_steps_is_that_of_plain_ones(
+    texts: int, temperature: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = charlm.train(runs_dir=tmp_path, run="written", device="cuda", **TINY)
+    model = run.model("cuda")
+    ids = run.vocabulary.encode("the ")
+    sampling = SamplingConfig(length=600, temperature=temperature, seed=0, num_samples=texts)
+    recorded = sample_texts(TorchEngine(model), run.vocabulary, ids, sampling)
+    monkeypatch.setattr(engines, "WORTH_RECORDING", 1_000_000)
+    assert sample_texts(TorchEngine(model), run.vocabulary, ids, sampling) == recorded

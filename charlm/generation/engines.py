@@ -1,6 +1,7 @@
 """Who computes the next logits, a character of N texts at a time."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -131,6 +132,10 @@ LONG_TOGETHER = 200_000
 LARGE = 2**22
 
 
+# Steps to a block from which on it is recorded.
+WORTH_RECORDING = 32
+
+
 class NumpyEngine:
     """The model without torch: no framework between two characters, and none to import.
 
@@ -210,11 +215,15 @@ def compiling_pays(weights: Mapping[str, Array], sampling: SamplingConfig) -> bo
 
 
 class TorchEngine:
-    """The model on its own device."""
+    """The model on its own device, from whose memory texts return a block at a time.
+
+    On CUDA the steps of a block, their draws included, are recorded once and replayed.
+    """
 
     def __init__(self, model: "LanguageModel") -> None:
         self.model = model.eval()
         self.device = next(model.parameters()).device
+        self.recordings: dict[tuple[Any, ...], Callable[..., tuple[Any, ...]]] = {}
 
     def initial_state(self, texts: int) -> EngineState:
         return self.model.initial_state(texts)
@@ -226,6 +235,28 @@ class TorchEngine:
             window = torch.from_numpy(ids.astype(np.int64)).to(self.device).unsqueeze(0)
             logits, state = self.model(window, state)
             return logits[0].float().cpu().numpy(), state
+
+    def write(
+        self, logits: Array, state: EngineState, draws: Array, temperature: float
+    ) -> tuple[Array, Array, EngineState]:
+        """See Writer."""
+        import torch
+
+        from charlm.generation.drawing import write
+        from charlm.recording import CudaGraphs, Recording
+
+        function: Callable[..., tuple[Any, ...]] = partial(write, self.model, temperature == 0)
+        if self.device.type == "cuda" and len(draws) >= WORTH_RECORDING:
+            key = (*draws.shape, temperature == 0)
+            if key not in self.recordings:
+                self.recordings[key] = Recording(function, self.device, CudaGraphs())
+            function = self.recordings[key]
+        if self.device.type == "mps":  # which has no float64
+            draws = draws.astype(np.float32)
+        given = [torch.from_numpy(each).to(self.device) for each in (draws, logits)]
+        with torch.inference_mode():
+            ids, after, *last = function(temperature, *given, *state)
+            return ids.cpu().numpy(), after.cpu().numpy(), tuple(each.clone() for each in last)
 
     def repeat(self, state: EngineState, texts: int) -> EngineState:
         return tuple(each.repeat(1, texts, 1) for each in state)

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from charlm.config import TrainConfig
 from charlm.errors import RunError
 from charlm.metrics import Score
+from charlm.recording import CudaGraphs, Recording
 from charlm.seeds import Stream, derived_seed
 from charlm.training.averaging import Averages
 from charlm.training.optimization import Optimizer
-from charlm.training.recording import CudaGraphs, Recording
 from charlm.training.state import (
     copy_to_cpu,
     random_tensors,
@@ -40,7 +40,7 @@ class Learner:
         # Loss scaling looks at the gradients to decide whether to take a step.
         alike = not config.random_lengths and not self.scaler.is_enabled()
         if self.device.type == "cuda" and config.cuda_graphs and alike:
-            self.update = Recording(self._update, CudaGraphs())
+            self.update = Recording(self._update, self.device, CudaGraphs())
         torch.manual_seed(derived_seed(config.seed, Stream.DROPOUT))
 
     def step(self, window: int, rate: float) -> int:
@@ -63,7 +63,9 @@ class Learner:
         norm = nn.utils.clip_grad_norm_(
             self.task.model.parameters(), self.config.clip_norm or math.inf
         )
-        self.scaler.step(optimizer, rate * (result.items / self.task.items_per_step))
+        rate = rate * (result.items / self.task.items_per_step)
+        # Torch's fused kernels read a rate that is on the device as float32.
+        self.scaler.step(optimizer, rate.float() if isinstance(rate, Tensor) else rate)
         self.scaler.update()
         for before, after in zip(self.recurrent, result.state, strict=True):
             before.copy_(after.detach())

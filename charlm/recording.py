@@ -1,17 +1,18 @@
-"""A training step recorded once and replayed: on CUDA nothing of it is left to Python.
+"""Work recorded once and replayed: on CUDA nothing of it is left to Python.
 
-A small recurrent network's step is hundreds of kernels of a few microseconds each, which Python
+What a small recurrent network does is thousands of kernels of a few microseconds each, which Python
 launches more slowly than the device runs them. A CUDA graph launches them all at once.
 """
 
 import warnings
 from collections.abc import Callable
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 WARM_UP = 3
+Result = TypeVar("Result")
 
 
 class Recorder(Protocol):
@@ -28,30 +29,37 @@ class Recorder(Protocol):
         """
 
 
-class Recording:
-    """A function of a number and tensors, replayed from a recording of one call of it.
+class Recording(Generic[Result]):
+    """A function of numbers and tensors, replayed from a recording of one call of it.
 
-    The function is called with tensors of the same shapes each time, changes others in place, and
-    returns what depends on shapes alone. The first few calls are done as they are, for libraries to
-    choose their kernels; so is every call where recording fails, which is warned of.
+    The function is called with tensors of the same shapes each time. It may change other tensors in
+    place, always the same ones, and it returns tensors, which the next call overwrites, or what
+    depends on shapes alone. The first few calls are done as they are, for libraries to choose their
+    kernels; so is every call where recording fails, which is warned of.
     """
 
-    def __init__(self, function: Callable[..., int], recorder: Recorder) -> None:
+    def __init__(
+        self, function: Callable[..., Result], device: torch.device, recorder: Recorder
+    ) -> None:
         self.function = function
+        self.device = device
         self.recorder = recorder
         self.calls = 0
-        self.number = torch.empty(0)
-        self.tensors: tuple[Tensor, ...] = ()
+        self.inputs: tuple[Tensor, ...] = ()
         self.replay: Callable[[], None] | None = None
-        self.result = 0
+        self.result: Result
 
-    def __call__(self, number: float, *tensors: Tensor) -> int:
-        if not self.tensors:
-            self.number = torch.zeros((), device=tensors[0].device)
-            self.tensors = tuple(torch.empty_like(each) for each in tensors)
-        self.number.fill_(number)
-        for mine, given in zip(self.tensors, tensors, strict=True):
-            mine.copy_(given)
+    def __call__(self, *inputs: float | Tensor) -> Result:
+        if not self.inputs:
+            self.inputs = tuple(
+                torch.empty_like(each)
+                if isinstance(each, Tensor)
+                else torch.empty((), dtype=torch.float64, device=self.device)
+                for each in inputs
+            )
+        for mine, given in zip(self.inputs, inputs, strict=True):
+            # Filling a tensor with a number waits for nothing.
+            mine.copy_(given) if isinstance(given, Tensor) else mine.fill_(given)
         self.calls += 1
         if self.calls <= WARM_UP:
             self.recorder.warm_up(self._call)
@@ -62,15 +70,15 @@ class Recording:
             except RuntimeError as error:
                 self.replay = self._call
                 warnings.warn(
-                    "The training step cannot be recorded as a CUDA graph "
-                    f"({str(error).splitlines()[0]}); training goes on without.",
+                    f"No CUDA graph can be recorded ({str(error).splitlines()[0]}); "
+                    "charlm goes on without.",
                     stacklevel=2,
                 )
         self.replay()
         return self.result
 
     def _call(self) -> None:
-        self.result = self.function(self.number, *self.tensors)
+        self.result = self.function(*self.inputs)
 
 
 class CudaGraphs:

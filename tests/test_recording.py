@@ -1,17 +1,21 @@
 """Recorded steps on the CPU, by a recorder that calls what it recorded; with CUDA: test_gpu.py."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from charlm.config import ModelConfig, TrainConfig
+from charlm.generation.drawing import write
 from charlm.model import LanguageModel
+from charlm.recording import WARM_UP, Recording
 from charlm.training.language_modeling import LanguageModeling
 from charlm.training.learner import Learner
-from charlm.training.recording import WARM_UP, Recording
 from charlm.training.trainer import Trainer
+
+CPU = torch.device("cpu")
 
 
 class Recalled:
@@ -59,7 +63,7 @@ def test_replayed_steps_are_the_plain_ones(optimizer: str, sampling: str) -> Non
         )
         trainer = Trainer(learner.task, learner.config)
         if recorded:
-            trainer.learner.update = Recording(trainer.learner._update, recorder)
+            trainer.learner.update = Recording(trainer.learner._update, CPU, recorder)
         scores = [event for event in trainer.run() if hasattr(event, "score")]
         weights, tensors, _ = trainer.learner.capture()
         trained.append((weights | tensors, scores[-1].score.nats))
@@ -80,12 +84,12 @@ def test_a_recording_reads_its_own_tensors_alone() -> None:
         total.add_(tensors[0] * number)
         return len(tensors[0])
 
-    recording = Recording(function, recorder)
+    recording = Recording(function, CPU, recorder)
     seen = []
     record = recorder.record
 
     def spy(work: Callable[[], None]) -> Callable[[], None]:
-        seen.append([each.data_ptr() for each in (recording.number, *recording.tensors)])
+        seen.append([each.data_ptr() for each in recording.inputs])
         return record(work)
 
     recorder.record = spy  # type: ignore[method-assign]
@@ -95,19 +99,19 @@ def test_a_recording_reads_its_own_tensors_alone() -> None:
         assert recording(0.5 * call, given) == 3
         wanted += given * (0.5 * call)
     torch.testing.assert_close(total, wanted)
-    assert seen == [[each.data_ptr() for each in (recording.number, *recording.tensors)]]
+    assert seen == [[each.data_ptr() for each in recording.inputs]]
     assert recorder.replayed == 8 - WARM_UP
 
 
 def test_where_recording_fails_training_goes_on() -> None:
     plain, refused = learner_of(), learner_of()
-    refused.update = Recording(refused._update, Refused())
+    refused.update = Recording(refused._update, CPU, Refused())
     warned = 0
     for learner in (plain, refused):
         torch.manual_seed(0)
         for window in range(6):
             if learner is refused and window == WARM_UP:
-                with pytest.warns(UserWarning, match=r"\(operation not permitted\); training goes"):
+                with pytest.warns(UserWarning, match=r"\(operation not permitted\); charlm goes"):
                     learner.step(window, 0.01)
                 warned += 1
             else:
@@ -117,3 +121,24 @@ def test_where_recording_fails_training_goes_on() -> None:
         refused.task.model.parameters(), plain.task.model.parameters(), strict=True
     ):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_replayed_blocks_of_text_are_the_plain_ones(temperature: float) -> None:
+    model = learner_of().task.model.eval()
+    plain = partial(write, model, temperature == 0)
+    recorder = Recalled()
+    recording = Recording(plain, CPU, recorder)
+    random = torch.Generator().manual_seed(0)
+    logits, state = torch.zeros(4, 11), model.initial_state(4)
+    mine: tuple[torch.Tensor, ...] = (logits, *state)
+    theirs = mine
+    with torch.inference_mode():
+        for _ in range(WARM_UP + 3):
+            draws = torch.rand(6, 4, generator=random, dtype=torch.float64)
+            ids, *mine = (each.clone() for each in recording(temperature, draws, *mine))
+            wanted, *theirs = plain(temperature, draws, *theirs)
+            assert torch.equal(ids, wanted)
+            for got, each in zip(mine, theirs, strict=True):
+                torch.testing.assert_close(got, each)
+    assert recorder.replayed == 3
