@@ -3,11 +3,14 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cli_runner import Result, charlm
+
+from charlm.cli.console import terminal
 
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая по-своему. 👍 é\n" * 25
 SMALL = ("--hidden-size", "8", "--batch-size", "4", "--seq-length", "16", "--precision", "fp32")
@@ -340,3 +343,40 @@ def test_version_and_help() -> None:
     assert run("--version").out.startswith("charlm ")
     for command in ((), ("train",), ("generate",), ("eval",), ("vocab",), ("corpus",), ("runs",)):
         assert "Usage" in run(*command, "--help").out
+
+
+# Narrow terminals
+
+
+@pytest.mark.parametrize("width", [36, 50, 80])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("eval", "--run", "english", "--dynamic"),
+        ("vocab", "english.txt"),
+        ("corpus", "list"),
+        ("runs", "list"),
+        ("runs", "show", "english"),
+        ("runs", "compare", "english", "russian"),
+    ],
+    ids=" ".join,
+)
+def test_a_narrow_terminal_loses_no_figure(
+    command: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_terminal(columns: int) -> str:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        terminal.cache_clear()
+        try:
+            return run(*command).out
+        finally:
+            terminal.cache_clear()
+
+    # From 96 columns on `runs list` shows more.
+    figures, narrow = set(re.findall(r"\d[\d.,%]*", on_terminal(95))), on_terminal(width)
+    assert "…" not in narrow
+    sentences = ("dynamic:",)  # which the terminal itself wraps
+    assert all(len(x) <= width for x in narrow.splitlines() if not x.startswith(sentences))
+    unbroken = re.sub(r"\s+", "", narrow)
+    assert figures
+    assert all(each in unbroken for each in figures)

@@ -66,6 +66,10 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+# The least width of a column that wraps, and what stands between two columns.
+FOLDED, BETWEEN = 12, 3
+
+
 def table(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
@@ -81,6 +85,7 @@ def table(
         wrap: columns aligned left that may go over several lines where room is scarce.
     """
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
@@ -92,9 +97,20 @@ def table(
             made.add_column(column, overflow="fold")
         else:
             made.add_column(column, justify="left" if column in left else "right", no_wrap=True)
-    for row in rows:
-        made.add_row(*(Text(visible(str(cell))) for cell in row))
-    terminal().print(made)
+    cells = [[visible(str(cell)) for cell in row] for row in rows]
+    for row in cells:
+        made.add_row(*map(Text, row))
+    widths = [
+        FOLDED if column in wrap else max(map(cell_len, (column, *each)))
+        for column, *each in zip(columns, *cells, strict=True)
+    ]
+    if sum(widths) + BETWEEN * len(widths) <= terminal().width:
+        terminal().print(made)
+        return
+    # Too narrow: one row below the other, rather than half of each number.
+    for row in cells:
+        terminal().print()
+        facts(zip(columns, row, strict=True))
 
 
 def facts(rows: Iterable[tuple[str, object]]) -> None:
