@@ -36,6 +36,14 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
+def wait_for(device: torch.device) -> None:
+    """Until it has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def choose_precision(name: str, device: torch.device) -> str:
     """fp32, bf16 or fp16; "auto" is bf16 where the device multiplies it in hardware, else fp32."""
     if name != "auto":

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import torch
 
 from charlm.bench.measure import Row, in_turns
 from charlm.bench.textbook import TorchModel, prediction
-from charlm.bench.training import GATES, VOCABULARY_SIZE
+from charlm.bench.training import CPU, GATES, VOCABULARY_SIZE
 from charlm.config import ModelConfig, SamplingConfig
+from charlm.device import wait_for
 from charlm.generation.compiled import CompiledEngine
 from charlm.generation.engines import Engine, NumpyEngine, TorchEngine
 from charlm.generation.sampler import limited, sample_blocks
@@ -24,32 +27,39 @@ class GenerationRow(Row):
     engine: str
 
 
-def measure_generation(cell: str, hidden_size: int, rounds: int) -> list[GenerationRow]:
+def measure_generation(
+    cell: str, hidden_size: int, rounds: int, device: torch.device = CPU
+) -> list[GenerationRow]:
     """Each engine with one text and with many, after the tutorials' predict loop.
 
-    The limit is a product with the recurrent weights for each character of all texts, by NumPy;
-    `ratio_to_torch` is against the torch engine with one text.
+    The limit is a product with the recurrent weights for each character of all texts, on the CPU by
+    NumPy; `ratio_to_torch` is against the torch engine with one text.
     """
     config = ModelConfig(vocabulary_size=VOCABULARY_SIZE, cell=cell, hidden_size=hidden_size)
     model = LanguageModel(config)
     model.initialize("uniform", 0)
-    weights = {name: each.numpy() for name, each in model.weights().items()}
-    engines: dict[str, Engine] = {
-        "compiled": CompiledEngine(config, weights),
-        "numpy": NumpyEngine(config, weights),
-        "torch": TorchEngine(model),
-    }
-    texts = {"compiled": (1, 16, 64, 256), "numpy": (1, 16, 64, 256), "torch": (1, 64)}
+    engines: dict[str, Engine] = {}
+    if device.type == "cpu":
+        weights = {name: each.numpy() for name, each in model.weights().items()}
+        engines = {
+            "compiled": CompiledEngine(config, weights),
+            "numpy": NumpyEngine(config, weights),
+        }
+        texts = {"compiled": (1, 16, 64, 256), "numpy": (1, 16, 64, 256), "torch": (1, 64)}
+    else:
+        texts = {"torch": (1, 64, 1024)}
+    engines["torch"] = TorchEngine(model.to(device))
+    textbook = TorchModel(cell, VOCABULARY_SIZE, hidden_size).to(device)
     calls: dict[tuple[str, int], Callable[[], None]] = {
-        ("textbook", 1): prediction(TorchModel(cell, VOCABULARY_SIZE, hidden_size), CHARACTERS)
+        ("textbook", 1): prediction(textbook, CHARACTERS)
     }
-    for number in texts["numpy"]:
-        calls["limit", number] = matrix_vector(cell, hidden_size, number)
+    for number in sorted({each for numbers in texts.values() for each in numbers}):
+        calls["limit", number] = matrix_vector(cell, hidden_size, number, device)
     for name, engine in engines.items():
         for number in texts[name]:
             calls[name, number] = writing(engine, number)
     keys = {f"{name} {number}": (name, number) for name, number in calls}
-    timed = in_turns({key: calls[keys[key]] for key in keys}, rounds)
+    timed = in_turns({key: calls[keys[key]] for key in keys}, rounds, partial(wait_for, device))
     seconds = {keys[key]: value for key, value in timed.items()}
     rates = {key: CHARACTERS * key[1] / value for key, value in seconds.items()}
     return [
@@ -81,14 +91,21 @@ def writing(engine: Engine, texts: int) -> Callable[[], None]:
     return write
 
 
-def matrix_vector(cell: str, hidden_size: int, texts: int) -> Callable[[], None]:
+def matrix_vector(
+    cell: str, hidden_size: int, texts: int, device: torch.device = CPU
+) -> Callable[[], None]:
     """The recurrent products of CHARACTERS characters, and nothing else."""
-    U = np.ones((hidden_size, GATES[cell] * hidden_size), dtype=np.float32)
-    h = np.ones((texts, hidden_size), dtype=np.float32)
-    product = np.empty((texts, U.shape[1]), dtype=np.float32)
+    h, U, product = (
+        torch.ones(texts, hidden_size, device=device),
+        torch.ones(hidden_size, GATES[cell] * hidden_size, device=device),
+        torch.empty(texts, GATES[cell] * hidden_size, device=device),
+    )
+    multiply = partial(torch.mm, h, U, out=product)
+    if device.type == "cpu":
+        multiply = partial(np.matmul, h.numpy(), U.numpy(), out=product.numpy())
 
-    def multiply() -> None:
+    def multiply_all() -> None:
         for _ in range(CHARACTERS):
-            np.matmul(h, U, out=product)
+            multiply()
 
-    return multiply
+    return multiply_all

@@ -23,28 +23,37 @@ class Row:
     share_of_limit: float
 
 
-def in_turns(contenders: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+def in_turns(
+    contenders: Mapping[str, Callable[[], None]],
+    rounds: int,
+    wait: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
     """Seconds that a call of each takes: the median over rounds in which all have a turn.
 
     A turn is as many calls as fill TURN_SECONDS: a run takes thousands of steps on end, each
     finding the caches as the one before left them. A round in which another program had the
     machine slows all contenders alike, or is outvoted.
+
+    Args:
+        wait: until what was called is done.
     """
     calls = {}
     for name, call in contenders.items():
         call()
         call()
-        calls[name] = max(1, round(TURN_SECONDS / timed(call, 1)))
+        wait()
+        calls[name] = max(1, round(TURN_SECONDS / timed(call, 1, wait)))
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():
-            seconds[name].append(timed(call, calls[name]))
+            seconds[name].append(timed(call, calls[name], wait))
     return {name: statistics.median(each) for name, each in seconds.items()}
 
 
-def timed(call: Callable[[], None], times: int) -> float:
+def timed(call: Callable[[], None], times: int, wait: Callable[[], None]) -> float:
     """Seconds that a call takes, the mean of several on end."""
     start = time.perf_counter()
     for _ in range(times):
         call()
+    wait()
     return (time.perf_counter() - start) / times

@@ -49,7 +49,7 @@ class TextbookModel(nn.Module):
         return O * torch.tanh(C), C
 
     def initial_state(self, batch_size: int) -> State:
-        zeros = torch.zeros(batch_size, self.hidden_size)
+        zeros = self.b_q.new_zeros(batch_size, self.hidden_size)
         return (zeros, zeros) if self.cell == "lstm" else (zeros,)
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
@@ -73,7 +73,7 @@ class TorchModel(nn.Module):
         self.linear = nn.Linear(hidden_size, vocabulary_size)
 
     def initial_state(self, batch_size: int) -> State:
-        return (torch.zeros(1, batch_size, self.hidden_size),) * self.states
+        return (self.linear.bias.new_zeros(1, batch_size, self.hidden_size),) * self.states
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits (T·B, V) for ids (T, B)."""
@@ -107,11 +107,13 @@ def training_step(
 def prediction(model: TorchModel, characters: int) -> Callable[[], None]:
     """The tutorials' way to write some characters: one-hot, a call of torch.nn, int(argmax)."""
 
+    device = model.linear.bias.device
+
     @torch.no_grad()
     def predict() -> None:
         state, outputs = model.initial_state(1), [1]
         for _ in range(characters):
-            logits, state = model(torch.tensor([[outputs[-1]]]), state)
+            logits, state = model(torch.tensor([[outputs[-1]]], device=device), state)
             outputs.append(int(logits.argmax(dim=1)))
 
     return predict

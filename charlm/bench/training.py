@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ import torch
 from charlm.bench.measure import Row, in_turns
 from charlm.bench.textbook import TextbookModel, TorchModel, training_step
 from charlm.config import ModelConfig, TrainConfig
-from charlm.device import choose_precision
+from charlm.device import choose_precision, wait_for
 from charlm.model import LanguageModel
 from charlm.rnn.stack import BACKENDS
 from charlm.training.language_modeling import LanguageModeling
@@ -18,6 +19,7 @@ from charlm.training.trainer import Trainer
 
 VOCABULARY_SIZE = 28
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,9 @@ class Shape:
     hidden_size: int
 
 
-def measure_training(cell: str, shape: Shape, rounds: int) -> list[TrainingRow]:
+def measure_training(
+    cell: str, shape: Shape, rounds: int, device: torch.device = CPU
+) -> list[TrainingRow]:
     """Every backend in every useful precision, after the tutorials' loops.
 
     All take the same step: one-hot input, one layer, SGD, clipping. The limit of a row is the time
@@ -44,24 +48,24 @@ def measure_training(cell: str, shape: Shape, rounds: int) -> list[TrainingRow]:
     step forward and back, the weight gradients, the output layer.
     """
     B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
-    native = choose_precision("auto", torch.device("cpu"))
+    native = choose_precision("auto", device)
     precisions = ["fp32"] if native == "fp32" else ["fp32", native]
-    windows = torch.randint(1, VOCABULARY_SIZE, (T + 1, B))
+    windows = torch.randint(1, VOCABULARY_SIZE, (T + 1, B), device=device)
     calls: dict[str, Callable[[], None]] = {
         "textbook fp32": training_step(
-            TextbookModel(cell, VOCABULARY_SIZE, H), windows[:-1], windows[1:]
+            TextbookModel(cell, VOCABULARY_SIZE, H).to(device), windows[:-1], windows[1:]
         ),
         "torch fp32": training_step(
-            TorchModel(cell, VOCABULARY_SIZE, H), windows[:-1], windows[1:]
+            TorchModel(cell, VOCABULARY_SIZE, H).to(device), windows[:-1], windows[1:]
         ),
     }
     for precision in precisions:
-        calls |= {f"limit {precision}": products(cell, shape, precision)}
+        calls |= {f"limit {precision}": products(cell, shape, precision, device)}
         calls |= {
-            f"{backend} {precision}": charlm_step(cell, shape, backend, precision)
+            f"{backend} {precision}": charlm_step(cell, shape, backend, precision, device)
             for backend in BACKENDS
         }
-    seconds = in_turns(calls, rounds)
+    seconds = in_turns(calls, rounds, partial(wait_for, device))
 
     def row(name: str) -> TrainingRow:
         backend, precision = name.split()
@@ -82,7 +86,9 @@ def measure_training(cell: str, shape: Shape, rounds: int) -> list[TrainingRow]:
     return [row(name) for name in calls]
 
 
-def charlm_step(cell: str, shape: Shape, backend: str, precision: str) -> Callable[[], None]:
+def charlm_step(
+    cell: str, shape: Shape, backend: str, precision: str, device: torch.device = CPU
+) -> Callable[[], None]:
     """charlm's whole training step: data, forward, loss, backward, clipping, optimizer."""
     B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
     config = ModelConfig(vocabulary_size=VOCABULARY_SIZE, cell=cell, hidden_size=H)
@@ -96,17 +102,20 @@ def charlm_step(cell: str, shape: Shape, backend: str, precision: str) -> Callab
     )
     model = LanguageModel(config, backend)
     model.initialize("normal", 0)
+    model.to(device)
     text = np.random.default_rng(0).integers(1, VOCABULARY_SIZE, B * T * 20, dtype=np.uint8)
     return Trainer(LanguageModeling(model, text, text[:0], train), train).step
 
 
-def products(cell: str, shape: Shape, precision: str) -> Callable[[], None]:
+def products(
+    cell: str, shape: Shape, precision: str, device: torch.device = CPU
+) -> Callable[[], None]:
     """The matrix products of a training step, and nothing else."""
     B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
     G, V = GATES[cell], VOCABULARY_SIZE
 
     def matrix(*sizes: int) -> torch.Tensor:
-        return torch.randn(*sizes).to(DTYPES[precision])
+        return torch.randn(*sizes).to(device, DTYPES[precision])
 
     U, Ut, Q, Qt = matrix(G * H, H), matrix(H, G * H), matrix(V, H), matrix(H, V)
     h, gates, rows, sums = matrix(B, H), matrix(B, G * H), matrix(T * B, H), matrix(T * B, G * H)
@@ -126,11 +135,16 @@ def products(cell: str, shape: Shape, precision: str) -> Callable[[], None]:
     return multiply
 
 
-def training_plan(quick: bool) -> Iterator[tuple[str, Shape]]:
+def training_plan(quick: bool, device: torch.device = CPU) -> Iterator[tuple[str, Shape]]:
     """What is measured: d2l.ai's size for every cell, and larger ones for the gru and the lstm."""
     for cell in ("gru",) if quick else ("gru", "lstm", "rnn"):
         yield cell, Shape(32, 35, 256)
-    if not quick:
+    if device.type != "cpu":
+        yield "gru", Shape(128, 128, 512)
+        if not quick:
+            yield "lstm", Shape(16, 64, 768)
+            yield "lstm", Shape(128, 128, 1024)
+    elif not quick:
         for batch_size in (16, 32, 64):
             yield "gru", Shape(batch_size, 64, 384)
         yield "gru", Shape(64, 64, 512)

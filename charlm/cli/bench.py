@@ -6,32 +6,35 @@ from typing import Annotated
 import typer
 
 from charlm.cli import console
-from charlm.cli.options import Json
+from charlm.cli.options import Device, Json
 
 
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and rounds.")] = False,
+    device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Measure training and generation on this machine's CPU, beside what tutorials do.
+    """Measure training and generation on this machine, beside what tutorials do.
 
     Everything runs in turns in this process; figures are medians. `textbook` is the loop of the
     tutorials, `torch` the same around torch.nn's layer, `limit` the matrix products alone.
     """
     from charlm.bench.generation import measure_generation
     from charlm.bench.training import measure_training, training_plan
+    from charlm.device import choose_device
 
+    where = choose_device(device)
     rounds = 7 if quick else 21
     training, generation = [], []
-    for cell, shape in training_plan(quick):
+    for cell, shape in training_plan(quick, where):
         console.say(
             f"Training {cell}, batch {shape.batch_size}, {shape.seq_length} steps, "
             f"{shape.hidden_size} units ..."
         )
-        training += measure_training(cell, shape, rounds)
+        training += measure_training(cell, shape, rounds, where)
     for cell in ("gru",) if quick else ("gru", "lstm", "rnn"):
         console.say(f"Generating with {cell}, 256 units ...")
-        generation += measure_generation(cell, 256, rounds)
+        generation += measure_generation(cell, 256, rounds, where)
     best = max(
         (row for row in training if row.backend != "limit"),
         key=lambda row: (row.cell == "gru", row.hidden_size >= 384, row.characters_per_second),

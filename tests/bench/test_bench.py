@@ -108,7 +108,7 @@ def test_rows_are_ratios_of_the_same_round(cell: str) -> None:
 
 
 def test_the_command_prints_tables_and_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "training_plan", lambda quick: [("gru", Shape(2, 3, 4))])
+    monkeypatch.setattr(training, "training_plan", lambda quick, device: [("gru", Shape(2, 3, 4))])
     monkeypatch.setattr(generation, "CHARACTERS", 2)
     table = charlm("bench", "--quick")
     assert table.code == 0, table.err
