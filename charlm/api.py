@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Unpack
 
 from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.presets import DEFAULT_PRESET, adapts, as_options, preset_values, resolve
+from charlm.reports import Report
 from charlm.run import Run, Source
 from charlm.runs import check_free, find_run, runs_folder
 from charlm.text.corpus import Corpus, open_corpus
-from charlm.text.download import Report
 
 if TYPE_CHECKING:
     from charlm.session import Listener, Session

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from charlm.baselines import MOST_CHARACTERS, ngram_probabilities
 from charlm.errors import UsageError
-from charlm.evaluation import Report, log_probabilities
+from charlm.evaluation import log_probabilities
 from charlm.metrics import Score
 from charlm.model import LanguageModel
+from charlm.reports import Report, unheard
 from charlm.scoring import Calibrated, Choice
 from charlm.text.vocabulary import Ids
 
@@ -24,10 +25,6 @@ ORDER = 6
 # All that is tried. Between two neighbours a score differs by less than a thousandth of a bit.
 TEMPERATURES = np.geomspace(0.5, 2, 57).round(3)
 WEIGHTS = (np.linspace(0, 1, 41) ** 2).round(4)
-
-
-def quiet(done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 Floats = npt.NDArray[np.float64]
@@ -94,20 +91,20 @@ def costs_of(
         return costs(pieces, ids, ngram, tau, w, cut)
 
 
-def choose(model: LanguageModel, val: Ids, train: Ids, report: Report = quiet) -> Choice:
+def choose(model: LanguageModel, val: Ids, train: Ids, report: Report = unheard) -> Choice:
     """The best choice on a text."""
     return best(costs_of(model, val, train, report).sum(0))
 
 
 def mixed(
-    model: LanguageModel, ids: Ids, train: Ids, choice: Choice, report: Report = quiet
+    model: LanguageModel, ids: Ids, train: Ids, choice: Choice, report: Report = unheard
 ) -> Calibrated:
     """The score of a text by a choice that was made on another."""
     nats = costs_of(model, ids, train, report, choice)
     return Calibrated(Score(float(nats.sum()), len(ids) - 1), ORDER, choice)
 
 
-def crossed(model: LanguageModel, ids: Ids, train: Ids, report: Report = quiet) -> Calibrated:
+def crossed(model: LanguageModel, ids: Ids, train: Ids, report: Report = unheard) -> Calibrated:
     """The score of a text, each half of it by what is best on the other half.
 
     Raises:

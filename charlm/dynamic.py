@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charlm.config import Config, setting
-from charlm.evaluation import Report, Surprise, of_characters, on, surprise
+from charlm.evaluation import Surprise, of_characters, on, surprise
 from charlm.model import LanguageModel
+from charlm.reports import Report, unheard
 from charlm.text.vocabulary import Ids
 
 # What the statistics are taken from: the beginning of the training text, cut into streams.
@@ -72,7 +73,7 @@ def log_probabilities(
     ids: Ids,
     squares: list[Tensor],
     config: DynamicConfig,
-    report: Report = lambda done, total: None,
+    report: Report = unheard,
 ) -> Generator[Tensor, None, None]:
     """As `charlm.evaluation.log_probabilities`, window by window, with weights that follow.
 
@@ -119,7 +120,7 @@ def dynamic_surprise(
     ids: Ids,
     squares: list[Tensor],
     config: DynamicConfig | None = None,
-    report: Report = lambda done, total: None,
+    report: Report = unheard,
 ) -> Surprise:
     """-ln p of each character after the first, in nats, (characters - 1,), by dynamic evaluation.
 

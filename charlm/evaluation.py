@@ -11,11 +11,11 @@ from torch import Tensor
 
 from charlm.metrics import Score
 from charlm.model import LanguageModel
+from charlm.reports import Report, unheard
 from charlm.text.vocabulary import Ids
 
 CHUNK = 1024
 
-Report = Callable[[int, int], None]
 Surprise = npt.NDArray[np.float64]
 
 
@@ -24,7 +24,7 @@ def log_probabilities(
     model: LanguageModel,
     ids: Ids,
     should_stop: Callable[[], bool] = lambda: False,
-    report: Report = lambda done, total: None,
+    report: Report = unheard,
 ) -> Generator[Tensor, None, None]:
     """ln p of all that could stand in the place of each character after the first.
 
@@ -70,7 +70,7 @@ def surprise(
     model: LanguageModel,
     ids: Ids,
     should_stop: Callable[[], bool] = lambda: False,
-    report: Report = lambda done, total: None,
+    report: Report = unheard,
 ) -> Surprise | None:
     """-ln p of each character after the first given all before it, in nats, (characters - 1,).
 

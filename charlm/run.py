@@ -19,6 +19,7 @@ from charlm.passages import (
     staged,
 )
 from charlm.passages import Source as Source
+from charlm.reports import Report, unheard
 from charlm.runs import RunDirectory
 from charlm.scoring import Calibrated, Dynamic, Evaluation
 from charlm.text.normalize import NORMALIZATIONS
@@ -178,7 +179,7 @@ class Run:
         backend: str = "auto",
         dynamic: "bool | DynamicConfig" = False,
         calibrate: bool = False,
-        report: Callable[[int, int], None] = lambda done, total: None,
+        report: Report = unheard,
     ) -> Evaluation:
         """The exact score of a text: every character after the first, with the state carried.
 

@@ -1,11 +1,12 @@
 """Several runs on one text, and their average."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from charlm.errors import UsageError
 from charlm.passages import Passage, Source, check_alike, check_same, find_passage, staged
+from charlm.reports import Report, unheard
 from charlm.run import Run
 from charlm.scoring import Evaluation
 
@@ -23,7 +24,7 @@ def evaluate_together(
     device: str = "cpu",
     backend: str = "auto",
     dynamic: "bool | DynamicConfig" = False,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    report: Report = unheard,
 ) -> tuple[Evaluation, list[Evaluation]]:
     """The scores of several runs on one text, and before them that of their average.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from charlm.cli import console
-from charlm.text.download import Report
+from charlm.reports import Report
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from charlm.errors import CorpusError, SettingError, look_up, suggestion
+from charlm.reports import Report
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
-from charlm.text.download import Report, fetch
+from charlm.text.download import fetch
 from charlm.text.normalize import NORMALIZATIONS
 
 STDIN = "-"

@@ -5,14 +5,12 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from charlm.errors import CorpusError
+from charlm.reports import Report
 from charlm.text.catalog import CatalogEntry, corpus_path, is_available
-
-Report = Callable[[int, int], None]
 
 ADVICE = (
     "Give a text file of your own (charlm train book.txt) or use the bundled corpus (charlm train)."
