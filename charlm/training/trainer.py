@@ -106,6 +106,8 @@ class Trainer:
                     event = self._stopped("diverged")
                 if event is not None:
                     yield event
+                    # Saving and sampling are not what the speed is of.
+                    self.reported = self.reported._replace(at=self.clock())
                 if isinstance(event, Stopped):
                     return
             elif finished:

@@ -390,6 +390,18 @@ def test_evaluated_tells_means_since_the_evaluation_before() -> None:
     assert stopped.seconds == pytest.approx(4.25)
 
 
+def test_what_happens_between_two_events_is_no_training_time() -> None:
+    task = FakeTask(step_seconds=0.0625)
+    trainer = Trainer(task, config(max_steps=14, eval_every=6), clock=task.clock)
+    told = []
+    for event in trainer.run():
+        told.append(event)
+        task.clock.now += 5.0  # saving, sampling
+    assert of(Progressed, told)
+    for each in of(Progressed, told):
+        assert each.items_per_second == pytest.approx(6 / 0.0625, rel=1e-9)
+
+
 def test_progressed_comes_a_few_times_a_second_with_means_since_the_event_before() -> None:
     task = FakeTask(step_seconds=0.0625)
     events = train(task, config(max_steps=14, eval_every=6))
