@@ -253,8 +253,9 @@ class TrainConfig(Config):
     )
     precision: str = setting(
         "fp32",
-        "Matrix products in fp32, bf16 or fp16, weights in fp32; auto: bf16 where hardware has it.",
-        choices=("auto", "fp32", "bf16", "fp16"),
+        "Matrix products in fp32, tf32 (NVIDIA's GPUs), bf16 or fp16, weights in fp32; auto: bf16 "
+        "where hardware has it.",
+        choices=("auto", "fp32", "tf32", "bf16", "fp16"),
     )
     cuda_graphs: bool = setting(
         True, "On CUDA, record the training step once and replay it, unless lengths are random."

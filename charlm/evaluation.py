@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from charlm.device import products_in
 from charlm.metrics import Score
 from charlm.model import LanguageModel
 from charlm.reports import Report, unheard
@@ -44,7 +45,8 @@ def log_probabilities(
         for start in range(0, len(ids) - 1, CHUNK):
             if should_stop():
                 return
-            logits, state = model(on(device, ids[start : start + CHUNK + 1][:-1]), state)
+            with products_in("fp32"):
+                logits, state = model(on(device, ids[start : start + CHUNK + 1][:-1]), state)
             report(start, len(ids) - 1)
             yield F.log_softmax(logits[:, 0], dim=1)
     finally:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from charlm.device import choose_device, choose_precision
+from charlm.device import choose_device, choose_precision, products_in
 from charlm.errors import UsageError
 
 
@@ -67,7 +67,7 @@ def test_a_slip_of_the_pen_gets_a_suggestion() -> None:
         choose_device("cud")
 
 
-@pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("name", ["fp32", "tf32", "bf16", "fp16"])
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
 def test_a_precision_given_by_name_is_taken(name: str, device: str) -> None:
     assert choose_precision(name, torch.device(device)) == name
@@ -99,3 +99,23 @@ def test_auto_asks_a_processor_for_its_instructions(monkeypatch: pytest.MonkeyPa
 
 def test_auto_is_fp32_on_other_devices() -> None:
     assert choose_precision("auto", torch.device("mps")) == "fp32"
+
+
+def test_products_are_exact_unless_tf32_is_asked_for_and_torch_is_left_as_it_was() -> None:
+    matmul = torch.backends.cuda.matmul
+
+    def rounds() -> bool | str:
+        return getattr(matmul, "fp32_precision", None) or matmul.allow_tf32
+
+    def exact() -> bool:
+        return rounds() in ("ieee", False)
+
+    before = rounds()
+    for outer, inner in [("fp32", "tf32"), ("tf32", "bf16"), ("tf32", "fp16")]:
+        with products_in(outer):
+            assert exact() is (outer != "tf32")
+            with pytest.raises(KeyError), products_in(inner):
+                assert exact() is (inner != "tf32")
+                raise KeyError
+            assert exact() is (outer != "tf32")
+    assert rounds() == before

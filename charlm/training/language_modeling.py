@@ -46,9 +46,8 @@ class LanguageModeling:
         self.held_out = held_out
         self.all_streams = torch.ones(config.batch_size, 1, dtype=torch.bool, device=device)
         self.items_per_step = config.batch_size * config.seq_length
-        self.autocast = torch.autocast(
-            device.type, DTYPES[config.precision], enabled=config.precision != "fp32"
-        )
+        dtype = DTYPES[config.precision]
+        self.autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
     @property
     def holds_out(self) -> bool:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from charlm.config import TrainConfig
+from charlm.device import products_in
 from charlm.errors import RunError
 from charlm.metrics import Score
 from charlm.recording import CudaGraphs, Recording
@@ -50,7 +51,8 @@ class Learner:
             rate: learning rate of a window of the usual length. Others get it in proportion: a loss
                 is a mean, and a short window would move the weights as far as a long one.
         """
-        return self.update(rate, *self.task.batch(window))
+        with products_in(self.config.precision):
+            return self.update(rate, *self.task.batch(window))
 
     def _update(self, rate: float | Tensor, *batch: Tensor) -> int:
         """A step that changes tensors in place and looks at none of their values."""

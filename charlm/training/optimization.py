@@ -14,7 +14,12 @@ from torch.optim.sgd import sgd
 from charlm.config import TrainConfig
 from charlm.errors import RunError
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {
+    "fp32": torch.float32,
+    "tf32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 ADAM_BETAS = (0.9, 0.99)
 EPSILON = 1e-8
 FINAL_SHARE = 0.01
