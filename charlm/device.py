@@ -71,7 +71,7 @@ def wait_for(device: torch.device) -> None:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """The precision by name; "auto" is bf16 where the device multiplies it in hardware, else fp32."""
+    """The precision by name; auto is bf16 where the device multiplies it in hardware, else fp32."""
     if name != "auto":
         return name
     if device.type == "cuda":
