@@ -15,6 +15,7 @@ from charlm.rnn.fused import machine
 from charlm.rnn.layer import Backend
 from charlm.rnn.names import weight_name
 
+LARGE_LSTM = 768
 BACKENDS: dict[str, Backend] = {"scratch": scratch, "builtin": builtin, "fused": fused}
 
 
@@ -35,9 +36,11 @@ def choose_backend(config: ModelConfig, backend: str = "auto", device: str = "cp
     cell = make_cell(config)
     able = [name for name, each in BACKENDS.items() if each.supports(cell)]
     if backend == "auto":
-        # As `charlm bench` measures: on the CPU torch hands the lstm, alone, to oneDNN as a whole;
-        # on other devices, and where fused's arithmetic is not compiled, torch's kernels win too.
-        fused_wins = machine.COMPILED and device == "cpu" and (config.cell != "lstm" or cell.form)
+        # As `charlm bench` measures: on the CPU torch hands the lstm, alone, to oneDNN as a whole,
+        # which is faster as long as the lstm is small; on other devices, and where fused's
+        # arithmetic is not compiled, torch's kernels win too.
+        onednns = config.cell == "lstm" and not cell.form and config.hidden_size < LARGE_LSTM
+        fused_wins = machine.COMPILED and device == "cpu" and not onednns
         fastest_first = ("fused" if fused_wins else "builtin", "builtin", "scratch")
         return next(name for name in fastest_first if name in able)
     look_up(BACKENDS, backend, "backend")
