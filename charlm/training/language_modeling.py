@@ -45,6 +45,7 @@ class LanguageModeling:
         self.model = model
         self.held_out = held_out
         self.all_streams = torch.ones(config.batch_size, 1, dtype=torch.bool, device=device)
+        self.no_streams = ~self.all_streams
         self.items_per_step = config.batch_size * config.seq_length
         dtype = DTYPES[config.precision]
         self.autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
@@ -64,7 +65,7 @@ class LanguageModeling:
         """Inputs and targets (T, B), and the streams that begin with a state of zeros (B, 1)."""
         each = self.windows[window]
         resets = each.resets if each.continues else self.all_streams
-        return each.inputs, each.targets, ~self.all_streams if resets is None else resets
+        return each.inputs, each.targets, self.no_streams if resets is None else resets
 
     def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
         inputs, targets, resets = batch

@@ -82,7 +82,7 @@ class FusedMogrifier(torch.autograd.Function):
             torch.cat([x[t], gated_h[t]], dim=1, out=row)
             step(t, multiply(row))
         ctx.rounds, ctx.leases = rounds, (rows, both, kept)
-        ctx.save_for_backward(inputs, W_U, h, C)
+        ctx.save_for_backward(ids, inputs, W_U, h, C)
         return h[1:], h[-1].clone(), C[-1].clone()
 
     @staticmethod
@@ -90,13 +90,12 @@ class FusedMogrifier(torch.autograd.Function):
     def backward(
         ctx: Any, upper: Tensor, last_h: Tensor, last_C: Tensor
     ) -> tuple[Tensor | None, ...]:
-        inputs, W_U, h, C = ctx.saved_tensors
+        ids, inputs, W_U, h, C = ctx.saved_tensors
         _, both, kept = ctx.leases
         (T, B, I), H = inputs.shape, last_h.shape[1]  # noqa: E741
         dh, dC = last_h.clone(), last_C.clone()
         lease = Lease(both.tensor, both.tensor.dtype, T, B, 4 * H)
         sums, d_bias, d_inputs = lease.tensor, h.new_zeros(1, 4 * H), torch.empty_like(inputs)
-        ids = torch.zeros(T, B, dtype=torch.int64, device=h.device)
         step = compiled(
             "lstm_backward", ids, upper.contiguous(), h, kept.tensor, dh, sums, d_bias, C, dC
         )
