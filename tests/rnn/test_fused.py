@@ -1,5 +1,7 @@
 """What is the fused backend's own; its equality with torch.nn is tested with the other backends."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ import torch
 from charlm.config import ModelConfig
 from charlm.model import LanguageModel
 from charlm.rnn import builtin, cells, compilation, fused
-from charlm.rnn.fused import machine
+from charlm.rnn.compilation import Ids
+from charlm.rnn.fused import machine, parallel
 from charlm.rnn.stack import RecurrentStack, choose_backend
 
 CELLS = tuple(name for name, cell in cells.CELLS.items() if fused.supports(cell()))
@@ -55,6 +58,7 @@ def assert_near(mine: list[torch.Tensor], theirs: list[torch.Tensor], tolerance:
 @pytest.mark.parametrize(("cell", "layer_norm"), FORMS)
 @pytest.mark.parametrize(("T", "B", "H"), SHAPES)
 @pytest.mark.parametrize("one_hot", [True, False])
+@pytest.mark.parametrize("threads", [1, 3])
 def test_compiled_arithmetic_equals_torchs(
     cell: str,
     T: int,
@@ -62,9 +66,12 @@ def test_compiled_arithmetic_equals_torchs(
     H: int,
     one_hot: bool,
     layer_norm: bool,
+    threads: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert machine.COMPILED
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(machine, "WORTH_SHARING", 1)
     torch.manual_seed(0)
     # A single unit, normalized, is its bias: nothing to compare but rounding of zero over zero.
     model = stack(cell, H, layers=2, layer_norm=layer_norm and H > 1)
@@ -154,6 +161,32 @@ def test_memory_is_used_again_but_never_while_it_is_needed(cell: str) -> None:
     before = sum(len(each) for each in machine.Lease.free.values())
     loss_and_gradients(model, one, state)
     assert sum(len(each) for each in machine.Lease.free.values()) == before
+
+
+@parallel.parallel
+def count_calls(part: int, parts: int, rows: Ids, calls: Ids) -> None:
+    for i in parallel.rows_of(part, parts, len(rows)):
+        rows[i] += 1
+    calls[part] += parts
+
+
+@pytest.mark.parametrize("team", [0, parallel.TEAM])
+@pytest.mark.parametrize("parts", [1, 2, 3, 8])
+def test_every_part_is_done_once(team: int, parts: int) -> None:
+    launch: Any = count_calls
+    for size in (0, 1, 7, 64):
+        rows, calls = np.zeros(size, dtype=np.int64), np.zeros(8, dtype=np.int64)
+        launch.func(team, parts, rows, calls)
+        assert (rows == 1).all()
+        assert (calls[:parts] == parts).all()
+        assert not calls[parts:].any()
+
+
+def test_rows_are_shared_among_threads_only_where_it_pays() -> None:
+    assert machine.parts_of(torch.zeros(64, 256)) == min(torch.get_num_threads(), 16)
+    assert machine.parts_of(torch.zeros(1, 10_000)) == 1
+    assert machine.parts_of(torch.zeros(30, 30)) == 1
+    assert machine.parts_of(torch.zeros(64, 256, dtype=torch.float64)) == 1
 
 
 def test_the_rational_tanh_is_close_everywhere() -> None:

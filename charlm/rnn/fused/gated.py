@@ -9,7 +9,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from charlm.rnn.cells import Cell, LayerWeights, State
-from charlm.rnn.fused.machine import Lease, compiled, history, kept_type, multiplier, product_type
+from charlm.rnn.fused.machine import (
+    Lease,
+    compiled,
+    history,
+    kept_type,
+    multiplier,
+    parts_of,
+    product_type,
+)
 
 # Of what a step keeps for the backward pass, in units of H.
 KEPT = {"rnn": 0, "gru": 4, "lstm": 5}
@@ -21,7 +29,8 @@ def run_gated(
     """Run one layer over a window; see `charlm.rnn.layer.Backend`."""
     U, c = weights.U, weights.c
     H = U.shape[1]
-    if inputs.is_floating_point():
+    looks_up = not inputs.is_floating_point()
+    if not looks_up:
         # Every position reads a row of its own.
         rows = inputs.flatten(0, 1)
         ids = torch.arange(len(rows), device=inputs.device).view(inputs.shape[:2])
@@ -32,7 +41,9 @@ def run_gated(
     table = (cell.share(rows, weights) + c).to(state[0].dtype)
     gain = weights.gain_U if cell.config.layer_norm else c[:0]
     layer: Any = FusedLayer  # torch types apply as taking and giving anything
-    outputs, *last = layer.apply(cell.name, product_type(U), ids, table, c_n, gain, U, *state)
+    outputs, *last = layer.apply(
+        cell.name, product_type(U), looks_up, ids, table, c_n, gain, U, *state
+    )
     return outputs, tuple(last)
 
 
@@ -44,6 +55,7 @@ class FusedLayer(torch.autograd.Function):
         ctx: Any,
         name: str,
         dtype: torch.dtype,
+        looks_up: bool,
         ids: Tensor,
         table: Tensor,
         c_n: Tensor,
@@ -56,6 +68,7 @@ class FusedLayer(torch.autograd.Function):
         Args:
             name: the cell's.
             dtype: to multiply in.
+            looks_up: positions may share rows of the table.
             ids: of the rows, (T, B).
             table: (V, G·H).
             c_n: the gru's bias inside of the reset, (H); empty for other cells.
@@ -69,6 +82,7 @@ class FusedLayer(torch.autograd.Function):
         rows = Lease(h, dtype)
         rows.tensor[0] = h[0]
         kept = Lease(h, kept_type(dtype, h), T, B, KEPT[name] * H)
+        parts = parts_of(h[0])
         step = compiled(
             f"{name}_forward",
             table.contiguous(),
@@ -78,13 +92,15 @@ class FusedLayer(torch.autograd.Function):
             rows.tensor,
             kept.tensor,
             *histories[1:],
+            parts=parts,
         )
         multiply = multiplier(U.to(dtype), B)
-        norm = Normalization(gain, T, B) if len(gain) else None
+        norm = Normalization(gain, T, B, parts) if len(gain) else None
         for t, before in enumerate(rows.tensor[:-1].unbind(0)):
             product = multiply(before)
             step(t, norm(t, product) if norm else product)
         ctx.name, ctx.kept, ctx.rows, ctx.norm = name, kept, rows, norm
+        ctx.parts, ctx.looks_up = parts, looks_up
         ctx.save_for_backward(ids, table, U, *histories)
         return h[1:], *(each[-1].clone() for each in histories)
 
@@ -96,7 +112,11 @@ class FusedLayer(torch.autograd.Function):
         rows, kept = ctx.rows.tensor, ctx.kept.tensor
         dh, *dC = [each.clone() for each in last]
         lease = Lease(rows, rows.dtype, T, B, len(U))
-        sums, d_table = lease.tensor, torch.zeros_like(table)
+        sums, parts, tables = lease.tensor, ctx.parts, 1
+        if ctx.looks_up:
+            # Two parts may look up the same row: each has a table, unless that is too much to add.
+            tables = parts = parts if parts * len(table) <= T * B else 1
+        d_table = table.new_zeros(tables, *table.shape)
         memory = [each for pair in zip(histories[1:], dC, strict=True) for each in pair]
         step = compiled(
             f"{ctx.name}_backward",
@@ -108,6 +128,7 @@ class FusedLayer(torch.autograd.Function):
             sums,
             d_table,
             *memory,
+            parts=parts,
         )
         multiply = multiplier(U.t().to(rows.dtype), B)
         product = rows.new_zeros(B, H)
@@ -122,8 +143,9 @@ class FusedLayer(torch.autograd.Function):
         d_c = None
         if ctx.name == "gru":
             d_q = sums[..., 2 * H :].sum((0, 1), dtype=U.dtype)
-            d_c = d_q if d_bias is None else d_bias[2 * H :]
-        return None, None, None, d_table, d_c, d_gain, d_U, dh, *dC
+            d_c = d_q if d_bias is None else d_bias.sum(0)[2 * H :]
+        d_gain = None if d_gain is None else d_gain.sum(0)
+        return None, None, None, None, d_table.sum(0), d_c, d_gain, d_U, dh, *dC
 
 
 class Normalization:
@@ -131,13 +153,14 @@ class Normalization:
 
     Args:
         gain: (N).
+        parts: of the rows of a step.
     """
 
-    def __init__(self, gain: Tensor, T: int, B: int) -> None:
-        N = len(gain)
+    def __init__(self, gain: Tensor, T: int, B: int, parts: int) -> None:
+        N, self.parts = len(gain), parts
         self.about = gain.detach(), gain.new_empty(T, B, N), gain.new_empty(T, B)
         self.result = gain.new_empty(B, N)
-        self.normalize = compiled("normalize", *self.about, self.result)
+        self.normalize = compiled("normalize", *self.about, self.result, parts=parts)
 
     def __call__(self, t: int, product: Tensor) -> Tensor:
         """Step t's product normalized, (B, N); the last result is lost."""
@@ -147,8 +170,9 @@ class Normalization:
     def backward(self) -> tuple[Callable[[int, Tensor], None], Tensor, Tensor]:
         """What turns the gradient of step t's result, (B, N), into its product's, in place.
 
-        The tensors, (N), are the gradients of the gain and of what is added after it, complete when
-        the function was called for every step.
+        The tensors, (parts, N), are summands of the gradients of the gain and of what is added
+        after it, complete when the function was called for every step.
         """
-        d_gain, d_bias = torch.zeros_like(self.about[0]), torch.zeros_like(self.about[0])
-        return compiled("denormalize", *self.about, d_gain, d_bias), d_gain, d_bias
+        d_gain, d_bias = self.about[0].new_zeros(2, self.parts, len(self.about[0]))
+        denormalize = compiled("denormalize", *self.about, d_gain, d_bias, parts=self.parts)
+        return denormalize, d_gain, d_bias

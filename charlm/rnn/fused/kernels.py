@@ -1,7 +1,8 @@
 """The arithmetic between two matrix products of the fused backend, compiled by numba.
 
-Each function does one time step of one cell for the whole batch, in place, row by row: short loops
-over few arrays become vector instructions. So does a rational tanh, which the C library's does not.
+Each function does one time step of one cell, in place, row by row: short loops over few arrays
+become vector instructions. So does a rational tanh, which the C library's does not. A call does one
+part of the batch's rows; `charlm.rnn.fused.parallel` makes the others.
 
 Arrays are float32; where products are made in bfloat16, `product`, the factors of the next ones,
 `rows` and `sums`, and `kept` are in that type, as its bits in uint16.
@@ -18,7 +19,8 @@ Shapes:
     dh, dC (B, H), what of the gradient of the step after this one bypassed the recurrent product,
         to be replaced by this step's
     sums (T, B, G·H), gradients of the recurrent products
-    d_table (V, G·H), the gradient of the table, to be added to
+    d_table (1 or parts, V, G·H), summands of the table's gradient, to be added to; one is enough
+        if no two parts look up the same row
     before, gate, after, d_sum (T, B, N), of a round of the Mogrifier: what is gated, by what, the
         result, and the gradient of what the gate is a sigmoid of; d_after (B, N), the gradient of
         the result, to be replaced by that of what is gated
@@ -38,17 +40,19 @@ from charlm.rnn.compilation import (
     add,
     add_product,
     f32,
-    fast,
     get,
     put,
     sigmoid,
     tanh,
     widen,
 )
+from charlm.rnn.fused.parallel import parallel, rows_of
 
 
-@fast
+@parallel
 def rnn_forward(
+    part: int,
+    parts: int,
     t: int,
     product: Narrow,
     table: Array,
@@ -59,15 +63,17 @@ def rnn_forward(
     kept: Narrow,
 ) -> None:
     B, H = product.shape[0], h.shape[2]
-    for i in range(B):
+    for i in rows_of(part, parts, B):
         x, u, after = table[ids[t, i]], product[i], h[t + 1, i]
         for j in range(H):
             after[j] = tanh(x[j] + widen(u[j]))
         put(after, rows[t + 1, i])
 
 
-@fast
+@parallel
 def rnn_backward(
+    part: int,
+    parts: int,
     t: int,
     product: Narrow,
     ids: Ids,
@@ -80,18 +86,20 @@ def rnn_backward(
 ) -> None:
     B, H = h.shape[1], h.shape[2]
     d = np.empty(H, dtype=np.float32)
-    for i in range(B):
+    for i in rows_of(part, parts, B):
         after, above, later = h[t + 1, i], upper[t, i], dh[i]
         add_product(product[i], later)
         for j in range(H):
             d[j] = (above[j] + later[j]) * (ONE - after[j] * after[j])
             later[j] = ZERO
-        add(d, d_table[ids[t, i]])
+        add(d, d_table[part % len(d_table), ids[t, i]])
         put(d, sums[t, i])
 
 
-@fast
+@parallel
 def gru_forward(
+    part: int,
+    parts: int,
     t: int,
     product: Narrow,
     table: Array,
@@ -104,7 +112,7 @@ def gru_forward(
     B, H = product.shape[0], h.shape[2]
     k = np.empty(4 * H, dtype=np.float32)
     rz, r, z, n, q = k[: 2 * H], k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H :]
-    for i in range(B):
+    for i in rows_of(part, parts, B):
         x, u, before, after = table[ids[t, i]], product[i], h[t, i], h[t + 1, i]
         for j in range(2 * H):
             rz[j] = sigmoid(x[j] + widen(u[j]))
@@ -117,8 +125,10 @@ def gru_forward(
         put(after, rows[t + 1, i])
 
 
-@fast
+@parallel
 def gru_backward(
+    part: int,
+    parts: int,
     t: int,
     product: Narrow,
     ids: Ids,
@@ -133,7 +143,7 @@ def gru_backward(
     k, d = np.empty(4 * H, dtype=np.float32), np.empty(3 * H, dtype=np.float32)
     r, z, n, q = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H :]
     d_r, d_z, d_q = d[:H], d[H : 2 * H], d[2 * H :]
-    for i in range(B):
+    for i in rows_of(part, parts, B):
         before, above, later = h[t, i], upper[t, i], dh[i]
         get(kept[t, i], k)
         add_product(product[i], later)
@@ -144,7 +154,7 @@ def gru_backward(
         for j in range(H):
             d_q[j] = later[j] * (ONE - z[j]) * (ONE - n[j] * n[j])
             later[j] *= z[j]
-        into = d_table[ids[t, i]]
+        into = d_table[part % len(d_table), ids[t, i]]
         add(d_q, into[2 * H :])
         for j in range(H):
             d_q[j] *= r[j]
@@ -153,8 +163,10 @@ def gru_backward(
         put(d, sums[t, i])
 
 
-@fast
+@parallel
 def lstm_forward(
+    part: int,
+    parts: int,
     t: int,
     product: Narrow,
     table: Array,
@@ -167,7 +179,7 @@ def lstm_forward(
 ) -> None:
     B, H = product.shape[0], h.shape[2]
     k = np.empty(5 * H, dtype=np.float32)
-    for i in range(B):
+    for i in rows_of(part, parts, B):
         x, u, after = table[ids[t, i]], product[i], h[t + 1, i]
         C_before, C_after = C[t, i], C[t + 1, i]
         i_f, x_if, u_if = k[: 2 * H], x[: 2 * H], u[: 2 * H]
@@ -189,8 +201,10 @@ def lstm_forward(
         put(after, rows[t + 1, i])
 
 
-@fast
+@parallel
 def lstm_backward(
+    part: int,
+    parts: int,
     t: int,
     product: Narrow,
     ids: Ids,
@@ -206,7 +220,7 @@ def lstm_backward(
     B, H = h.shape[1], h.shape[2]
     k, d = np.empty(5 * H, dtype=np.float32), np.empty(4 * H, dtype=np.float32)
     d_i, d_f, d_g, d_o = d[:H], d[H : 2 * H], d[2 * H : 3 * H], d[3 * H :]
-    for i in range(B):
+    for i in rows_of(part, parts, B):
         before, above, later, later_C = C[t, i], upper[t, i], dh[i], dC[i]
         get(kept[t, i], k)
         in_, f, g, o, tanh_C = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H : 4 * H], k[4 * H :]
@@ -224,16 +238,23 @@ def lstm_backward(
         for j in range(H):
             d_f[j] = later_C[j] * before[j] * f[j] * (ONE - f[j])
             later_C[j] *= f[j]
-        add(d, d_table[ids[t, i]])
+        add(d, d_table[part % len(d_table), ids[t, i]])
         put(d, sums[t, i])
 
 
-@fast
+@parallel
 def normalize(
-    t: int, product: Narrow, gain: Array, normal: Array, scale: Array, result: Array
+    part: int,
+    parts: int,
+    t: int,
+    product: Narrow,
+    gain: Array,
+    normal: Array,
+    scale: Array,
+    result: Array,
 ) -> None:
     B, N = result.shape
-    for i in range(B):
+    for i in rows_of(part, parts, B):
         u, x, y = product[i], normal[t, i], result[i]
         total = ZERO
         for j in range(N):
@@ -249,8 +270,10 @@ def normalize(
             y[j] = x[j] * gain[j]
 
 
-@fast
+@parallel
 def denormalize(
+    part: int,
+    parts: int,
     t: int,
     sums: Narrow,
     gain: Array,
@@ -260,14 +283,14 @@ def denormalize(
     d_bias: Array,
 ) -> None:
     B, N = sums.shape
-    d = np.empty(N, dtype=np.float32)
-    for i in range(B):
+    d, of_gain = np.empty(N, dtype=np.float32), d_gain[part]
+    for i in rows_of(part, parts, B):
         x = normal[t, i]
         total, along = ZERO, ZERO
         get(sums[i], d)
-        add(d, d_bias)
+        add(d, d_bias[part])
         for j in range(N):
-            d_gain[j] += d[j] * x[j]
+            of_gain[j] += d[j] * x[j]
         for j in range(N):
             d[j] *= gain[j]
             total += d[j]
@@ -278,11 +301,19 @@ def denormalize(
         put(d, sums[i])
 
 
-@fast
-def mogrify(t: int, product: Narrow, before: Narrow, gate: Narrow, after: Narrow) -> None:
+@parallel
+def mogrify(
+    part: int,
+    parts: int,
+    t: int,
+    product: Narrow,
+    before: Narrow,
+    gate: Narrow,
+    after: Narrow,
+) -> None:
     B, N = product.shape
     m, y = np.empty(N, dtype=np.float32), np.empty(N, dtype=np.float32)
-    for i in range(B):
+    for i in rows_of(part, parts, B):
         u, x = product[i], before[t, i]
         for j in range(N):
             m[j] = TWO * sigmoid(widen(u[j]))
@@ -291,11 +322,19 @@ def mogrify(t: int, product: Narrow, before: Narrow, gate: Narrow, after: Narrow
         put(y, after[t, i])
 
 
-@fast
-def demogrify(t: int, d_after: Array, before: Narrow, gate: Narrow, d_sum: Narrow) -> None:
+@parallel
+def demogrify(
+    part: int,
+    parts: int,
+    t: int,
+    d_after: Array,
+    before: Narrow,
+    gate: Narrow,
+    d_sum: Narrow,
+) -> None:
     B, N = d_after.shape
     m, d = np.empty(N, dtype=np.float32), np.empty(N, dtype=np.float32)
-    for i in range(B):
+    for i in rows_of(part, parts, B):
         later, x = d_after[i], before[t, i]
         get(gate[t, i], m)
         for j in range(N):
@@ -304,21 +343,21 @@ def demogrify(t: int, d_after: Array, before: Narrow, gate: Narrow, d_sum: Narro
         put(d, d_sum[t, i])
 
 
-@fast
-def linear_forward(a: Array, h: Array) -> None:
+@parallel
+def linear_forward(part: int, parts: int, a: Array, h: Array) -> None:
     T, B, H = a.shape
     for s in range(T):
-        for i in range(B):
+        for i in rows_of(part, parts, B):
             row, before, after = a[s, i], h[s, i], h[s + 1, i]
             for j in range(H):
                 after[j] += row[j] * before[j]
 
 
-@fast
-def linear_backward(a: Array, dh: Array) -> None:
+@parallel
+def linear_backward(part: int, parts: int, a: Array, dh: Array) -> None:
     T, B, H = a.shape
     for s in range(T - 1, -1, -1):
-        for i in range(B):
+        for i in rows_of(part, parts, B):
             row, before, after = a[s, i], dh[s, i], dh[s + 1, i]
             for j in range(H):
                 before[j] += row[j] * after[j]

@@ -35,7 +35,7 @@ def rnn_backward(
     d = dh.add_(product).add_(upper[t]) * (1 - after * after)
     dh.zero_()
     sums[t] = d
-    d_table.index_add_(0, ids[t], d)
+    d_table[0].index_add_(0, ids[t], d)
 
 
 def gru_forward(
@@ -76,7 +76,7 @@ def gru_backward(
     d_r = d_q * q * (1 - r)
     d_z = dh * (h[t] - n) * z * (1 - z)
     sums[t] = torch.cat([d_r, d_z, d_q], dim=1)
-    d_table.index_add_(0, ids[t], torch.cat([d_r, d_z, d_n], dim=1))
+    d_table[0].index_add_(0, ids[t], torch.cat([d_r, d_z, d_n], dim=1))
     dh.mul_(z)
 
 
@@ -125,7 +125,7 @@ def lstm_backward(
     dh.zero_()
     d = torch.cat([d_i, d_f, d_g, d_o], dim=1)
     sums[t] = d
-    d_table.index_add_(0, ids[t], d)
+    d_table[0].index_add_(0, ids[t], d)
 
 
 def normalize(
@@ -148,8 +148,8 @@ def denormalize(
     d_bias: Tensor,
 ) -> None:
     x, d = normal[t], sums.to(normal.dtype)
-    d_bias += d.sum(0)
-    d_gain += (d * x).sum(0)
+    d_bias[0] += d.sum(0)
+    d_gain[0] += (d * x).sum(0)
     d = d * gain
     slope = (d * x).mean(1, keepdim=True)
     sums.copy_(scale[t, :, None] * (d - d.mean(1, keepdim=True) - slope * x))

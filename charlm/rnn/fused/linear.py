@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from charlm.rnn.cells import LayerWeights, LinearCell, State
-from charlm.rnn.fused.machine import compiled
+from charlm.rnn.fused.machine import compiled, parts_of
 
 
 def run_linear(
@@ -29,7 +29,7 @@ class LinearRecurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, v: Tensor, first: Tensor) -> Tensor:
         h = torch.cat([first.unsqueeze(0), v])
-        compiled("linear_forward", a, h)()
+        compiled("linear_forward", a, h, parts=parts_of(first))()
         ctx.save_for_backward(a, h)
         return h[1:]
 
@@ -38,5 +38,5 @@ class LinearRecurrence(torch.autograd.Function):
     def backward(ctx: Any, upper: Tensor) -> tuple[Tensor, ...]:
         a, h = ctx.saved_tensors
         d_h = torch.cat([torch.zeros_like(h[:1]), upper])
-        compiled("linear_backward", a, d_h)()
+        compiled("linear_backward", a, d_h, parts=parts_of(d_h[0]))()
         return d_h[1:] * h[:-1], d_h[1:], d_h[0]

@@ -13,10 +13,13 @@ COMPILED = find_spec("numba") is not None
 ARRAY_TYPES = (torch.float32, torch.bfloat16, torch.int64)
 
 
-def compiled(name: str, *tensors: Tensor) -> Callable[..., None]:
+def compiled(name: str, *tensors: Tensor, parts: int = 1) -> Callable[..., None]:
     """A function over these tensors, compiled if possible.
 
     It takes what changes from call to call, if anything: the step, and a tensor.
+
+    Args:
+        parts: of its rows, to be shared among threads; see `parts_of`.
     """
     if not compiles(*tensors):
         function = getattr(kernels_torch, name)
@@ -27,7 +30,7 @@ def compiled(name: str, *tensors: Tensor) -> Callable[..., None]:
     arrays = [array_of(each) for each in tensors]
 
     def call(*changing: Any) -> None:
-        function(*changing[:1], *map(array_of, changing[1:]), *arrays)
+        function(parts, *changing[:1], *map(array_of, changing[1:]), *arrays)
 
     return call
 
@@ -36,6 +39,12 @@ def compiles(*tensors: Tensor) -> bool:
     """Whether compiled code is to work on these."""
     arrays = all(each.device.type == "cpu" and each.dtype in ARRAY_TYPES for each in tensors)
     return COMPILED and arrays
+
+
+def parts_of(rows: Tensor) -> int:
+    """Among how many threads to share rows (B, H) of a step: a part must be worth the thread."""
+    B = len(rows) if compiles(rows) else 1
+    return max(1, min(torch.get_num_threads(), B, rows.numel() // WORTH_SHARING))
 
 
 def product_type(U: Tensor) -> torch.dtype:
@@ -120,4 +129,5 @@ def packed_types() -> tuple[torch.dtype, ...]:
 
 
 PACKED_TYPES = packed_types()
-WORTH_PACKING = 7_000_000  # multiplications
+WORTH_SHARING = 1000  # numbers, of a state
+WORTH_PACKING = 15_000_000  # multiplications

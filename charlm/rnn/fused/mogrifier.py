@@ -18,6 +18,7 @@ from charlm.rnn.fused.machine import (
     history,
     kept_type,
     multiplier,
+    parts_of,
     product_type,
 )
 
@@ -74,7 +75,17 @@ class FusedMogrifier(torch.autograd.Function):
         kept = Lease(h, kept_type(dtype, h), T, B, KEPT["lstm"] * H)
         # The biases are all that is known before the loop: a table of one row.
         ids = torch.zeros(T, B, dtype=torch.int64, device=h.device)
-        step = compiled("lstm_forward", bias[None], ids, bias[:0], h, rows.tensor, kept.tensor, C)
+        step = compiled(
+            "lstm_forward",
+            bias[None],
+            ids,
+            bias[:0],
+            h,
+            rows.tensor,
+            kept.tensor,
+            C,
+            parts=parts_of(first_h),
+        )
         multiply = multiplier(W_U.to(dtype), B)
         for t, row in enumerate(both.tensor.unbind(0)):
             for each in rounds:
@@ -95,9 +106,20 @@ class FusedMogrifier(torch.autograd.Function):
         (T, B, I), H = inputs.shape, last_h.shape[1]  # noqa: E741
         dh, dC = last_h.clone(), last_C.clone()
         lease = Lease(both.tensor, both.tensor.dtype, T, B, 4 * H)
-        sums, d_bias, d_inputs = lease.tensor, h.new_zeros(1, 4 * H), torch.empty_like(inputs)
+        sums, parts, d_inputs = lease.tensor, parts_of(dh), torch.empty_like(inputs)
+        d_bias = h.new_zeros(parts, 1, 4 * H)
         step = compiled(
-            "lstm_backward", ids, upper.contiguous(), h, kept.tensor, dh, sums, d_bias, C, dC
+            "lstm_backward",
+            ids,
+            upper.contiguous(),
+            h,
+            kept.tensor,
+            dh,
+            sums,
+            d_bias,
+            C,
+            dC,
+            parts=parts,
         )
         multiply = multiplier(W_U.t().to(sums.dtype), B)
         d_x, d_h = h.new_empty(B, I), h.new_zeros(B, H)
@@ -114,7 +136,7 @@ class FusedMogrifier(torch.autograd.Function):
         dh += d_h
         d_W_U = (sums.flatten(0, 1).t() @ both.tensor.flatten(0, 1)).to(W_U.dtype)
         d_matrices = [d.to(W_U.dtype) for each in ctx.rounds for d in each.gradients()]
-        return None, d_inputs, d_bias[0], d_W_U, dh, dC, *d_matrices
+        return None, d_inputs, d_bias.sum((0, 1)), d_W_U, dh, dC, *d_matrices
 
 
 class Round:
@@ -137,7 +159,9 @@ class Round:
         shape = gated.shape
         self.gate, self.after = Lease(gated, up.dtype, *shape), Lease(gated, up.dtype, *shape)
         self.low = gated.new_empty(*shape[:2], len(down))
-        self.step = compiled("mogrify", gated, self.gate.tensor, self.after.tensor)
+        self.step = compiled(
+            "mogrify", gated, self.gate.tensor, self.after.tensor, parts=parts_of(gated[0])
+        )
 
     def forward(self, t: int) -> None:
         torch.mm(self.gating[t], self.down.t(), out=self.low[t])
@@ -147,7 +171,13 @@ class Round:
         """Begin the way back."""
         self.d_sum = Lease(self.gated, self.up.dtype, *self.gated.shape)
         self.d_low = torch.empty_like(self.low)
-        self.step_back = compiled("demogrify", self.gated, self.gate.tensor, self.d_sum.tensor)
+        self.step_back = compiled(
+            "demogrify",
+            self.gated,
+            self.gate.tensor,
+            self.d_sum.tensor,
+            parts=parts_of(self.gated[0]),
+        )
 
     def backward(self, t: int, d_gated: Tensor, d_gating: Tensor) -> None:
         """Turn the gradient of y after step t's round, (B, N), into that of y before; add x's."""
