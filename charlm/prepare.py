@@ -77,7 +77,8 @@ def begin(
     else:
         vocabulary = parent.vocabulary
         model_config = inherited(parent, explicit)
-    chosen_backend = choose_backend(model_config, backend, where.type)
+    precision = choose_precision(settings.train.precision, where)
+    chosen_backend = choose_backend(model_config, backend, where.type, precision)
     train = fitted(settings.train, len(text), where, chosen_backend)
     shrunk = tuple(shrinkage(settings.train, train, len(text)))
     if plans and parent is None:
@@ -226,7 +227,7 @@ def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any])
     if backend == "auto" and run.record.device == str(where):
         # Another backend rounds differently, and would not go on bit for bit.
         backend = run.record.backend
-    backend = choose_backend(settings.model, backend, where.type)
+    backend = choose_backend(settings.model, backend, where.type, settings.train.precision)
     model = LanguageModel(settings.model, backend).to(where)
     # A run that diverged is resumed by someone who knows, perhaps with another learning rate.
     snapshot.counters.rollbacks = 0

@@ -38,13 +38,18 @@ def inlined(function: Function) -> Function:
     return cast(Function, njit(**RULES, inline="always")(function))
 
 
+def joined(function: Function) -> Function:
+    """Compile a function together with those that call it, which are compiled too."""
+    return cast(Function, njit(**RULES)(function))
+
+
 def fast(function: Function) -> Function:
     """Compile a function when it is first called, and keep the result for the next process."""
     try:
         return cast(Function, njit(**RULES, cache=True)(function))
     except RuntimeError:
         # Neither this folder nor the user's can be written.
-        return cast(Function, njit(**RULES)(function))
+        return joined(function)
 
 
 @inlined

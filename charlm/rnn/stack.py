@@ -24,11 +24,14 @@ def make_cell(config: ModelConfig) -> Cell:
     return look_up(CELLS, config.cell, "cell")(config)
 
 
-def choose_backend(config: ModelConfig, backend: str = "auto", device: str = "cpu") -> str:
+def choose_backend(
+    config: ModelConfig, backend: str = "auto", device: str = "cpu", precision: str = "fp32"
+) -> str:
     """The backend's name; "auto" is the fastest one that has the cell.
 
     Args:
         device: cpu, cuda or mps, where the model will live.
+        precision: what it will multiply in.
 
     Raises:
         UsageError: there is no such backend, or it lacks the cell in this form.
@@ -37,9 +40,10 @@ def choose_backend(config: ModelConfig, backend: str = "auto", device: str = "cp
     able = [name for name, each in BACKENDS.items() if each.supports(cell)]
     if backend == "auto":
         # As `charlm bench` measures: on the CPU torch hands the lstm, alone, to oneDNN as a whole,
-        # which is faster as long as the lstm is small; on other devices, and where fused's
-        # arithmetic is not compiled, torch's kernels win too.
-        onednns = config.cell == "lstm" and not cell.form and config.hidden_size < LARGE_LSTM
+        # which in a narrow type is faster as long as the lstm is small; on other devices, and where
+        # fused's arithmetic is not compiled, torch's kernels win too.
+        small = config.cell == "lstm" and not cell.form and config.hidden_size < LARGE_LSTM
+        onednns = small and precision in ("bf16", "fp16")
         fused_wins = machine.COMPILED and device == "cpu" and not onednns
         fastest_first = ("fused" if fused_wins else "builtin", "builtin", "scratch")
         return next(name for name in fastest_first if name in able)

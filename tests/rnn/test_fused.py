@@ -201,8 +201,11 @@ def test_without_numba_torchs_kernels_are_the_fastest(
     cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torchs = "builtin" if builtin.supports(cells.CELLS[cell]()) else "scratch"
-    assert choose_backend(ModelConfig(cell=cell)) == ("builtin" if cell == "lstm" else "fused")
-    assert choose_backend(ModelConfig(cell=cell, hidden_size=1024)) == "fused"
+    assert choose_backend(ModelConfig(cell=cell)) == "fused"
+    narrow = choose_backend(ModelConfig(cell=cell), precision="bf16")
+    assert narrow == ("builtin" if cell == "lstm" else "fused")
+    large = ModelConfig(cell=cell, hidden_size=1024)
+    assert choose_backend(large, precision="bf16") == "fused"
     normalized = "fused" if (cell, True) in FORMS else "scratch"
     assert choose_backend(ModelConfig(cell=cell, layer_norm=True)) == normalized
     assert choose_backend(ModelConfig(cell=cell, zoneout=0.1)) == "scratch"

@@ -265,10 +265,10 @@ def test_unknown_names_are_refused_with_the_nearest_one() -> None:
 
 
 def test_auto_is_the_fastest_backend_that_has_the_cell() -> None:
-    for cell, fastest in (("rnn", "fused"), ("gru", "fused"), ("lstm", "builtin")):
-        assert choose_backend(ModelConfig(cell=cell)) == fastest
+    for cell in ("rnn", "gru", "lstm"):
+        assert choose_backend(ModelConfig(cell=cell)) == "fused"
     assert choose_backend(ModelConfig(cell="gru", reset_after=False)) == "scratch"
-    assert choose_backend(ModelConfig(cell="lstm", reset_after=False)) == "builtin"
+    assert choose_backend(ModelConfig(cell="lstm", reset_after=False)) == "fused"
     for backend in BACKENDS:
         assert choose_backend(ModelConfig(), backend) == backend
 

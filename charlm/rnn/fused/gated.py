@@ -17,10 +17,12 @@ from charlm.rnn.fused.machine import (
     multiplier,
     parts_of,
     product_type,
+    sweep,
+    sweeps,
 )
 
 # Of what a step keeps for the backward pass, in units of H.
-KEPT = {"rnn": 0, "gru": 4, "lstm": 5}
+KEPT = {"rnn": 0, "gru": 4, "lstm": 4}
 
 
 def run_gated(
@@ -83,22 +85,18 @@ class FusedLayer(torch.autograd.Function):
         rows.tensor[0] = h[0]
         kept = Lease(h, kept_type(dtype, h), T, B, KEPT[name] * H)
         parts = parts_of(h[0])
-        step = compiled(
-            f"{name}_forward",
-            table.contiguous(),
-            ids,
-            c_n,
-            h,
-            rows.tensor,
-            kept.tensor,
-            *histories[1:],
-            parts=parts,
-        )
-        multiply = multiplier(U.to(dtype), B)
+        about = (table.contiguous(), ids, c_n, h, rows.tensor, kept.tensor, *histories[1:])
         norm = Normalization(gain, T, B, parts) if len(gain) else None
-        for t, before in enumerate(rows.tensor[:-1].unbind(0)):
-            product = multiply(before)
-            step(t, norm(t, product) if norm else product)
+        if sweeps(U, rows.tensor, parts) and not norm:
+            sweep(f"{name}_forward", rows.tensor, U.t(), *about, parts=parts)
+        else:
+            step, multiply = (
+                compiled(f"{name}_forward", *about, parts=parts),
+                multiplier(U.to(dtype), B),
+            )
+            for t, before in enumerate(rows.tensor[:-1].unbind(0)):
+                product = multiply(before)
+                step(t, norm(t, product) if norm else product)
         ctx.name, ctx.kept, ctx.rows, ctx.norm = name, kept, rows, norm
         ctx.parts, ctx.looks_up = parts, looks_up
         ctx.save_for_backward(ids, table, U, *histories)
@@ -118,26 +116,18 @@ class FusedLayer(torch.autograd.Function):
             tables = parts = parts if parts * len(table) <= T * B else 1
         d_table = table.new_zeros(tables, *table.shape)
         memory = [each for pair in zip(histories[1:], dC, strict=True) for each in pair]
-        step = compiled(
-            f"{ctx.name}_backward",
-            ids,
-            upper.contiguous(),
-            histories[0],
-            kept,
-            dh,
-            sums,
-            d_table,
-            *memory,
-            parts=parts,
-        )
-        multiply = multiplier(U.t().to(rows.dtype), B)
-        product = rows.new_zeros(B, H)
+        about = (ids, upper.contiguous(), histories[0], kept, dh, sums, d_table, *memory)
         denormalize, d_gain, d_bias = ctx.norm.backward() if ctx.norm else (None, None, None)
-        for t, d in reversed(list(enumerate(sums.unbind(0)))):
-            step(t, product)
-            if denormalize:
-                denormalize(t, d)
-            product = multiply(d)
+        if sweeps(U, rows, parts) and not denormalize:
+            product = sweep(f"{ctx.name}_backward", sums, U, *about, parts=parts)
+        else:
+            step = compiled(f"{ctx.name}_backward", *about, parts=parts)
+            multiply, product = multiplier(U.t().to(rows.dtype), B), rows.new_zeros(B, H)
+            for t, d in reversed(list(enumerate(sums.unbind(0)))):
+                step(t, product)
+                if denormalize:
+                    denormalize(t, d)
+                product = multiply(d)
         dh += product
         d_U = (sums.flatten(0, 1).t() @ rows[:-1].flatten(0, 1)).to(U.dtype)
         d_c = None

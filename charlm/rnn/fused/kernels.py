@@ -46,10 +46,11 @@ from charlm.rnn.compilation import (
     tanh,
     widen,
 )
-from charlm.rnn.fused.parallel import parallel, rows_of
+from charlm.rnn.fused.parallel import backward, forward, parallel, rows_of
+from charlm.rnn.tiles import WIDTH
 
 
-@parallel
+@forward
 def rnn_forward(
     part: int,
     parts: int,
@@ -70,7 +71,7 @@ def rnn_forward(
         put(after, rows[t + 1, i])
 
 
-@parallel
+@backward
 def rnn_backward(
     part: int,
     parts: int,
@@ -88,7 +89,7 @@ def rnn_backward(
     d = np.empty(H, dtype=np.float32)
     for i in rows_of(part, parts, B):
         after, above, later = h[t + 1, i], upper[t, i], dh[i]
-        add_product(product[i], later)
+        add_product(product[i][:H], later)
         for j in range(H):
             d[j] = (above[j] + later[j]) * (ONE - after[j] * after[j])
             later[j] = ZERO
@@ -96,7 +97,7 @@ def rnn_backward(
         put(d, sums[t, i])
 
 
-@parallel
+@forward
 def gru_forward(
     part: int,
     parts: int,
@@ -125,7 +126,7 @@ def gru_forward(
         put(after, rows[t + 1, i])
 
 
-@parallel
+@backward
 def gru_backward(
     part: int,
     parts: int,
@@ -146,7 +147,7 @@ def gru_backward(
     for i in rows_of(part, parts, B):
         before, above, later = h[t, i], upper[t, i], dh[i]
         get(kept[t, i], k)
-        add_product(product[i], later)
+        add_product(product[i][:H], later)
         for j in range(H):
             later[j] += above[j]
             d_z[j] = later[j] * (before[j] - n[j]) * z[j] * (ONE - z[j])
@@ -163,7 +164,7 @@ def gru_backward(
         put(d, sums[t, i])
 
 
-@parallel
+@forward
 def lstm_forward(
     part: int,
     parts: int,
@@ -178,7 +179,7 @@ def lstm_forward(
     C: Array,
 ) -> None:
     B, H = product.shape[0], h.shape[2]
-    k = np.empty(5 * H, dtype=np.float32)
+    k = np.empty(4 * H, dtype=np.float32)
     for i in rows_of(part, parts, B):
         x, u, after = table[ids[t, i]], product[i], h[t + 1, i]
         C_before, C_after = C[t, i], C[t + 1, i]
@@ -188,20 +189,19 @@ def lstm_forward(
         g, x_g, u_g = k[2 * H : 3 * H], x[2 * H : 3 * H], u[2 * H : 3 * H]
         for j in range(H):
             g[j] = tanh(x_g[j] + widen(u_g[j]))
-        o, x_o, u_o = k[3 * H : 4 * H], x[3 * H :], u[3 * H :]
+        o, x_o, u_o = k[3 * H :], x[3 * H :], u[3 * H :]
         for j in range(H):
             o[j] = sigmoid(x_o[j] + widen(u_o[j]))
-        in_, f, tanh_C = k[:H], k[H : 2 * H], k[4 * H :]
+        in_, f = k[:H], k[H : 2 * H]
         for j in range(H):
             C_after[j] = f[j] * C_before[j] + in_[j] * g[j]
         for j in range(H):
-            tanh_C[j] = tanh(C_after[j])
-            after[j] = o[j] * tanh_C[j]
+            after[j] = o[j] * tanh(C_after[j])
         put(k, kept[t, i])
         put(after, rows[t + 1, i])
 
 
-@parallel
+@backward
 def lstm_backward(
     part: int,
     parts: int,
@@ -218,18 +218,19 @@ def lstm_backward(
     dC: Array,
 ) -> None:
     B, H = h.shape[1], h.shape[2]
-    k, d = np.empty(5 * H, dtype=np.float32), np.empty(4 * H, dtype=np.float32)
+    k, d = np.empty(4 * H, dtype=np.float32), np.empty(4 * H, dtype=np.float32)
+    in_, f, g, o = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H :]
     d_i, d_f, d_g, d_o = d[:H], d[H : 2 * H], d[2 * H : 3 * H], d[3 * H :]
     for i in rows_of(part, parts, B):
-        before, above, later, later_C = C[t, i], upper[t, i], dh[i], dC[i]
+        above, later, later_C = upper[t, i], dh[i], dC[i]
+        before, after = C[t, i], C[t + 1, i]
         get(kept[t, i], k)
-        in_, f, g, o, tanh_C = k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H : 4 * H], k[4 * H :]
-        add_product(product[i], later)
+        add_product(product[i][:H], later)
         for j in range(H):
-            later[j] = (later[j] + above[j]) * o[j]
-            d_o[j] = later[j] * tanh_C[j] * (ONE - o[j])
-        for j in range(H):
-            later_C[j] += later[j] * (ONE - tanh_C[j] * tanh_C[j])
+            tanh_C = tanh(after[j])
+            d_h = (later[j] + above[j]) * o[j]
+            d_o[j] = d_h * tanh_C * (ONE - o[j])
+            later_C[j] += d_h * (ONE - tanh_C * tanh_C)
             later[j] = ZERO
         for j in range(H):
             d_i[j] = later_C[j] * g[j] * in_[j] * (ONE - in_[j])
@@ -361,3 +362,17 @@ def linear_backward(part: int, parts: int, a: Array, dh: Array) -> None:
             row, before, after = a[s, i], dh[s, i], dh[s + 1, i]
             for j in range(H):
                 before[j] += row[j] * after[j]
+
+
+@parallel
+def lay_out(part: int, parts: int, matrix: Array, panels: Array) -> None:
+    K, N = matrix.shape
+    for number in rows_of(part, parts, panels.shape[0]):
+        first = number * WIDTH
+        width = min(WIDTH, N - first)
+        for k in range(K):
+            row = panels[number, k]
+            for j in range(width):
+                row[j] = matrix[k, first + j]
+            for j in range(width, WIDTH):
+                row[j] = ZERO

@@ -92,14 +92,13 @@ def lstm_forward(
     C: Tensor,
 ) -> None:
     H = h.shape[2]
-    gates, tanh_C = kept[t].split_with_sizes([4 * H, H], dim=1)
+    gates = kept[t]
     i, f, g, o = torch.add(table[ids[t]], product, out=gates).chunk(4, dim=1)
     gates[:, : 2 * H].sigmoid_()
     g.tanh_()
     o.sigmoid_()
     torch.mul(f, C[t], out=C[t + 1]).addcmul_(i, g)
-    torch.tanh(C[t + 1], out=tanh_C)
-    torch.mul(o, tanh_C, out=h[t + 1])
+    torch.mul(o, torch.tanh(C[t + 1]), out=h[t + 1])
     rows[t + 1] = h[t + 1]
 
 
@@ -116,7 +115,8 @@ def lstm_backward(
     C: Tensor,
     dC: Tensor,
 ) -> None:
-    i, f, g, o, tanh_C = kept[t].chunk(5, dim=1)
+    i, f, g, o = kept[t].chunk(4, dim=1)
+    tanh_C = torch.tanh(C[t + 1])
     dh.add_(product).add_(upper[t])
     d_o = dh * tanh_C * o * (1 - o)
     dC.addcmul_(dh * o, 1 - tanh_C * tanh_C)

@@ -35,6 +35,43 @@ def compiled(name: str, *tensors: Tensor, parts: int = 1) -> Callable[..., None]
     return call
 
 
+def sweep(name: str, x: Tensor, matrix: Tensor, *tensors: Tensor, parts: int) -> Tensor:
+    """All steps of a compiled function, and the products between them, in one call.
+
+    Args:
+        x: what is multiplied at each step, (T or T + 1, B, K).
+        matrix: with which, (K, N).
+        parts: of the rows, as of `compiled`.
+
+    Returns:
+        The last product, (B, N).
+    """
+    from charlm.rnn.fused import kernels
+    from charlm.rnn.tiles import WIDTH, padded
+
+    (K, N), B = matrix.shape, x.shape[1]
+    panels = x.new_empty(padded(N) // WIDTH, K, WIDTH)
+    product = x.new_zeros(B, padded(N))
+    kernels.lay_out(parts, array_of(matrix), array_of(panels))
+    step = getattr(kernels, name)
+    step.sweep(parts, *map(array_of, (x, panels, product, *tensors)))
+    return product[:, :N]
+
+
+def sweeps(U: Tensor, rows: Tensor, parts: int) -> bool:
+    """Whether `sweep` is the faster way: in float32, with a matrix that the cache can hold.
+
+    A larger one is read from further away at every step, which only many rows make worth it: the
+    products of torch divide the matrix among the threads, and not the rows.
+
+    Args:
+        rows: what it is multiplied with, (…, B, H).
+    """
+    rows_of_each = rows.shape[-2] // parts
+    fits = U.numel() <= CACHED * max(1, rows_of_each // 4)
+    return rows.dtype == torch.float32 and compiles(U) and fits
+
+
 def compiles(*tensors: Tensor) -> bool:
     """Whether compiled code is to work on these."""
     arrays = all(each.device.type == "cpu" and each.dtype in ARRAY_TYPES for each in tensors)
@@ -129,5 +166,6 @@ def packed_types() -> tuple[torch.dtype, ...]:
 
 
 PACKED_TYPES = packed_types()
+CACHED = 400_000  # numbers, of a matrix
 WORTH_SHARING = 1000  # numbers, of a state
 WORTH_PACKING = 15_000_000  # multiplications

@@ -12,11 +12,12 @@ from inspect import signature
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from charlm.rnn.compilation import RULES, fast, inlined
+from charlm.rnn.compilation import fast, inlined, joined
+from charlm.rnn.tiles import multiply
 
 
 def team_address() -> int:
@@ -36,17 +37,79 @@ def parallel(function: Callable[..., None]) -> Callable[..., None]:
     The result is called as (parts, *arguments) and calls it for every part, one in each thread. The
     function must raise nothing.
     """
-    names = ", ".join(list(signature(function).parameters)[2:])
-    source = f"def launch(team, parts, {names}): call(team, parts, function, ({names},))"
-    # Numba keeps its results by file, line and name: these are the function's.
-    place = function.__code__
+    return launcher(function, function.__name__, joined(function), arguments_of(function))
+
+
+class Step:
+    """A step of a recurrence, function(part, parts, t, product, *arguments), as `parallel` has it.
+
+    Attributes:
+        sweep: all steps and their products at a stretch, called as (parts, x, panels, product,
+            *arguments); no part waits for another. The product of a step, (B, N), is that of x[t]
+            with the panels' matrix; see `charlm.rnn.tiles`.
+    """
+
+    def __init__(self, function: Callable[..., None], sweep: str) -> None:
+        step, names = joined(function), arguments_of(function)
+        others = names.removeprefix("t, product, ")
+        source = sweep.format(arguments=others)
+        whole = defined(function, source, rows_of=rows_of, multiply=multiply, step=step)
+        self.step = launcher(function, function.__name__, step, names)
+        self.sweep = launcher(
+            function,
+            f"{function.__name__}_sweep",
+            joined(whole),
+            f"x, panels, product, {others}",
+        )
+
+    def __call__(self, parts: int, *arguments: Any) -> None:
+        self.step(parts, *arguments)
+
+
+def forward(function: Callable[..., None]) -> Step:
+    """A step that takes the product of the state before it."""
+    return Step(
+        function,
+        """def sweep(part, parts, x, panels, product, {arguments}):
+            mine = rows_of(part, parts, product.shape[0])
+            for t in range(x.shape[0] - 1):
+                multiply(x[t], mine.start, mine.stop, panels, product)
+                step(part, parts, t, product, {arguments})""",
+    )
+
+
+def backward(function: Callable[..., None]) -> Step:
+    """A step, from the last to the first, that takes the product of what the one before it made."""
+    return Step(
+        function,
+        """def sweep(part, parts, x, panels, product, {arguments}):
+            mine = rows_of(part, parts, product.shape[0])
+            for t in range(x.shape[0] - 1, -1, -1):
+                step(part, parts, t, product, {arguments})
+                multiply(x[t], mine.start, mine.stop, panels, product)""",
+    )
+
+
+def arguments_of(function: Callable[..., None]) -> str:
+    """Those after part and parts."""
+    return ", ".join(list(signature(function).parameters)[2:])
+
+
+def defined(like: Callable[..., None], source: str, **names: Any) -> Any:
+    """A function from its source, in another's place: numba keeps its results by file and line."""
+    place = like.__code__
     code = compile("\n" * (place.co_firstlineno - 1) + source, place.co_filename, "exec")
-    scope: dict[str, Any] = {"call": call_parts, "function": njit(**RULES)(function)}
-    exec(code, scope)
-    launch = scope["launch"]
-    launch.__name__, launch.__qualname__ = function.__name__, function.__qualname__
-    launch.__module__ = function.__module__
-    return partial(fast(launch), TEAM)
+    names["__name__"] = like.__module__
+    exec(code, names)
+    return names[source.removeprefix("def ").partition("(")[0]]
+
+
+def launcher(
+    like: Callable[..., None], name: str, function: Any, arguments: str
+) -> Callable[..., None]:
+    """What calls a compiled function for every part."""
+    source = f"def {name}(team, parts, {arguments}): call(team, parts, function, ({arguments},))"
+    return partial(fast(defined(like, source, call=call_parts, function=function)), TEAM)
 
 
 @inlined
