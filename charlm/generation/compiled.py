@@ -1,7 +1,7 @@
 """Texts on the CPU, many characters to a call: the step and the draw, compiled by numba.
 
-Between two characters of one text there is no Python, which costs the NumPy engine more than the
-products do; between those of several there are NumPy's products.
+Between two characters there is no Python, which costs the NumPy engine of one text more than the
+products do. Of several texts each core writes some, with products of its own.
 
 Shapes:
     table (V, G·H), the input's share of every character
@@ -10,16 +10,23 @@ Shapes:
     output (H, V), output_bias (V)
     h, C (L, H), the state, and logits (V): replaced by those after the last character
     x, u (G·H), the input's share of a layer's gates and the recurrent one
+    Of N texts h, C (L, N, H), logits (N, V), draws and ids (T, N); W, U, output in panels (see
+    `charlm.rnn.tiles`), without the last third U_n of the textbook's gru, which stands alone
 """
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from math import exp
+from typing import Any
 
 import numpy as np
 
 from charlm.config import ModelConfig
 from charlm.generation.engines import Array, NumpyEngine
 from charlm.rnn.compilation import fast, sigmoid, tanh
+from charlm.rnn.tiles import FEW_ROWS, WIDTH, multiply, padded
 
 RNN, GRU, TEXTBOOK_GRU, LSTM = range(4)
 CACHE_LINE = 64
@@ -36,17 +43,46 @@ class CompiledEngine(NumpyEngine):
         super().__init__(config, weights)
         gru = GRU if config.reset_after else TEXTBOOK_GRU
         self.form = {"rnn": RNN, "gru": gru, "lstm": LSTM}[config.cell]
-        c = np.zeros((len(self.U), self.U[0].shape[1]), dtype=np.float32)
-        c[:, c.shape[1] - self.c[0].size :] = self.c
-        self.arrays = (
+        G_H = self.U[0].shape[1]
+        self.c_of_each = np.zeros((len(self.U), G_H), dtype=np.float32)
+        self.c_of_each[:, G_H - self.c[0].size :] = self.c
+        self.b_of_each = np.array(self.b[1:], dtype=np.float32).reshape(-1, G_H)
+        self.W_of_each = np.array(self.W[1:], dtype=np.float32).reshape(-1, *self.U[0].shape)
+        self.cores = cores()
+
+    @cached_property
+    def arrays(self) -> tuple[Array, ...]:
+        """What one text is written with."""
+        return (
             aligned(self.table),
-            aligned(np.array(self.W[1:]).reshape(-1, *self.U[0].shape)),
-            aligned(np.array(self.b[1:]).reshape(-1, c.shape[1])),
+            aligned(self.W_of_each),
+            self.b_of_each,
             aligned(np.stack(self.U)),
-            aligned(c),
+            self.c_of_each,
             aligned(self.output),
             aligned(self.output_bias),
         )
+
+    @cached_property
+    def laid_out(self) -> tuple[Array, ...]:
+        """What several texts are written with."""
+        U = np.stack(self.U)
+        # The textbook's gru multiplies with the last third apart from the others.
+        apart = 2 * self.hidden_size if self.form == TEXTBOOK_GRU else U.shape[2]
+        return (
+            aligned(self.table),
+            panels(self.W_of_each),
+            self.b_of_each,
+            panels(U[:, :, :apart]),
+            panels(U[:, :, apart:]),
+            self.c_of_each,
+            panels(self.output[None])[0],
+            aligned(self.output_bias),
+        )
+
+    @cached_property
+    def threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.cores)
 
     def write(
         self, logits: Array, state: list[tuple[Array, ...]], draws: Array, temperature: float
@@ -57,37 +93,28 @@ class CompiledEngine(NumpyEngine):
         logits, ids = logits[0].copy(), np.empty(draws.shape, dtype=np.int64)
         tensors = [np.concatenate(each) for each in zip(*state, strict=True)]
         h, C = tensors[0], tensors[-1]
-        write(self.form, *self.arrays, h, C, logits, draws[:, 0], float(temperature), ids[:, 0])
+        about: Any = *self.arrays, h, C, logits, draws[:, 0], float(temperature), ids[:, 0]
+        write(self.form, *about)
         after = [tuple(each[i : i + 1] for each in tensors) for i in range(len(state))]
         return ids, logits[None], after
 
     def write_many(
         self, logits: Array, state: list[tuple[Array, ...]], draws: Array, temperature: float
     ) -> tuple[Array, Array, list[tuple[Array, ...]]]:
-        """The same of several texts: NumPy's products, which spread over the cores, between them
-        the draws and the gates, compiled.
-        """
-        (T, N), G_H = draws.shape, self.U[0].shape[1]
+        """The same of several texts, of which each core writes some."""
+        T, N = draws.shape
         ids, logits = np.empty((T, N), dtype=np.int64), logits.astype(np.float32)
-        layers = [tuple(each.copy() for each in layer) for layer in state]
-        c, cumulative, row_of_each = self.arrays[4], np.empty(logits.shape[1]), np.arange(N)
-        x, u = np.empty((N, G_H), dtype=np.float32), np.empty((N, G_H), dtype=np.float32)
-        for t in range(T):
-            draw_rows(logits, draws[t], float(temperature), cumulative, ids[t])
-            if self.form == TEXTBOOK_GRU:  # its second product stands between its gates
-                logits, layers = self.step(ids[t], layers)
-                continue
-            rows, of_each = self.table, ids[t]
-            for number, layer in enumerate(layers):
-                if number:
-                    np.dot(layers[number - 1][0], self.W[number], out=x)
-                    np.add(x, self.b[number], out=x)
-                    rows, of_each = x, row_of_each
-                np.dot(layer[0], self.U[number], out=u)
-                step_rows(self.form, rows, of_each, u, c[number], layer[0], layer[-1])
-            np.dot(layers[-1][0], self.output, out=logits)
-            np.add(logits, self.output_bias, out=logits)
-        return ids, logits, layers
+        tensors = [np.stack(each) for each in zip(*state, strict=True)]
+        h, C = tensors[0], tensors[-1]
+        parts = max(1, min(self.cores, N // FEW_ROWS))
+        bounds = [N * part // parts for part in range(parts + 1)]
+
+        def write_part(first: int, end: int) -> None:
+            about: Any = *self.laid_out, h, C, logits, draws, float(temperature), ids, first, end
+            write_rows(self.form, *about)
+
+        list(self.threads.map(write_part, bounds, bounds[1:]))
+        return ids, logits, [tuple(each[i] for each in tensors) for i in range(len(state))]
 
 
 def aligned(array: Array) -> Array:
@@ -98,6 +125,22 @@ def aligned(array: Array) -> Array:
     copy = memory[start : start + size].view(np.float32).reshape(array.shape)
     copy[...] = array
     return copy
+
+
+def panels(matrices: Array) -> Array:
+    """Matrices (L, K, N) as `charlm.rnn.tiles` multiplies with them, (L, P, K, WIDTH)."""
+    L, K, N = matrices.shape
+    columns = np.zeros((L, K, padded(N)), dtype=np.float32)
+    columns[..., :N] = matrices
+    return aligned(columns.reshape(L, K, padded(N) // WIDTH, WIDTH).transpose(0, 2, 1, 3))
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1
 
 
 @fast
@@ -142,28 +185,65 @@ def write(
 
 
 @fast
-def draw_rows(
-    logits: Array, draws: Array, temperature: float, cumulative: Array, ids: Array
+def write_rows(
+    form: int,
+    table: Array,
+    W: Array,
+    b: Array,
+    U: Array,
+    U_n: Array,
+    c: Array,
+    output: Array,
+    output_bias: Array,
+    h: Array,
+    C: Array,
+    logits: Array,
+    draws: Array,
+    temperature: float,
+    ids: Array,
+    first: int,
+    end: int,
 ) -> None:
-    for i in range(logits.shape[0]):
-        ids[i] = draw(logits[i], draws[i], temperature, cumulative)
-
-
-@fast
-def step_rows(
-    form: int, rows: Array, of_each: Array, u: Array, c: Array, h: Array, C: Array
-) -> None:
-    """A layer's step of N texts, whose input shares are these rows (K, G·H) of each (N)."""
-    for i in range(u.shape[0]):
-        x, sums = rows[of_each[i]], u[i]
-        for j in range(sums.shape[0]):
-            sums[j] += c[j]
-        if form == RNN:
-            rnn_step(x, sums, h[i])
-        elif form == GRU:
-            gru_step(x, sums, h[i])
-        else:
-            lstm_step(x, sums, h[i], C[i])
+    """The same of texts `first` to before `end` of N, with matrices laid out in panels."""
+    L, N, H = h.shape
+    G_H, V = c.shape[1], logits.shape[1]
+    x = np.empty((N, W.shape[1] * WIDTH), dtype=np.float32)
+    u = np.empty((N, U.shape[1] * WIDTH), dtype=np.float32)
+    rh, u_n = np.empty((N, H), dtype=np.float32), np.empty((N, U_n.shape[1] * WIDTH), np.float32)
+    scores = np.empty((N, output.shape[0] * WIDTH), dtype=np.float32)
+    cumulative = np.empty(V)
+    for t in range(draws.shape[0]):
+        for i in range(first, end):
+            ids[t, i] = draw(logits[i], draws[t, i], temperature, cumulative)
+        for layer in range(L):
+            if layer > 0:
+                multiply(h[layer - 1], first, end, W[layer - 1], x)
+            multiply(h[layer], first, end, U[layer], u)
+            for i in range(first, end):
+                share = table[ids[t, i]]
+                if layer > 0:
+                    share = x[i][:G_H]
+                    for j in range(G_H):
+                        share[j] += b[layer - 1, j]
+                if form == RNN:
+                    rnn_step(share, u[i], h[layer, i])
+                elif form == GRU:
+                    for j in range(2 * H, G_H):
+                        u[i, j] += c[layer, j]
+                    gru_step(share, u[i], h[layer, i])
+                elif form == LSTM:
+                    lstm_step(share, u[i], h[layer, i], C[layer, i])
+                else:
+                    reset(share, u[i], h[layer, i], rh[i])
+            if form == TEXTBOOK_GRU:
+                multiply(rh, first, end, U_n[layer], u_n)
+                for i in range(first, end):
+                    share = x[i][:G_H] if layer > 0 else table[ids[t, i]]
+                    update(share, u[i], u_n[i], h[layer, i])
+        multiply(h[L - 1], first, end, output, scores)
+        for i in range(first, end):
+            for j in range(V):
+                logits[i, j] = scores[i, j] + output_bias[j]
 
 
 @fast
@@ -207,12 +287,26 @@ def gru_step(x: Array, u: Array, h: Array) -> None:
 @fast
 def textbook_gru_step(x: Array, u: Array, c: Array, U: Array, h: Array) -> None:
     H = h.shape[0]
+    reset(x, u, h, u[:H])
+    product(c, u[:H], U, 2 * H, u[2 * H :])
+    update(x, u, u[2 * H :], h)
+
+
+@fast
+def reset(x: Array, u: Array, h: Array, rh: Array) -> None:
+    """The textbook gru's gates, and the state of which it makes the second product."""
+    H = h.shape[0]
     for j in range(2 * H):
         u[j] = sigmoid(x[j] + u[j])
-    rh, z, u_n, x_n = u[:H], u[H : 2 * H], u[2 * H :], x[2 * H :]
     for j in range(H):
-        rh[j] *= h[j]
-    product(c, rh, U, 2 * H, u_n)
+        rh[j] = u[j] * h[j]
+
+
+@fast
+def update(x: Array, u: Array, u_n: Array, h: Array) -> None:
+    """Its new state."""
+    H = h.shape[0]
+    z, x_n = u[H : 2 * H], x[2 * H :]
     for j in range(H):
         n = tanh(x_n[j] + u_n[j])
         h[j] = n + z[j] * (h[j] - n)

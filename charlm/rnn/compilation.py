@@ -46,7 +46,7 @@ def joined(function: Function) -> Function:
 def fast(function: Function) -> Function:
     """Compile a function when it is first called, and keep the result for the next process."""
     try:
-        return cast(Function, njit(**RULES, cache=True)(function))
+        return cast(Function, njit(**RULES, cache=True, nogil=True)(function))
     except RuntimeError:
         # Neither this folder nor the user's can be written.
         return joined(function)
