@@ -74,13 +74,18 @@ class Cell(ABC):
         Args:
             inputs: vectors (T, B, I), or ids (T, B) that stand for one-hot vectors.
         """
-        W = weights.W
-        # The alphabet is small: a table of all shares is soon made.
-        Wx = F.linear(inputs, W) if inputs.is_floating_point() else W.t()
+        if inputs.is_floating_point():
+            return self._with_bias(F.linear(inputs, weights.W), weights)
+        return F.embedding(inputs, self.table(weights))
+
+    def table(self, weights: LayerWeights) -> Tensor:
+        """The shares of all ids, (I, G·H); the alphabet is small."""
+        return self._with_bias(weights.W.t(), weights)
+
+    def _with_bias(self, Wx: Tensor, weights: LayerWeights) -> Tensor:
         if self.config.layer_norm:
             Wx = normalize(Wx, weights.gain_W)
-        Wx = Wx + weights.b
-        return Wx if inputs.is_floating_point() else F.embedding(inputs, Wx)
+        return Wx + weights.b
 
     def recurrent(self, h: Tensor, weights: LayerWeights) -> Tensor:
         """U h + c, (B, G·H).

@@ -32,15 +32,15 @@ def run_gated(
     U, c = weights.U, weights.c
     H = U.shape[1]
     looks_up = not inputs.is_floating_point()
-    if not looks_up:
-        # Every position reads a row of its own.
-        rows = inputs.flatten(0, 1)
-        ids = torch.arange(len(rows), device=inputs.device).view(inputs.shape[:2])
+    if looks_up:
+        table, ids = cell.table(weights), inputs
     else:
-        rows, ids = torch.arange(weights.W.shape[1], device=inputs.device), inputs
+        # Every position reads a row of its own.
+        table = cell.share(inputs, weights).flatten(0, 1)
+        ids = torch.arange(len(table), device=inputs.device).view(inputs.shape[:2])
     # The reset gate multiplies c_n. All other biases only ever stand in one sum.
     c, c_n = (F.pad(c[: 2 * H], (0, H)), c[2 * H :]) if cell.name == "gru" else (c, c[:0])
-    table = (cell.share(rows, weights) + c).to(state[0].dtype)
+    table = (table + c).to(state[0].dtype)
     gain = weights.gain_U if cell.config.layer_norm else c[:0]
     layer: Any = FusedLayer  # torch types apply as taking and giving anything
     outputs, *last = layer.apply(
@@ -79,33 +79,34 @@ class FusedLayer(torch.autograd.Function):
             state: each (B, H).
         """
         (T, B), H = ids.shape, U.shape[1]
-        histories = [history(first, T) for first in state]
-        h = histories[0]
+        # The first one is the layer's outputs, which others may keep.
+        h = state[0].new_empty(T + 1, B, H)
+        h[0] = state[0]
+        memory = [history(first, T) for first in state[1:]]
         rows = Lease(h, dtype)
         rows.tensor[0] = h[0]
         kept = Lease(h, kept_type(dtype, h), T, B, KEPT[name] * H)
         parts = parts_of(h[0])
-        about = (table.contiguous(), ids, c_n, h, rows.tensor, kept.tensor, *histories[1:])
+        C = [each.tensor for each in memory]
+        about = (table.contiguous(), ids, c_n, h, rows.tensor, kept.tensor, *C)
         norm = Normalization(gain, T, B, parts) if len(gain) else None
         if sweeps(U, rows.tensor, parts) and not norm:
             sweep(f"{name}_forward", rows.tensor, U.t(), *about, parts=parts)
         else:
-            step, multiply = (
-                compiled(f"{name}_forward", *about, parts=parts),
-                multiplier(U.to(dtype), B),
-            )
+            step = compiled(f"{name}_forward", *about, parts=parts)
+            multiply = multiplier(U.to(dtype), B)
             for t, before in enumerate(rows.tensor[:-1].unbind(0)):
                 product = multiply(before)
                 step(t, norm(t, product) if norm else product)
-        ctx.name, ctx.kept, ctx.rows, ctx.norm = name, kept, rows, norm
+        ctx.name, ctx.memory, ctx.kept, ctx.rows, ctx.norm = name, memory, kept, rows, norm
         ctx.parts, ctx.looks_up = parts, looks_up
-        ctx.save_for_backward(ids, table, U, *histories)
-        return h[1:], *(each[-1].clone() for each in histories)
+        ctx.save_for_backward(ids, table, U, h)
+        return h[1:], *(each[-1].clone() for each in (h, *C))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upper: Tensor, *last: Tensor) -> tuple[Tensor | None, ...]:
-        ids, table, U, *histories = ctx.saved_tensors
+        ids, table, U, h = ctx.saved_tensors
         (T, B), H = ids.shape, U.shape[1]
         rows, kept = ctx.rows.tensor, ctx.kept.tensor
         dh, *dC = [each.clone() for each in last]
@@ -115,8 +116,8 @@ class FusedLayer(torch.autograd.Function):
             # Two parts may look up the same row: each has a table, unless that is too much to add.
             tables = parts = parts if parts * len(table) <= T * B else 1
         d_table = table.new_zeros(tables, *table.shape)
-        memory = [each for pair in zip(histories[1:], dC, strict=True) for each in pair]
-        about = (ids, upper.contiguous(), histories[0], kept, dh, sums, d_table, *memory)
+        C = [each.tensor for each in ctx.memory]
+        about = (ids, upper.contiguous(), h, kept, dh, sums, d_table, *C, *dC)
         denormalize, d_gain, d_bias = ctx.norm.backward() if ctx.norm else (None, None, None)
         if sweeps(U, rows, parts) and not denormalize:
             product = sweep(f"{ctx.name}_backward", sums, U, *about, parts=parts)

@@ -50,11 +50,11 @@ def sweep(name: str, x: Tensor, matrix: Tensor, *tensors: Tensor, parts: int) ->
     from charlm.rnn.tiles import WIDTH, padded
 
     (K, N), B = matrix.shape, x.shape[1]
-    panels = x.new_empty(padded(N) // WIDTH, K, WIDTH)
+    panels = Lease(x, x.dtype, padded(N) // WIDTH, K, WIDTH)
     product = x.new_zeros(B, padded(N))
-    kernels.lay_out(parts, array_of(matrix), array_of(panels))
+    kernels.lay_out(parts, array_of(matrix), array_of(panels.tensor))
     step = getattr(kernels, name)
-    step.sweep(parts, *map(array_of, (x, panels, product, *tensors)))
+    step.sweep(parts, *map(array_of, (x, panels.tensor, product, *tensors)))
     return product[:, :N]
 
 
@@ -98,13 +98,6 @@ def kept_type(products: torch.dtype, state: Tensor) -> torch.dtype:
     return products if compiles(state, state.new_empty(0, dtype=products)) else state.dtype
 
 
-def history(first: Tensor, steps: int) -> Tensor:
-    """Room for a state (B, H) before and after every step, (T + 1, B, H), beginning with it."""
-    tensor = first.new_empty(steps + 1, *first.shape)
-    tensor[0] = first
-    return tensor
-
-
 def array_of(tensor: Tensor) -> Any:
     """A tensor's memory as a NumPy array; bfloat16, which NumPy lacks, as its bits."""
     tensor = tensor.detach()
@@ -120,7 +113,7 @@ class Lease:
         shape: of the tensor.
     """
 
-    SHAPES = 8  # that are remembered
+    SHAPES = 12  # that are remembered
     free: ClassVar[dict[tuple[Any, ...], list[Tensor]]] = {}
 
     def __init__(self, like: Tensor, dtype: torch.dtype, *shape: int) -> None:
@@ -137,6 +130,13 @@ class Lease:
             if self.key not in self.free and len(self.free) >= self.SHAPES:
                 self.free.pop(next(iter(self.free)))
             self.free.setdefault(self.key, []).append(self.tensor)
+
+
+def history(first: Tensor, steps: int) -> Lease:
+    """Room for a state (B, H) before and after every step, (T + 1, B, H), beginning with it."""
+    lease = Lease(first, first.dtype, steps + 1, *first.shape)
+    lease.tensor[0] = first
+    return lease
 
 
 def multiplier(matrix: Tensor, rows: int) -> Callable[[Tensor], Tensor]:

@@ -62,7 +62,8 @@ class FusedMogrifier(torch.autograd.Function):
             matrices: of each round, up (N, R) and down (R, K).
         """
         (T, B, I), H = inputs.shape, first_h.shape[1]  # noqa: E741
-        h, C = history(first_h, T), history(first_C, T)
+        h, memory = first_h.new_empty(T + 1, B, H), history(first_C, T)
+        h[0], C = first_h, memory.tensor
         rows = Lease(h, dtype)
         rows.tensor[0] = first_h
         # Odd rounds gate x by h, even ones h by x.
@@ -92,8 +93,8 @@ class FusedMogrifier(torch.autograd.Function):
                 each.forward(t)
             torch.cat([x[t], gated_h[t]], dim=1, out=row)
             step(t, multiply(row))
-        ctx.rounds, ctx.leases = rounds, (rows, both, kept)
-        ctx.save_for_backward(ids, inputs, W_U, h, C)
+        ctx.rounds, ctx.leases = rounds, (rows, both, kept, memory)
+        ctx.save_for_backward(ids, inputs, W_U, h)
         return h[1:], h[-1].clone(), C[-1].clone()
 
     @staticmethod
@@ -101,8 +102,8 @@ class FusedMogrifier(torch.autograd.Function):
     def backward(
         ctx: Any, upper: Tensor, last_h: Tensor, last_C: Tensor
     ) -> tuple[Tensor | None, ...]:
-        ids, inputs, W_U, h, C = ctx.saved_tensors
-        _, both, kept = ctx.leases
+        ids, inputs, W_U, h = ctx.saved_tensors
+        _, both, kept, memory = ctx.leases
         (T, B, I), H = inputs.shape, last_h.shape[1]  # noqa: E741
         dh, dC = last_h.clone(), last_C.clone()
         lease = Lease(both.tensor, both.tensor.dtype, T, B, 4 * H)
@@ -117,7 +118,7 @@ class FusedMogrifier(torch.autograd.Function):
             dh,
             sums,
             d_bias,
-            C,
+            memory.tensor,
             dC,
             parts=parts,
         )
