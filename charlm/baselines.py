@@ -73,7 +73,11 @@ def interpolated(
     # Number, for each position, of the k - 1 characters before it: equal contexts, equal numbers.
     contexts = np.zeros(len(ids), dtype=np.int32)
     for k in range(1, order + 1):
-        grams = renumber(contexts.astype(np.int64) * vocabulary_size + ids)
+        fits = (len(ids) + 1) * vocabulary_size <= np.iinfo(np.int32).max
+        wide: npt.NDArray[np.signedinteger] = contexts.astype(np.int32 if fits else np.int64)
+        wide *= vocabulary_size
+        wide += ids
+        grams = renumber(wide)
         # The held-out text's first characters are predicted from itself alone, as by the network.
         known = slice(k - 1, len(train))
         inside = slice(len(train) + k - 1, None)
@@ -91,16 +95,17 @@ def interpolated(
     return probabilities
 
 
-def renumber(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+def renumber(values: npt.NDArray[np.signedinteger]) -> npt.NDArray[np.int32]:
     """The same partition of positions, numbered from 0 without gaps.
 
-    np.unique's inverse, in half the memory.
+    np.unique's inverse, in less memory; the values are lost.
     """
     order = np.argsort(values)
-    ordered = values[order]
+    values[:] = values[order]
+    begins = values[1:] != values[:-1]
     numbers = np.empty(len(values), dtype=np.int32)
     numbers[order[:1]] = 0
-    numbers[order[1:]] = np.cumsum(ordered[1:] != ordered[:-1], dtype=np.int32)
+    numbers[order[1:]] = np.cumsum(begins, dtype=np.int32)
     return numbers
 
 

@@ -25,6 +25,53 @@ def wait_for(path: Path, seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
+BARE_LOOP = """
+import resource
+import torch
+from torch import nn
+
+rnn, output = nn.{cell}({V}, {H}), nn.Linear({H}, {V})
+weights = [*rnn.parameters(), *output.parameters()]
+optimizer = torch.optim.AdamW(weights)
+ids = torch.randint({V}, ({T} + 1, {B}))
+for _ in range(50):
+    outputs, _ = rnn(nn.functional.one_hot(ids[:-1], {V}).float())
+    loss = nn.functional.cross_entropy(output(outputs).flatten(0, 1), ids[1:].flatten())
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(weights, 1.0)
+    optimizer.step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted otherwise here")
+@pytest.mark.parametrize(
+    ("cell", "backend", "most"), [("lstm", "builtin", 1.15), ("gru", "fused", 1.5)]
+)
+def test_memory_is_little_more_than_a_bare_loops(
+    tmp_path: Path, cell: str, backend: str, most: float
+) -> None:
+    novella = (Path(__file__).parent.parent / "data/time-traveller.txt").read_text("utf-8")
+    (tmp_path / "long.txt").write_text((novella * 10)[:1_100_000], "utf-8")
+    # The second run finds compiled what the first one compiled.
+    for name in ("first", "second"):
+        finished = run(
+            *("train", "long.txt", "--run", name, "--cell", cell, "--backend", backend, "--json"),
+            *("--hidden-size", "256", "--batch-size", "32", "--seq-length", "35"),
+            *("--precision", "fp32", "--max-steps", "50"),
+            cwd=tmp_path,
+        )
+        assert finished.returncode == 0, finished.stderr
+    result = json.loads(finished.stdout)
+    sizes = {"V": 70, "H": 256, "T": 35, "B": 32}
+    script = BARE_LOOP.format(cell=cell.upper(), **sizes)
+    bare = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert bare.returncode == 0, bare.stderr
+    assert result["peak_memory"] < most * int(bare.stdout)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_names_the_command_that_goes_on(tmp_path: Path, number: int) -> None:
     process = subprocess.Popen(

@@ -166,6 +166,6 @@ def packed_types() -> tuple[torch.dtype, ...]:
 
 
 PACKED_TYPES = packed_types()
-CACHED = 400_000  # numbers, of a matrix
+CACHED = 550_000  # numbers, of a matrix
 WORTH_SHARING = 1000  # numbers, of a state
 WORTH_PACKING = 15_000_000  # multiplications
