@@ -16,7 +16,7 @@ from charlm.model import LanguageModel
 from charlm.planning import measured, plan
 from charlm.presets import Settings, overridden
 from charlm.record import Record
-from charlm.rnn.stack import choose_backend
+from charlm.rnn.stack import choose_backend, recurrent_numbers
 from charlm.rnn.windows import fit
 from charlm.runs import RunDirectory, free_name
 from charlm.session import Chosen, Listener, Notice, Session, corpus_of
@@ -77,9 +77,10 @@ def begin(
     else:
         vocabulary = parent.vocabulary
         model_config = inherited(parent, explicit)
-    precision = choose_precision(settings.train.precision, where)
+    recurrent = recurrent_numbers(model_config)
+    precision = choose_precision(settings.train.precision, where, recurrent)
     chosen_backend = choose_backend(model_config, backend, where.type, precision)
-    train = fitted(settings.train, len(text), where, chosen_backend)
+    train = fitted(replace(settings.train, precision=precision), len(text), chosen_backend)
     shrunk = tuple(shrinkage(settings.train, train, len(text)))
     if plans and parent is None:
         known = replace(settings, model=model_config, train=train)
@@ -123,8 +124,8 @@ def begin(
     return assemble(run, model.to(where), corpus.text)
 
 
-def fitted(train: TrainConfig, characters: int, device: torch.device, backend: str) -> TrainConfig:
-    """The settings as this text, this device and this backend allow them, or choose them."""
+def fitted(train: TrainConfig, characters: int, backend: str) -> TrainConfig:
+    """The settings as this text and this backend allow them, or choose them."""
     initialization = train.initialization
     if initialization == "d2l":
         initialization = "normal" if backend == "scratch" else "uniform"
@@ -133,7 +134,6 @@ def fitted(train: TrainConfig, characters: int, device: torch.device, backend: s
         train,
         batch_size=batch_size,
         seq_length=seq_length,
-        precision=choose_precision(train.precision, device),
         initialization=initialization,
     )
 

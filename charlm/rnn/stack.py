@@ -24,6 +24,11 @@ def make_cell(config: ModelConfig) -> Cell:
     return look_up(CELLS, config.cell, "cell")(config)
 
 
+def recurrent_numbers(config: ModelConfig) -> int:
+    """How many the matrix has that meets every step's state; 0 where no step multiplies."""
+    return math.prod(make_cell(config).weight_shapes(1, config.hidden_size).get("U", (0,)))
+
+
 def choose_backend(
     config: ModelConfig, backend: str = "auto", device: str = "cpu", precision: str = "fp32"
 ) -> str:

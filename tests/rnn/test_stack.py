@@ -10,7 +10,13 @@ from torch import Tensor
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
 from charlm.rnn.cells import CELLS, LinearCell
-from charlm.rnn.stack import BACKENDS, RecurrentStack, choose_backend, weight_name
+from charlm.rnn.stack import (
+    BACKENDS,
+    RecurrentStack,
+    choose_backend,
+    recurrent_numbers,
+    weight_name,
+)
 
 FLOAT = torch.float32
 # Every cell with every backend that has it.
@@ -310,3 +316,10 @@ def test_under_autocast_the_state_stays_in_float32(
         assert weight.grad is not None
         assert weight.grad.dtype == FLOAT
         assert weight.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("cell", "numbers"), [("rnn", 49), ("gru", 147), ("lstm", 196), ("mingru", 0), ("minlstm", 0)]
+)
+def test_what_every_step_multiplies_with(cell: str, numbers: int) -> None:
+    assert recurrent_numbers(ModelConfig(cell=cell, hidden_size=7)) == numbers
