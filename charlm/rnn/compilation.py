@@ -9,6 +9,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 from numba import njit, types
+from numba.core import config
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import overload
 
 Array = npt.NDArray[np.float32]
@@ -26,6 +28,11 @@ P3, P4 = f32(5.12229709037114e-08), f32(-8.60467152213735e-11)
 P5, P6 = f32(2.00018790482477e-13), f32(-2.76076847742355e-16)
 Q0, Q1 = f32(4.89352518554385e-03), f32(2.26843463243900e-03)
 Q2, Q3 = f32(1.18534705686654e-04), f32(1.19825839466702e-06)
+
+if config.CPU_FEATURES is None and "+avx512f" in get_host_cpu_features():
+    # LLVM shuns the widest vectors of Intel's processors, for fear of a lower clock, which products
+    # bring about in any case.
+    config.CPU_FEATURES = f"{get_host_cpu_features()},-prefer-256-bit"
 
 # With Python's own rules for division by zero no loop with a quotient would vectorize.
 RULES: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}
