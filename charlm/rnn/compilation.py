@@ -4,6 +4,8 @@ Numbers are float32, or bfloat16 as its bits in uint16, which NumPy lacks.
 """
 
 from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -37,6 +39,9 @@ if config.CPU_FEATURES is None and "+avx512f" in get_host_cpu_features():
 # With Python's own rules for division by zero no loop with a quotient would vectorize.
 RULES: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}
 OPTIONS: Any = RULES  # numba types them more narrowly
+# Of what is compiled into others: numba only sees whether a function's own file has changed.
+FILES = sorted(Path(__file__).parent.rglob("*.py"))
+SOURCES = sha256(b"".join(each.read_bytes() for each in FILES)).hexdigest()[:8]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -52,11 +57,12 @@ def joined(function: Function) -> Function:
 
 def fast(function: Function) -> Function:
     """Compile a function when it is first called, and keep the result for the next process."""
+    function.__qualname__ += f"_{SOURCES}"
     try:
         return cast(Function, njit(**RULES, cache=True, nogil=True)(function))
     except RuntimeError:
         # Neither this folder nor the user's can be written.
-        return joined(function)
+        return cast(Function, njit(**RULES, nogil=True)(function))
 
 
 @inlined
