@@ -45,10 +45,10 @@ def choose_backend(
     able = [name for name, each in BACKENDS.items() if each.supports(cell)]
     if backend == "auto":
         # As `charlm bench` measures: on the CPU torch hands the lstm, alone, to oneDNN as a whole,
-        # which in a narrow type is faster as long as the lstm is small; on other devices, and where
-        # fused's arithmetic is not compiled, torch's kernels win too.
+        # which is faster for a small lstm in a narrow type, or if torch's threads cannot be shared;
+        # on other devices, and where fused's arithmetic is not compiled, torch's kernels win too.
         small = config.cell == "lstm" and not cell.form and config.hidden_size < LARGE_LSTM
-        onednns = small and precision in ("bf16", "fp16")
+        onednns = small and (precision in ("bf16", "fp16") or not machine.TEAM)
         fused_wins = machine.COMPILED and device == "cpu" and not onednns
         fastest_first = ("fused" if fused_wins else "builtin", "builtin", "scratch")
         return next(name for name in fastest_first if name in able)

@@ -170,7 +170,7 @@ def count_calls(part: int, parts: int, rows: Ids, calls: Ids) -> None:
     calls[part] += parts
 
 
-@pytest.mark.parametrize("team", [0, parallel.TEAM])
+@pytest.mark.parametrize("team", [0, machine.TEAM])
 @pytest.mark.parametrize("parts", [1, 2, 3, 8])
 def test_every_part_is_done_once(team: int, parts: int) -> None:
     launch: Any = count_calls
@@ -189,6 +189,20 @@ def test_rows_are_shared_among_threads_only_where_it_pays() -> None:
     assert machine.parts_of(torch.zeros(64, 256, dtype=torch.float64)) == 1
 
 
+def test_threads_that_cannot_be_shared_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    U, rows = torch.zeros(48, 16), torch.zeros(64, 16)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(machine, "TEAM", 1)
+    assert machine.sweeps(U, rows, 1)
+    assert not machine.sweeps(U, rows.bfloat16(), 1)
+    assert not machine.sweeps(torch.zeros(4096, 4096), rows, 1)
+    monkeypatch.setattr(machine, "TEAM", 0)
+    assert not machine.sweeps(U, rows, 1)
+    assert machine.parts_of(torch.zeros(64, 256)) == 1
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert machine.sweeps(U, rows, 1)
+
+
 def test_the_rational_tanh_is_close_everywhere() -> None:
     x = np.concatenate([np.linspace(-12, 12, 20_001), [0.0, 1e-8, -1e30, 1e30]]).astype(np.float32)
     tanh = np.array([compilation.tanh(each) for each in x])
@@ -204,6 +218,9 @@ def test_without_numba_torchs_kernels_are_the_fastest(
     assert choose_backend(ModelConfig(cell=cell)) == "fused"
     narrow = choose_backend(ModelConfig(cell=cell), precision="bf16")
     assert narrow == ("builtin" if cell == "lstm" else "fused")
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "TEAM", 0)
+        assert choose_backend(ModelConfig(cell=cell)) == narrow
     large = ModelConfig(cell=cell, hidden_size=1024)
     assert choose_backend(large, precision="bf16") == "fused"
     normalized = "fused" if (cell, True) in FORMS else "scratch"

@@ -1,5 +1,6 @@
 """What all the fused layers work with: compiled functions, memory and products."""
 
+import ctypes
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, ClassVar
@@ -11,6 +12,17 @@ from charlm.rnn.fused import kernels_torch
 
 COMPILED = find_spec("numba") is not None
 ARRAY_TYPES = (torch.float32, torch.bfloat16, torch.int64)
+
+
+def team_address() -> int:
+    """Of `GOMP_parallel(function, argument, threads, flags)`, if torch has loaded it; else 0."""
+    try:
+        return ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p).value or 0
+    except (AttributeError, OSError, TypeError):
+        return 0
+
+
+TEAM = team_address()
 
 
 def compiled(name: str, *tensors: Tensor, parts: int = 1) -> Callable[..., None]:
@@ -62,14 +74,16 @@ def sweeps(U: Tensor, rows: Tensor, parts: int) -> bool:
     """Whether `sweep` is the faster way: in float32, with a matrix that the cache can hold.
 
     A larger one is read from further away at every step, which only many rows make worth it: the
-    products of torch divide the matrix among the threads, and not the rows.
+    products of torch divide the matrix among the threads, and not the rows. Where torch has threads
+    that cannot be shared, its products use them.
 
     Args:
         rows: what it is multiplied with, (…, B, H).
     """
     rows_of_each = rows.shape[-2] // parts
     fits = U.numel() <= CACHED * max(1, rows_of_each // 4)
-    return rows.dtype == torch.float32 and compiles(U) and fits
+    threads_idle = not TEAM and torch.get_num_threads() > 1
+    return rows.dtype == torch.float32 and compiles(U) and fits and not threads_idle
 
 
 def compiles(*tensors: Tensor) -> bool:
@@ -80,7 +94,7 @@ def compiles(*tensors: Tensor) -> bool:
 
 def parts_of(rows: Tensor) -> int:
     """Among how many threads to share rows (B, H) of a step: a part must be worth the thread."""
-    B = len(rows) if compiles(rows) else 1
+    B = len(rows) if TEAM and compiles(rows) else 1
     return max(1, min(torch.get_num_threads(), B, rows.numel() // WORTH_SHARING))
 
 

@@ -2,10 +2,9 @@
 
 A step's arithmetic takes some ten microseconds: only threads that already wait for torch's next
 product are there in time. They are OpenMP's, and GNU's OpenMP, which torch's wheels for Linux
-bring, has them call any function. Where it is absent, one thread does it all.
+bring, has them call any function (see `charlm.rnn.fused.machine.TEAM`).
 """
 
-import ctypes
 from collections.abc import Callable
 from functools import partial
 from inspect import signature
@@ -17,18 +16,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from charlm.rnn.compilation import fast, inlined, joined
+from charlm.rnn.fused.machine import TEAM
 from charlm.rnn.tiles import multiply
-
-
-def team_address() -> int:
-    """Of `GOMP_parallel(function, argument, threads, flags)`, if torch has loaded it; else 0."""
-    try:
-        return ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p).value or 0
-    except (AttributeError, OSError, TypeError):
-        return 0
-
-
-TEAM = team_address()
 
 
 def parallel(function: Callable[..., None]) -> Callable[..., None]:
