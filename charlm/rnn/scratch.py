@@ -23,7 +23,7 @@ def run_layer(
     if isinstance(cell, LinearCell):
         h = scan(*cell.coefficients(shares), state[0])
         return h, (h[-1],)
-    outputs = []
+    outputs, weights = [], cell.prepare(weights)
     for share in shares.unbind(0):
         state = cell.step(share, state, weights)
         outputs.append(state[0])

@@ -306,6 +306,7 @@ def test_zoneout_holds_units_in_training_and_takes_the_mean_otherwise(cell: str)
     equations = CELLS[cell](ModelConfig(cell=cell, mogrifier_rank=2))
     weights = LayerWeights(random_weights(equations, 3, 40))
     share = equations.share(torch.randn(1, 6, 3).double(), weights)[0]
+    weights = equations.prepare(weights)
     state = tuple(torch.randn(6, 40).double() for _ in equations.states)
     new = equations.step(share, state, weights)
     mean = Zoneout(equations, 0.3, training=False).step(share, state, weights)

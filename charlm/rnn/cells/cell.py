@@ -39,7 +39,7 @@ class Cell(ABC):
         config: says which form of the cell; its sizes do not matter here.
 
     Attributes:
-        hoists: only W x_t + b is made of the input, so that it can be looked up in a table.
+        hoists: only W x_t is made of the input, so that it can be looked up in a table.
     """
 
     name: ClassVar[str]
@@ -66,7 +66,7 @@ class Cell(ABC):
         return shapes
 
     def share(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
-        """What of all steps depends on the input alone: W x_t + b, (T, B, G·H).
+        """What of all steps depends on the input alone: W x_t and its `bias`, (T, B, G·H).
 
         The product of W with the one-hot vector of an id is a column of W, so ids (T, B) look it
         up. With layer normalization it is normalized (see `recurrent`).
@@ -74,28 +74,38 @@ class Cell(ABC):
         Args:
             inputs: vectors (T, B, I), or ids (T, B) that stand for one-hot vectors.
         """
-        if inputs.is_floating_point():
-            return self._with_bias(F.linear(inputs, weights.W), weights)
-        return F.embedding(inputs, self.table(weights))
+        if not inputs.is_floating_point():
+            return F.embedding(inputs, self.table(weights))
+        if self.config.layer_norm:
+            return normalize(F.linear(inputs, weights.W), weights.gain_W) + self.bias(weights)
+        return F.linear(inputs, weights.W, self.bias(weights))
 
     def table(self, weights: LayerWeights) -> Tensor:
         """The shares of all ids, (I, G·H); the alphabet is small."""
-        return self._with_bias(weights.W.t(), weights)
-
-    def _with_bias(self, Wx: Tensor, weights: LayerWeights) -> Tensor:
+        Wx = weights.W.t()
         if self.config.layer_norm:
             Wx = normalize(Wx, weights.gain_W)
-        return Wx + weights.b
+        return Wx + self.bias(weights)
 
-    def recurrent(self, h: Tensor, weights: LayerWeights) -> Tensor:
-        """U h + c, (B, G·H).
+    def bias(self, weights: LayerWeights) -> Tensor:
+        """What is added to W x, (G·H): b, and of c what is added to U h and to nothing before."""
+        return weights.b + weights.c
+
+    def prepare(self, weights: LayerWeights) -> LayerWeights:
+        """The weights as `step` reads them: what is made of them once for all steps."""
+        return weights
+
+    def recurrent(self, h: Tensor, weights: LayerWeights, gates: str = "") -> Tensor:
+        """U h, (B, G·H).
 
         With layer normalization (Ba, Kiros, Hinton 2016) both products are brought to mean 0 and
         variance 1 over the gates' units and multiplied by a gain before the bias is added.
+
+        Args:
+            gates: of which gates, as `prepare` names their part of U; all by default.
         """
-        if self.config.layer_norm:
-            return normalize(F.linear(h, weights.U), weights.gain_U) + weights.c
-        return F.linear(h, weights.U, weights.c)
+        Uh = F.linear(h, weights[f"U{gates}"])
+        return normalize(Uh, weights[f"gain_U{gates}"]) if self.config.layer_norm else Uh
 
     @abstractmethod
     def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
@@ -104,6 +114,7 @@ class Cell(ABC):
         Args:
             share: the input's at this step, (B, G·H).
             state: that of the step before, each (B, H).
+            weights: from `prepare`.
 
         Returns:
             The new state, each (B, H); its first tensor is the layer's output h_t.
@@ -133,6 +144,9 @@ class Zoneout(Cell):
 
     def share(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
         return self.cell.share(inputs, weights)
+
+    def prepare(self, weights: LayerWeights) -> LayerWeights:
+        return self.cell.prepare(weights)
 
     def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
         after = self.cell.step(share, state, weights)

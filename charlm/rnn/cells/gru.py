@@ -1,6 +1,7 @@
 """The gated recurrent unit (Cho et al. 2014; d2l.ai 10.2)."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from charlm.rnn.cells.cell import Cell, LayerWeights, State
@@ -26,6 +27,23 @@ class GRU(Cell):
         before = "that resets before the product (--no-reset-after)"
         return super().form if self.config.reset_after else before
 
+    def bias(self, weights: LayerWeights) -> Tensor:
+        if not self.config.reset_after:
+            return super().bias(weights)
+        # The reset gate multiplies c_n; `step` adds it.
+        H = len(weights.c) // 3
+        return weights.b + F.pad(weights.c[: 2 * H], (0, H))
+
+    def prepare(self, weights: LayerWeights) -> LayerWeights:
+        H = weights.U.shape[1]
+        if self.config.reset_after:
+            return LayerWeights(weights | {"c_n": weights.c[2 * H :]})
+        products = {name: weights[name] for name in ("U", "gain_U") if name in weights}
+        return LayerWeights(
+            {f"{name}_rz": each[: 2 * H] for name, each in products.items()}
+            | {f"{name}_n": each[2 * H :] for name, each in products.items()}
+        )
+
     def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
         (h,) = state
         H = h.shape[1]
@@ -33,17 +51,8 @@ class GRU(Cell):
         if self.config.reset_after:
             Uh_rz, Uh_n = self.recurrent(h, weights).split_with_sizes((2 * H, H), dim=1)
             r, z = torch.sigmoid(Wx_rz + Uh_rz).chunk(2, dim=1)
-            n = torch.tanh(torch.addcmul(Wx_n, r, Uh_n))
+            n = torch.tanh(Wx_n + r * (Uh_n + weights.c_n))
         else:
-            rz, n_ = parts(weights, 2 * H)
-            r, z = torch.sigmoid(Wx_rz + self.recurrent(h, rz)).chunk(2, dim=1)
-            n = torch.tanh(Wx_n + self.recurrent(r * h, n_))
+            r, z = torch.sigmoid(Wx_rz + self.recurrent(h, weights, "_rz")).chunk(2, dim=1)
+            n = torch.tanh(Wx_n + self.recurrent(r * h, weights, "_n"))
         return (torch.lerp(n, h, z),)
-
-
-def parts(weights: LayerWeights, rows: int) -> tuple[LayerWeights, LayerWeights]:
-    """The weights of the gates that have the first rows, and of the others."""
-    return (
-        LayerWeights({name: each[:rows] for name, each in weights.items()}),
-        LayerWeights({name: each[rows:] for name, each in weights.items()}),
-    )

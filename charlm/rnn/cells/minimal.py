@@ -22,6 +22,9 @@ class LinearCell(Cell):
         shapes = super().weight_shapes(I, H)
         return {name: shapes[name] for name in shapes if name in ("W", "b", "gain_W")}
 
+    def bias(self, weights: LayerWeights) -> Tensor:
+        return weights.b
+
     @abstractmethod
     def coefficients(self, share: Tensor) -> tuple[Tensor, Tensor]:
         """a and v, each (…, H), of the input's shares (…, G·H)."""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -29,22 +28,17 @@ def run_gated(
     cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
 ) -> tuple[Tensor, State]:
     """Run one layer over a window; see `charlm.rnn.layer.Backend`."""
-    U, c = weights.U, weights.c
-    H = U.shape[1]
-    looks_up = not inputs.is_floating_point()
-    if looks_up:
-        table, ids = cell.table(weights), inputs
+    U = weights.U
+    if inputs.is_floating_point():
+        table, ids = cell.share(inputs, weights).flatten(0, 1), torch.empty(0, 0, dtype=torch.long)
     else:
-        # Every position reads a row of its own.
-        table = cell.share(inputs, weights).flatten(0, 1)
-        ids = torch.arange(len(table), device=inputs.device).view(inputs.shape[:2])
-    # The reset gate multiplies c_n. All other biases only ever stand in one sum.
-    c, c_n = (F.pad(c[: 2 * H], (0, H)), c[2 * H :]) if cell.name == "gru" else (c, c[:0])
-    table = (table + c).to(state[0].dtype)
-    gain = weights.gain_U if cell.config.layer_norm else c[:0]
+        table, ids = cell.table(weights), inputs
+    none = U[:0, 0]
+    c_n = cell.prepare(weights).get("c_n", none)
+    gain = weights.gain_U if cell.config.layer_norm else none
     layer: Any = FusedLayer  # torch types apply as taking and giving anything
     outputs, *last = layer.apply(
-        cell.name, product_type(U), looks_up, ids, table, c_n, gain, U, *state
+        cell.name, product_type(U), ids, table.to(state[0].dtype), c_n, gain, U, *state
     )
     return outputs, tuple(last)
 
@@ -57,7 +51,6 @@ class FusedLayer(torch.autograd.Function):
         ctx: Any,
         name: str,
         dtype: torch.dtype,
-        looks_up: bool,
         ids: Tensor,
         table: Tensor,
         c_n: Tensor,
@@ -70,15 +63,15 @@ class FusedLayer(torch.autograd.Function):
         Args:
             name: the cell's.
             dtype: to multiply in.
-            looks_up: positions may share rows of the table.
-            ids: of the rows, (T, B).
-            table: (V, G·H).
+            ids: of the table's rows, (T, B), or (0, 0): each position has one of its own, in order.
+            table: (V or T·B, G·H).
             c_n: the gru's bias inside of the reset, (H); empty for other cells.
             gain: of the products' layer normalization, (G·H); empty for none.
             U: (G·H, H).
             state: each (B, H).
         """
-        (T, B), H = ids.shape, U.shape[1]
+        B, H = state[0].shape
+        T = len(ids) or len(table) // B
         # The first one is the layer's outputs, which others may keep.
         h = state[0].new_empty(T + 1, B, H)
         h[0] = state[0]
@@ -99,23 +92,28 @@ class FusedLayer(torch.autograd.Function):
                 product = multiply(before)
                 step(t, norm(t, product) if norm else product)
         ctx.name, ctx.memory, ctx.kept, ctx.rows, ctx.norm = name, memory, kept, rows, norm
-        ctx.parts, ctx.looks_up = parts, looks_up
-        ctx.save_for_backward(ids, table, U, h)
+        ctx.parts, ctx.rows_of_table = parts, len(table)
+        ctx.save_for_backward(ids, U, h)
         return h[1:], *(each[-1].clone() for each in (h, *C))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upper: Tensor, *last: Tensor) -> tuple[Tensor | None, ...]:
-        ids, table, U, h = ctx.saved_tensors
-        (T, B), H = ids.shape, U.shape[1]
+        ids, U, h = ctx.saved_tensors
+        (T, B, H), parts, V = upper.shape, ctx.parts, ctx.rows_of_table
         rows, kept = ctx.rows.tensor, ctx.kept.tensor
         dh, *dC = [each.clone() for each in last]
-        lease = Lease(rows, rows.dtype, T, B, len(U))
-        sums, parts, tables = lease.tensor, ctx.parts, 1
-        if ctx.looks_up:
+        # A position's share and the product that it is added to have one gradient; but the gru's
+        # reset gate, and normalization, stand between them.
+        same = not (len(ids) or ctx.norm or ctx.name == "gru")
+        lease = None if same else Lease(rows, rows.dtype, T, B, len(U))
+        sums = lease.tensor if lease else rows.new_empty(T, B, len(U))
+        if len(ids):
             # Two parts may look up the same row: each has a table, unless that is too much to add.
-            tables = parts = parts if parts * len(table) <= T * B else 1
-        d_table = table.new_zeros(tables, *table.shape)
+            tables = parts = parts if parts * V <= T * B else 1
+            d_table = h.new_zeros(tables, V, len(U))
+        else:
+            d_table = h.new_empty(int(not same), V, len(U))
         C = [each.tensor for each in ctx.memory]
         about = (ids, upper.contiguous(), h, kept, dh, sums, d_table, *C, *dC)
         denormalize, d_gain, d_bias = ctx.norm.backward() if ctx.norm else (None, None, None)
@@ -136,7 +134,11 @@ class FusedLayer(torch.autograd.Function):
             d_q = sums[..., 2 * H :].sum((0, 1), dtype=U.dtype)
             d_c = d_q if d_bias is None else d_bias.sum(0)[2 * H :]
         d_gain = None if d_gain is None else d_gain.sum(0)
-        return None, None, None, None, d_table.sum(0), d_c, d_gain, d_U, dh, *dC
+        if same:
+            d_shares = sums.flatten(0, 1).to(h.dtype)
+        else:
+            d_shares = d_table.sum(0) if len(ids) else d_table[0]
+        return None, None, None, d_shares, d_c, d_gain, d_U, dh, *dC
 
 
 class Normalization:

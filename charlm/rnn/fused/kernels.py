@@ -8,7 +8,8 @@ Arrays are float32; where products are made in bfloat16, `product`, the factors 
 `rows` and `sums`, and `kept` are in that type, as its bits in uint16.
 
 Shapes:
-    table (V, G·H), the input's share of every character; ids (T, B)
+    table (V, G·H), the input's share of every character, and ids (T, B); or that of every
+        position, (T·B, G·H), and no ids, (0, 0)
     product, forward (B, G·H): the recurrent product of the step; backward (B, H): what came back
         through that of the step after this one
     c_n (H), the bias that the gru's reset gate multiplies
@@ -19,12 +20,14 @@ Shapes:
     dh, dC (B, H), what of the gradient of the step after this one bypassed the recurrent product,
         to be replaced by this step's
     sums (T, B, G·H), gradients of the recurrent products
-    d_table (1 or parts, V, G·H), summands of the table's gradient, to be added to; one is enough
-        if no two parts look up the same row
+    d_table (1 or parts, V, G·H), summands of the table's gradient, to be added to; of positions
+        (1, T·B, G·H), to be written; or none (0, …)
     before, gate, after, d_sum (T, B, N), of a round of the Mogrifier: what is gated, by what, the
         result, and the gradient of what the gate is a sigmoid of; d_after (B, N), the gradient of
         the result, to be replaced by that of what is gated
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +44,7 @@ from charlm.rnn.compilation import (
     add_product,
     f32,
     get,
+    inlined,
     put,
     sigmoid,
     tanh,
@@ -48,6 +52,21 @@ from charlm.rnn.compilation import (
 )
 from charlm.rnn.fused.parallel import backward, forward, parallel, rows_of
 from charlm.rnn.tiles import WIDTH
+
+
+@inlined
+def place(ids: Ids, t: int, i: int, B: int) -> Any:
+    """The table's row of a position."""
+    return ids[t, i] if len(ids) else t * B + i
+
+
+@inlined
+def tell(d: Array, d_table: Array, part: int, ids: Ids, t: int, i: int, B: int) -> None:
+    """A position's gradient, to the table's."""
+    if len(ids):
+        add(d, d_table[part % len(d_table), ids[t, i]])
+    elif len(d_table):
+        put(d, d_table[0, t * B + i])
 
 
 @forward
@@ -65,7 +84,7 @@ def rnn_forward(
 ) -> None:
     B, H = product.shape[0], h.shape[2]
     for i in rows_of(part, parts, B):
-        x, u, after = table[ids[t, i]], product[i], h[t + 1, i]
+        x, u, after = table[place(ids, t, i, B)], product[i], h[t + 1, i]
         for j in range(H):
             after[j] = tanh(x[j] + widen(u[j]))
         put(after, rows[t + 1, i])
@@ -93,7 +112,7 @@ def rnn_backward(
         for j in range(H):
             d[j] = (above[j] + later[j]) * (ONE - after[j] * after[j])
             later[j] = ZERO
-        add(d, d_table[part % len(d_table), ids[t, i]])
+        tell(d, d_table, part, ids, t, i, B)
         put(d, sums[t, i])
 
 
@@ -114,7 +133,8 @@ def gru_forward(
     k = np.empty(4 * H, dtype=np.float32)
     rz, r, z, n, q = k[: 2 * H], k[:H], k[H : 2 * H], k[2 * H : 3 * H], k[3 * H :]
     for i in rows_of(part, parts, B):
-        x, u, before, after = table[ids[t, i]], product[i], h[t, i], h[t + 1, i]
+        x, u = table[place(ids, t, i, B)], product[i]
+        before, after = h[t, i], h[t + 1, i]
         for j in range(2 * H):
             rz[j] = sigmoid(x[j] + widen(u[j]))
         x_n, u_n = x[2 * H :], u[2 * H :]
@@ -151,16 +171,14 @@ def gru_backward(
         for j in range(H):
             later[j] += above[j]
             d_z[j] = later[j] * (before[j] - n[j]) * z[j] * (ONE - z[j])
-        # n's sum has one gradient on the input's side, and r times it on the recurrent one.
         for j in range(H):
             d_q[j] = later[j] * (ONE - z[j]) * (ONE - n[j] * n[j])
+            d_r[j] = d_q[j] * r[j] * q[j] * (ONE - r[j])
             later[j] *= z[j]
-        into = d_table[part % len(d_table), ids[t, i]]
-        add(d_q, into[2 * H :])
+        # n's sum has one gradient on the input's side, and r times it on the recurrent one.
+        tell(d, d_table, part, ids, t, i, B)
         for j in range(H):
             d_q[j] *= r[j]
-            d_r[j] = d_q[j] * q[j] * (ONE - r[j])
-        add(d[: 2 * H], into[: 2 * H])
         put(d, sums[t, i])
 
 
@@ -181,7 +199,7 @@ def lstm_forward(
     B, H = product.shape[0], h.shape[2]
     k = np.empty(4 * H, dtype=np.float32)
     for i in rows_of(part, parts, B):
-        x, u, after = table[ids[t, i]], product[i], h[t + 1, i]
+        x, u, after = table[place(ids, t, i, B)], product[i], h[t + 1, i]
         C_before, C_after = C[t, i], C[t + 1, i]
         i_f, x_if, u_if = k[: 2 * H], x[: 2 * H], u[: 2 * H]
         for j in range(2 * H):
@@ -239,7 +257,7 @@ def lstm_backward(
         for j in range(H):
             d_f[j] = later_C[j] * before[j] * f[j] * (ONE - f[j])
             later_C[j] *= f[j]
-        add(d, d_table[part % len(d_table), ids[t, i]])
+        tell(d, d_table, part, ids, t, i, B)
         put(d, sums[t, i])
 
 

@@ -6,6 +6,19 @@ from torch import Tensor
 EPSILON = 1e-5  # torch's, of layer normalization
 
 
+def shares(table: Tensor, ids: Tensor, t: int, B: int) -> Tensor:
+    """A step's rows of the table."""
+    return table[ids[t]] if len(ids) else table[t * B : (t + 1) * B]
+
+
+def tell(d: Tensor, d_table: Tensor, ids: Tensor, t: int) -> None:
+    """A step's gradient, to the table's."""
+    if len(ids):
+        d_table[0].index_add_(0, ids[t], d)
+    elif len(d_table):
+        d_table[0, t * len(d) : (t + 1) * len(d)] = d
+
+
 def rnn_forward(
     t: int,
     product: Tensor,
@@ -16,7 +29,7 @@ def rnn_forward(
     rows: Tensor,
     kept: Tensor,
 ) -> None:
-    torch.add(table[ids[t]], product, out=h[t + 1]).tanh_()
+    torch.add(shares(table, ids, t, len(product)), product, out=h[t + 1]).tanh_()
     rows[t + 1] = h[t + 1]
 
 
@@ -35,7 +48,7 @@ def rnn_backward(
     d = dh.add_(product).add_(upper[t]) * (1 - after * after)
     dh.zero_()
     sums[t] = d
-    d_table[0].index_add_(0, ids[t], d)
+    tell(d, d_table, ids, t)
 
 
 def gru_forward(
@@ -49,7 +62,7 @@ def gru_forward(
     kept: Tensor,
 ) -> None:
     H = h.shape[2]
-    x = table[ids[t]]
+    x = shares(table, ids, t, len(product))
     rz, n, q = kept[t].split_with_sizes([2 * H, H, H], dim=1)
     torch.add(x[:, : 2 * H], product[:, : 2 * H], out=rz).sigmoid_()
     torch.add(product[:, 2 * H :], c_n, out=q)
@@ -76,7 +89,7 @@ def gru_backward(
     d_r = d_q * q * (1 - r)
     d_z = dh * (h[t] - n) * z * (1 - z)
     sums[t] = torch.cat([d_r, d_z, d_q], dim=1)
-    d_table[0].index_add_(0, ids[t], torch.cat([d_r, d_z, d_n], dim=1))
+    tell(torch.cat([d_r, d_z, d_n], dim=1), d_table, ids, t)
     dh.mul_(z)
 
 
@@ -93,7 +106,7 @@ def lstm_forward(
 ) -> None:
     H = h.shape[2]
     gates = kept[t]
-    i, f, g, o = torch.add(table[ids[t]], product, out=gates).chunk(4, dim=1)
+    i, f, g, o = torch.add(shares(table, ids, t, len(product)), product, out=gates).chunk(4, dim=1)
     gates[:, : 2 * H].sigmoid_()
     g.tanh_()
     o.sigmoid_()
@@ -125,7 +138,7 @@ def lstm_backward(
     dh.zero_()
     d = torch.cat([d_i, d_f, d_g, d_o], dim=1)
     sums[t] = d
-    d_table[0].index_add_(0, ids[t], d)
+    tell(d, d_table, ids, t)
 
 
 def normalize(
