@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation import engines, sampler
 from charlm.generation.compiled import CACHE_LINE, CompiledEngine, aligned
-from charlm.generation.compiled import draw as compiled_draw
 from charlm.generation.engines import STEPS, NumpyEngine, Writer, cpu_engine
 from charlm.generation.filters import distribution
 from charlm.generation.sampler import draw, sample_blocks, sample_ids, sample_texts, stream_text
+from charlm.generation.writing import draw as compiled_draw
 from charlm.text.vocabulary import Vocabulary
 
 V = 11
@@ -290,8 +290,8 @@ def test_without_numba_numpy_serves(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ImportError("no numba here")
         return known(name, *arguments, **options)
 
-    for name in ("charlm.generation.compiled", "charlm.rnn.compilation"):
-        monkeypatch.delitem(sys.modules, name)
+    for name in ("generation.compiled", "generation.writing", "rnn.compilation"):
+        monkeypatch.delitem(sys.modules, f"charlm.{name}")
     monkeypatch.setattr(builtins, "__import__", unable)
     config = ModelConfig(V, "gru", 8)
     engine = cpu_engine(config, made(config), SamplingConfig(length=engines.LONG))

@@ -1,11 +1,4 @@
-"""The arithmetic between two matrix products of the fused backend, compiled by numba.
-
-Each function does one time step of one cell, in place, row by row: short loops over few arrays
-become vector instructions. So does a rational tanh, which the C library's does not. A call does one
-part of the batch's rows; `charlm.rnn.fused.parallel` makes the others.
-
-Arrays are float32; where products are made in bfloat16, `product`, the factors of the next ones,
-`rows` and `sums`, and `kept` are in that type, as its bits in uint16.
+"""The steps of the rnn, the gru and the lstm.
 
 Shapes:
     table (V, G·H), the input's share of every character, and ids (T, B); or that of every
@@ -22,9 +15,6 @@ Shapes:
     sums (T, B, G·H), gradients of the recurrent products
     d_table (1 or parts, V, G·H), summands of the table's gradient, to be added to; of positions
         (1, T·B, G·H), to be written; or none (0, …)
-    before, gate, after, d_sum (T, B, N), of a round of the Mogrifier: what is gated, by what, the
-        result, and the gradient of what the gate is a sigmoid of; d_after (B, N), the gradient of
-        the result, to be replaced by that of what is gated
 """
 
 from typing import Any
@@ -32,17 +22,13 @@ from typing import Any
 import numpy as np
 
 from charlm.rnn.compilation import (
-    EPSILON,
-    HALF,
     ONE,
-    TWO,
     ZERO,
     Array,
     Ids,
     Narrow,
     add,
     add_product,
-    f32,
     get,
     inlined,
     put,
@@ -50,8 +36,7 @@ from charlm.rnn.compilation import (
     tanh,
     widen,
 )
-from charlm.rnn.fused.parallel import backward, forward, parallel, rows_of
-from charlm.rnn.tiles import WIDTH
+from charlm.rnn.fused.parallel import backward, forward, rows_of
 
 
 @inlined
@@ -259,138 +244,3 @@ def lstm_backward(
             later_C[j] *= f[j]
         tell(d, d_table, part, ids, t, i, B)
         put(d, sums[t, i])
-
-
-@parallel
-def normalize(
-    part: int,
-    parts: int,
-    t: int,
-    product: Narrow,
-    gain: Array,
-    normal: Array,
-    scale: Array,
-    result: Array,
-) -> None:
-    B, N = result.shape
-    for i in rows_of(part, parts, B):
-        u, x, y = product[i], normal[t, i], result[i]
-        total = ZERO
-        for j in range(N):
-            x[j] = widen(u[j])
-            total += x[j]
-        mean, squares = total / f32(N), ZERO
-        for j in range(N):
-            x[j] -= mean
-            squares += x[j] * x[j]
-        scale[t, i] = ONE / np.sqrt(squares / f32(N) + EPSILON)
-        for j in range(N):
-            x[j] *= scale[t, i]
-            y[j] = x[j] * gain[j]
-
-
-@parallel
-def denormalize(
-    part: int,
-    parts: int,
-    t: int,
-    sums: Narrow,
-    gain: Array,
-    normal: Array,
-    scale: Array,
-    d_gain: Array,
-    d_bias: Array,
-) -> None:
-    B, N = sums.shape
-    d, of_gain = np.empty(N, dtype=np.float32), d_gain[part]
-    for i in rows_of(part, parts, B):
-        x = normal[t, i]
-        total, along = ZERO, ZERO
-        get(sums[i], d)
-        add(d, d_bias[part])
-        for j in range(N):
-            of_gain[j] += d[j] * x[j]
-        for j in range(N):
-            d[j] *= gain[j]
-            total += d[j]
-            along += d[j] * x[j]
-        mean, slope = total / f32(N), along / f32(N)
-        for j in range(N):
-            d[j] = scale[t, i] * (d[j] - mean - slope * x[j])
-        put(d, sums[i])
-
-
-@parallel
-def mogrify(
-    part: int,
-    parts: int,
-    t: int,
-    product: Narrow,
-    before: Narrow,
-    gate: Narrow,
-    after: Narrow,
-) -> None:
-    B, N = product.shape
-    m, y = np.empty(N, dtype=np.float32), np.empty(N, dtype=np.float32)
-    for i in rows_of(part, parts, B):
-        u, x = product[i], before[t, i]
-        for j in range(N):
-            m[j] = TWO * sigmoid(widen(u[j]))
-            y[j] = m[j] * widen(x[j])
-        put(m, gate[t, i])
-        put(y, after[t, i])
-
-
-@parallel
-def demogrify(
-    part: int,
-    parts: int,
-    t: int,
-    d_after: Array,
-    before: Narrow,
-    gate: Narrow,
-    d_sum: Narrow,
-) -> None:
-    B, N = d_after.shape
-    m, d = np.empty(N, dtype=np.float32), np.empty(N, dtype=np.float32)
-    for i in rows_of(part, parts, B):
-        later, x = d_after[i], before[t, i]
-        get(gate[t, i], m)
-        for j in range(N):
-            later[j] *= m[j]
-            d[j] = later[j] * widen(x[j]) * (ONE - HALF * m[j])
-        put(d, d_sum[t, i])
-
-
-@parallel
-def linear_forward(part: int, parts: int, a: Array, h: Array) -> None:
-    T, B, H = a.shape
-    for s in range(T):
-        for i in rows_of(part, parts, B):
-            row, before, after = a[s, i], h[s, i], h[s + 1, i]
-            for j in range(H):
-                after[j] += row[j] * before[j]
-
-
-@parallel
-def linear_backward(part: int, parts: int, a: Array, dh: Array) -> None:
-    T, B, H = a.shape
-    for s in range(T - 1, -1, -1):
-        for i in rows_of(part, parts, B):
-            row, before, after = a[s, i], dh[s, i], dh[s + 1, i]
-            for j in range(H):
-                before[j] += row[j] * after[j]
-
-
-@parallel
-def lay_out(part: int, parts: int, matrix: Array, panels: Array) -> None:
-    K, N = matrix.shape
-    for number in rows_of(part, parts, panels.shape[0]):
-        first = number * WIDTH
-        width = min(WIDTH, N - first)
-        for k in range(K):
-            row = panels[number, k]
-            for j in range(width):
-                row[j] = matrix[k, first + j]
-            for j in range(width, WIDTH):
-                row[j] = ZERO
