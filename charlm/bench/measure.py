@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-TURN_SECONDS = 0.05
+TURN_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,9 @@ def in_turns(
     """Seconds that a call of each takes: the median over rounds in which all have a turn.
 
     A turn is as many calls as fill TURN_SECONDS: a run takes thousands of steps on end, each
-    finding the caches as the one before left them. A round in which another program had the
-    machine slows all contenders alike, or is outvoted.
+    finding the caches as the one before left them, and only the first of a turn finds another's
+    numbers there. A round in which another program had the machine slows all contenders alike, or
+    is outvoted.
 
     Args:
         wait: until what was called is done.

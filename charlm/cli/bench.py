@@ -24,7 +24,7 @@ def bench(
     from charlm.device import choose_device
 
     where = choose_device(device)
-    rounds = 7 if quick else 21
+    rounds = 5 if quick else 15
     training, generation = [], []
     for cell, shape in training_plan(quick, where):
         console.say(

@@ -66,7 +66,7 @@ class Cell(ABC):
         return shapes
 
     def share(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
-        """What of all steps depends on the input alone: W x_t and its `bias`, (T, B, G·H).
+        """What of all steps depends on the input alone: W x_t and the `bias`, (T, B, G·H).
 
         The product of W with the one-hot vector of an id is a column of W, so ids (T, B) look it
         up. With layer normalization it is normalized (see `recurrent`).
@@ -88,7 +88,7 @@ class Cell(ABC):
         return Wx + self.bias(weights)
 
     def bias(self, weights: LayerWeights) -> Tensor:
-        """What is added to W x, (G·H): b, and of c what is added to U h and to nothing before."""
+        """The biases as far as they only add to the sum of W x and U h, (G·H)."""
         return weights.b + weights.c
 
     def prepare(self, weights: LayerWeights) -> LayerWeights:

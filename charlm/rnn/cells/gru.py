@@ -38,10 +38,14 @@ class GRU(Cell):
         H = weights.U.shape[1]
         if self.config.reset_after:
             return LayerWeights(weights | {"c_n": weights.c[2 * H :]})
-        products = {name: weights[name] for name in ("U", "gain_U") if name in weights}
+        parts = {"rz": slice(2 * H), "n": slice(2 * H, None)}
+        names = [name for name in ("U", "gain_U") if name in weights]
         return LayerWeights(
-            {f"{name}_rz": each[: 2 * H] for name, each in products.items()}
-            | {f"{name}_n": each[2 * H :] for name, each in products.items()}
+            {
+                f"{name}_{gates}": weights[name][part]
+                for name in names
+                for gates, part in parts.items()
+            }
         )
 
     def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
