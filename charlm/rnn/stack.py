@@ -10,12 +10,12 @@ from charlm.config import ModelConfig
 from charlm.errors import UsageError, look_up
 from charlm.rnn import builtin, fused, scratch
 from charlm.rnn.cells import CELLS, Cell, LayerWeights, State, Zoneout
-from charlm.rnn.dropout import locked_dropout, locked_mask
+from charlm.rnn.dropout import dropout_mask, locked_dropout
 from charlm.rnn.fused import machine
 from charlm.rnn.layer import Backend
 from charlm.rnn.names import weight_name
 
-LARGE_LSTM = 768
+LARGE_LSTM = {"bf16": 384, "fp16": 768, "fp32": 768, "tf32": 768}  # units, by precision
 BACKENDS: dict[str, Backend] = {"scratch": scratch, "builtin": builtin, "fused": fused}
 
 
@@ -47,8 +47,9 @@ def choose_backend(
         # As `charlm bench` measures: on the CPU torch hands the lstm, alone, to oneDNN as a whole,
         # which is faster for a small lstm in a narrow type, or if torch's threads cannot be shared;
         # on other devices, and where fused's arithmetic is not compiled, torch's kernels win too.
-        small = config.cell == "lstm" and not cell.form and config.hidden_size < LARGE_LSTM
-        onednns = small and (precision in ("bf16", "fp16") or not machine.TEAM)
+        small = config.hidden_size < LARGE_LSTM[precision]
+        narrow = precision in ("bf16", "fp16")
+        onednns = config.cell == "lstm" and not cell.form and small and (narrow or not machine.TEAM)
         fused_wins = machine.COMPILED and device == "cpu" and not onednns
         fastest_first = ("fused" if fused_wins else "builtin", "builtin", "scratch")
         return next(name for name in fastest_first if name in able)
@@ -117,8 +118,8 @@ class RecurrentStack(nn.Module):
             else:
                 outputs = locked_dropout(outputs, self.config.dropout, self.training)
             if self.training and self.config.weight_drop and "U" in weights:
-                dropped = F.dropout(weights.U, self.config.weight_drop)
-                weights = LayerWeights(weights | {"U": dropped})
+                mask = dropout_mask(weights.U, tuple(weights.U.shape), self.config.weight_drop)
+                weights = LayerWeights(weights | {"U": weights.U * mask})
             outputs, last = backend.run_layer(
                 cell, outputs, tuple(s[layer] for s in state), weights
             )
@@ -139,19 +140,20 @@ class RecurrentStack(nn.Module):
             if not p:
                 return inputs, W
             # A mask over one-hot vectors drops whole characters: they read a column of zeros.
-            mask = locked_mask(W, (B, W.shape[1]), p)
+            mask = dropout_mask(W, (B, W.shape[1]), p)
             kept = mask.gather(1, inputs.t()).t() > 0
             return inputs.where(kept, W.shape[1]), F.pad(W / (1 - p), (0, 1))
         # A layer W over vectors E is a layer W Eᵀ over one-hot input, which is a table to look up.
         # With a mask for each stream there is a table for each, as long as that is less work.
         V, tables = len(vectors), B if p else 1
-        if not BACKENDS[self.backend].LOOKS_UP or tables * V > T * B:
+        if not BACKENDS[self.backend].LOOKS_UP or tables * V > T * B // 4:
             return locked_dropout(F.embedding(inputs, vectors), p, self.training), W
         if p:
-            mask = locked_mask(vectors, (B, 1, vectors.shape[1]), p)
+            mask = dropout_mask(vectors, (B, 1, vectors.shape[1]), p)
             vectors = (vectors * mask).flatten(0, 1)
             inputs = inputs + V * torch.arange(B, device=inputs.device)
-        return inputs, W @ vectors.t()
+        # Laid out as the table will be read.
+        return inputs, F.linear(vectors, W).t()
 
     @torch.no_grad()
     def initialize(self, scheme: str, generator: torch.Generator) -> None:

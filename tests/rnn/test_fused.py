@@ -124,17 +124,18 @@ def test_every_form_is_that_of_scratch(cell: str, layer_norm: bool, one_hot: boo
 
 
 @pytest.mark.parametrize(("cell", "layer_norm"), FORMS)
+@pytest.mark.parametrize("one_hot", [True, False])
 def test_narrow_products_are_the_same_compiled_or_not(
-    cell: str, layer_norm: bool, monkeypatch: pytest.MonkeyPatch
+    cell: str, layer_norm: bool, one_hot: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
     model = stack(cell, 17, layers=2, layer_norm=layer_norm)
-    ids = torch.randint(6, (9, 3))
+    inputs = torch.randint(6, (9, 3)) if one_hot else torch.randn(9, 3, 6)
     state = tuple(torch.randn_like(each) for each in model.initial_state(3))
     with torch.autocast("cpu", torch.bfloat16):
-        compiled = loss_and_gradients(model, ids, state)
+        compiled = loss_and_gradients(model, inputs, state)
         monkeypatch.setattr(machine, "COMPILED", False)
-        plain = loss_and_gradients(model, ids, state)
+        plain = loss_and_gradients(model, inputs, state)
     # A difference of rounding may send a number to the next bfloat16, 2⁻⁸ away.
     assert_near(compiled, plain, tolerance=0.02)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
 from charlm.rnn.cells import CELLS, LinearCell
+from charlm.rnn.dropout import dropout_mask
 from charlm.rnn.stack import (
     BACKENDS,
     RecurrentStack,
@@ -83,7 +84,7 @@ def test_dropout_lies_between_layers_and_not_after_the_last(backend: str) -> Non
         upper.get_parameter(first).data.copy_(stack.get_parameter(second))
     hidden = run(lower, inputs)
     torch.manual_seed(9)
-    dropped = hidden * F.dropout(torch.ones(1, 3, 5), 0.5)  # one mask for all steps
+    dropped = hidden * dropout_mask(hidden, (1, 3, 5), 0.5)  # one mask for all steps
     assert (dropped == 0).any()
     torch.testing.assert_close(outputs, run(upper, dropped), rtol=1e-5, atol=1e-6)
 
@@ -113,7 +114,11 @@ def test_dropout_and_weight_drop_act_in_training_alone(
     assert torch.equal(run(stack, inputs), run(plain, inputs))
 
 
-READ = {"vectors": 1, "ids, a table for each stream": 3, "ids, more characters than steps": 9}
+READ = {
+    "vectors": 1,
+    "ids, a table for each stream": 3,
+    "ids, more characters than a table is worth": 9,
+}
 
 
 @pytest.mark.parametrize("size", READ.values(), ids=READ)
@@ -122,14 +127,14 @@ def test_input_dropout_is_one_mask_over_each_streams_vectors(
     cell: str, backend: str, size: int
 ) -> None:
     """Whichever way the vectors are read; gradients too."""
-    T, B, E, p = 7, 3, 4, 0.4
+    T, B, E, p = 12, 3, 4, 0.4
     stack = make_stack(cell, backend, input_dropout=p).train()
     plain = make_stack(cell, backend).train()
     ids = torch.randint(size, (T, B), generator=torch.Generator().manual_seed(3))
     table = torch.randn(size, E, generator=torch.Generator().manual_seed(4))
     mine, wanted = table.clone().requires_grad_(), table.clone().requires_grad_()
     torch.manual_seed(5)
-    mask = F.dropout(torch.ones(1, B, E), p)
+    mask = dropout_mask(table, (1, B, E), p)
     assert 0 < (mask == 0).sum() < mask.numel()
     by_hand, _ = plain(wanted[ids] * mask, plain.initial_state(B))
     torch.manual_seed(5)
@@ -152,7 +157,7 @@ def test_input_dropout_on_one_hot_vectors_drops_whole_characters(cell: str, back
     plain = make_stack(cell, backend).train()
     ids = torch.randint(V, (T, B), generator=torch.Generator().manual_seed(3))
     torch.manual_seed(5)
-    mask = F.dropout(torch.ones(1, B, V), p)
+    mask = dropout_mask(torch.ones(1), (1, B, V), p)
     by_hand, _ = plain(F.one_hot(ids, V) * mask, plain.initial_state(B))
     torch.manual_seed(5)
     outputs, _ = stack(ids, stack.initial_state(B))
@@ -169,7 +174,8 @@ def test_weight_drop_masks_the_recurrent_matrix_once_a_window(backend: str) -> N
     outputs = run(stack, inputs, seed=3)
     masked = make_stack("gru", backend)
     torch.manual_seed(3)
-    masked.get_parameter("weight_hh_l0").data.copy_(F.dropout(stack.weight_hh_l0.detach(), 0.4))
+    U = masked.get_parameter("weight_hh_l0").data
+    U.copy_(stack.weight_hh_l0.detach() * dropout_mask(U, tuple(U.shape), 0.4))
     torch.testing.assert_close(outputs, run(masked, inputs), rtol=1e-6, atol=1e-7)
 
 

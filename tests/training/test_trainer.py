@@ -21,6 +21,7 @@ from charlm.errors import RunError
 from charlm.metrics import Score
 from charlm.model import LanguageModel
 from charlm.rnn.cells import State
+from charlm.rnn.dropout import dropout_mask
 from charlm.rnn.windows import Windows
 from charlm.training.events import Evaluated, Event, Progressed, RolledBack, Stopped
 from charlm.training.language_modeling import LanguageModeling
@@ -865,7 +866,7 @@ def test_penalties_are_those_of_merity(a: float, b: float, T: int) -> None:
     h, _ = task.model.rnn(inputs, task.initial_state())
     torch.manual_seed(4)
     h = h.detach()
-    dropped = h * F.dropout(torch.ones(1, 3, 6), 0.5)
+    dropped = h * dropout_mask(h, (1, 3, 6), 0.5)
     wanted = a * sum(float(each) ** 2 for each in dropped.flatten()) / dropped.numel()
     for t in range(T - 1):
         wanted += b * float(((h[t] - h[t + 1]) ** 2).sum()) / ((T - 1) * 3 * 6)

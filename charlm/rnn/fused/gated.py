@@ -38,7 +38,14 @@ def run_gated(
     gain = weights.gain_U if cell.config.layer_norm else none
     layer: Any = FusedLayer  # torch types apply as taking and giving anything
     outputs, *last = layer.apply(
-        cell.name, product_type(U), ids, table.to(state[0].dtype), c_n, gain, U, *state
+        cell.name,
+        product_type(U),
+        ids,
+        table.to(kept_type(table.dtype, state[0])),
+        c_n,
+        gain,
+        U,
+        *state,
     )
     return outputs, tuple(last)
 
@@ -92,7 +99,7 @@ class FusedLayer(torch.autograd.Function):
                 product = multiply(before)
                 step(t, norm(t, product) if norm else product)
         ctx.name, ctx.memory, ctx.kept, ctx.rows, ctx.norm = name, memory, kept, rows, norm
-        ctx.parts, ctx.rows_of_table = parts, len(table)
+        ctx.parts, ctx.shares = parts, (len(table), table.dtype)
         ctx.save_for_backward(ids, U, h)
         return h[1:], *(each[-1].clone() for each in (h, *C))
 
@@ -100,7 +107,7 @@ class FusedLayer(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, upper: Tensor, *last: Tensor) -> tuple[Tensor | None, ...]:
         ids, U, h = ctx.saved_tensors
-        (T, B, H), parts, V = upper.shape, ctx.parts, ctx.rows_of_table
+        (T, B, H), parts, (V, dtype) = upper.shape, ctx.parts, ctx.shares
         rows, kept = ctx.rows.tensor, ctx.kept.tensor
         dh, *dC = [each.clone() for each in last]
         # A position's share and the product that it is added to have one gradient; but the gru's
@@ -135,10 +142,10 @@ class FusedLayer(torch.autograd.Function):
             d_c = d_q if d_bias is None else d_bias.sum(0)[2 * H :]
         d_gain = None if d_gain is None else d_gain.sum(0)
         if same:
-            d_shares = sums.flatten(0, 1).to(h.dtype)
+            d_shares = sums.flatten(0, 1)
         else:
-            d_shares = d_table.sum(0) if len(ids) else d_table[0]
-        return None, None, None, d_shares, d_c, d_gain, d_U, dh, *dC
+            d_shares = d_table.sum(0) if len(d_table) > 1 else d_table[0]
+        return None, None, None, d_shares.to(dtype), d_c, d_gain, d_U, dh, *dC
 
 
 class Normalization:

@@ -1,6 +1,7 @@
 """What all the fused layers work with: compiled functions, memory and products."""
 
 import ctypes
+import math
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, ClassVar
@@ -160,8 +161,9 @@ def multiplier(matrix: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
     the product is so small that its longer way to it costs more. Torch's compiler uses these
     functions; they are in no manual.
     """
-    worth_it = rows > 1 and rows * matrix.numel() >= WORTH_PACKING
-    if matrix.device.type == "cpu" and matrix.dtype in PACKED_TYPES and worth_it:
+    dtype = matrix.dtype
+    worth_it = rows > 1 and rows * matrix.numel() >= WORTH_PACKING.get(dtype, math.inf)
+    if matrix.device.type == "cpu" and dtype in PACKED_TYPES and worth_it:
         pack, multiply = torch.ops.mkldnn._reorder_linear_weight, torch.ops.mkldnn._linear_pointwise
         packed = pack(matrix.contiguous(), rows)
         return lambda x: multiply(x, packed, None, "none", [], "")
@@ -182,4 +184,4 @@ def packed_types() -> tuple[torch.dtype, ...]:
 PACKED_TYPES = packed_types()
 CACHED = 550_000  # numbers, of a matrix
 WORTH_SHARING = 1000  # numbers, of a state
-WORTH_PACKING = 15_000_000  # multiplications
+WORTH_PACKING = {torch.float32: 15_000_000, torch.bfloat16: 3_000_000}  # multiplications

@@ -2,7 +2,7 @@
 
 Shapes:
     table (V, G·H), the input's share of every character, and ids (T, B); or that of every
-        position, (T·B, G·H), and no ids, (0, 0)
+        position, (T·B, G·H), and no ids, (0, 0); of either type
     product, forward (B, G·H): the recurrent product of the step; backward (B, H): what came back
         through that of the step after this one
     c_n (H), the bias that the gru's reset gate multiplies
@@ -60,7 +60,7 @@ def rnn_forward(
     parts: int,
     t: int,
     product: Narrow,
-    table: Array,
+    table: Narrow,
     ids: Ids,
     c_n: Array,
     h: Array,
@@ -71,7 +71,7 @@ def rnn_forward(
     for i in rows_of(part, parts, B):
         x, u, after = table[place(ids, t, i, B)], product[i], h[t + 1, i]
         for j in range(H):
-            after[j] = tanh(x[j] + widen(u[j]))
+            after[j] = tanh(widen(x[j]) + widen(u[j]))
         put(after, rows[t + 1, i])
 
 
@@ -107,7 +107,7 @@ def gru_forward(
     parts: int,
     t: int,
     product: Narrow,
-    table: Array,
+    table: Narrow,
     ids: Ids,
     c_n: Array,
     h: Array,
@@ -121,11 +121,11 @@ def gru_forward(
         x, u = table[place(ids, t, i, B)], product[i]
         before, after = h[t, i], h[t + 1, i]
         for j in range(2 * H):
-            rz[j] = sigmoid(x[j] + widen(u[j]))
+            rz[j] = sigmoid(widen(x[j]) + widen(u[j]))
         x_n, u_n = x[2 * H :], u[2 * H :]
         for j in range(H):
             q[j] = widen(u_n[j]) + c_n[j]
-            n[j] = tanh(x_n[j] + r[j] * q[j])
+            n[j] = tanh(widen(x_n[j]) + r[j] * q[j])
             after[j] = n[j] + z[j] * (before[j] - n[j])
         put(k, kept[t, i])
         put(after, rows[t + 1, i])
@@ -173,7 +173,7 @@ def lstm_forward(
     parts: int,
     t: int,
     product: Narrow,
-    table: Array,
+    table: Narrow,
     ids: Ids,
     c_n: Array,
     h: Array,
@@ -188,13 +188,13 @@ def lstm_forward(
         C_before, C_after = C[t, i], C[t + 1, i]
         i_f, x_if, u_if = k[: 2 * H], x[: 2 * H], u[: 2 * H]
         for j in range(2 * H):
-            i_f[j] = sigmoid(x_if[j] + widen(u_if[j]))
+            i_f[j] = sigmoid(widen(x_if[j]) + widen(u_if[j]))
         g, x_g, u_g = k[2 * H : 3 * H], x[2 * H : 3 * H], u[2 * H : 3 * H]
         for j in range(H):
-            g[j] = tanh(x_g[j] + widen(u_g[j]))
+            g[j] = tanh(widen(x_g[j]) + widen(u_g[j]))
         o, x_o, u_o = k[3 * H :], x[3 * H :], u[3 * H :]
         for j in range(H):
-            o[j] = sigmoid(x_o[j] + widen(u_o[j]))
+            o[j] = sigmoid(widen(x_o[j]) + widen(u_o[j]))
         in_, f = k[:H], k[H : 2 * H]
         for j in range(H):
             C_after[j] = f[j] * C_before[j] + in_[j] * g[j]
