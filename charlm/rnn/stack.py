@@ -144,7 +144,8 @@ class RecurrentStack(nn.Module):
             kept = mask.gather(1, inputs.t()).t() > 0
             return inputs.where(kept, W.shape[1]), F.pad(W / (1 - p), (0, 1))
         # A layer W over vectors E is a layer W Eᵀ over one-hot input, which is a table to look up.
-        # With a mask for each stream there is a table for each, as long as that is less work.
+        # With a mask for each stream there is a table for each, as long as that is less work: a
+        # table's gradient is filled with zeros, added to, and passed on.
         V, tables = len(vectors), B if p else 1
         if not BACKENDS[self.backend].LOOKS_UP or tables * V > T * B // 4:
             return locked_dropout(F.embedding(inputs, vectors), p, self.training), W
