@@ -8,7 +8,8 @@ from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.presets import DEFAULT_PRESET, adapts, as_options, preset_values, resolve
 from charlm.reports import Report
 from charlm.run import Run, Source
-from charlm.runs import check_free, find_run, runs_folder
+from charlm.run_names import check_free
+from charlm.runs import find_run, runs_folder
 from charlm.text.corpus import Corpus, open_corpus
 
 if TYPE_CHECKING:

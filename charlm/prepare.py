@@ -18,7 +18,8 @@ from charlm.presets import Settings, overridden
 from charlm.record import Record
 from charlm.rnn.stack import choose_backend, recurrent_numbers
 from charlm.rnn.windows import fit
-from charlm.runs import RunDirectory, free_name
+from charlm.run_names import free_name
+from charlm.runs import RunDirectory
 from charlm.session import Chosen, Listener, Notice, Session, corpus_of
 from charlm.text.corpus import STDIN, Corpus, sha256_of
 from charlm.text.splits import Splits, count

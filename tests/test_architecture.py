@@ -13,7 +13,7 @@ FLOORS = [
     ["model"],
     ["evaluation", "scoring", "baselines", "dynamic", "calibration", "generation"],
     ["training"],
-    ["files", "record", "runs"],
+    ["files", "record", "run_names", "runs"],
     ["session", "planning", "prepare", "passages", "run", "together", "api", "bench", "__init__"],
     ["cli", "__main__"],
 ]

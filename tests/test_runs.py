@@ -19,13 +19,11 @@ import charlm
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import CharlmError, RunError, UsageError
 from charlm.record import Record
+from charlm.run_names import check_free, check_name, free_name
 from charlm.runs import (
     RunDirectory,
-    check_free,
-    check_name,
     delete_run,
     find_run,
-    free_name,
     list_runs,
     run_to_delete,
     runs_folder,
