@@ -25,4 +25,4 @@ def locked_dropout(inputs: Tensor, p: float, training: bool) -> Tensor:
     """Inputs (T, B, F) under one mask (1, B, F) for the whole window, drawn anew at each call."""
     if not (training and p):
         return inputs
-    return inputs * dropout_mask(inputs, tuple(inputs.shape[1:]), p)
+    return inputs * dropout_mask(inputs, inputs.shape[1:], p)

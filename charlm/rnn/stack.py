@@ -118,7 +118,7 @@ class RecurrentStack(nn.Module):
             else:
                 outputs = locked_dropout(outputs, self.config.dropout, self.training)
             if self.training and self.config.weight_drop and "U" in weights:
-                mask = dropout_mask(weights.U, tuple(weights.U.shape), self.config.weight_drop)
+                mask = dropout_mask(weights.U, weights.U.shape, self.config.weight_drop)
                 weights = LayerWeights(weights | {"U": weights.U * mask})
             outputs, last = backend.run_layer(
                 cell, outputs, tuple(s[layer] for s in state), weights

@@ -32,7 +32,7 @@ def run_mogrifier(
     W_U = torch.cat([weights.W, weights.U], dim=1)
     layer: Any = FusedMogrifier  # torch types apply as taking and giving anything
     outputs, *last = layer.apply(
-        product_type(weights.U), inputs, weights.b + weights.c, W_U, *state, *matrices
+        product_type(weights.U), inputs, cell.bias(weights), W_U, *state, *matrices
     )
     return outputs, tuple(last)
 
