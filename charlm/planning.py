@@ -17,6 +17,7 @@ from charlm.config import ModelConfig, TrainConfig
 from charlm.model import LanguageModel
 from charlm.presets import Settings, as_options, overridden
 from charlm.recording import WARM_UP
+from charlm.rnn.stack import choose_arithmetic
 from charlm.training.language_modeling import LanguageModeling
 from charlm.training.learner import Learner
 
@@ -82,11 +83,17 @@ def plan(
 
 
 def measured(device: torch.device, backend: str) -> Speed:
-    """How fast this machine is, measured by a few steps on random characters."""
+    """How fast this machine is, measured by a few steps on random characters.
+
+    Args:
+        backend: by name; auto is the fastest for each model, as an automatic precision is.
+    """
 
     def speed(model_config: ModelConfig, config: TrainConfig) -> float:
+        precision, name = choose_arithmetic(model_config, device, config.precision, backend)
+        config = replace(config, precision=precision)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            model = LanguageModel(model_config, backend)
+            model = LanguageModel(model_config, name)
             model.initialize("uniform", 0)
             model.to(device)
             size = 20 * config.batch_size * config.seq_length

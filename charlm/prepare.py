@@ -9,14 +9,14 @@ from typing import Any
 import torch
 
 from charlm.config import ModelConfig, TrainConfig
-from charlm.device import choose_device, choose_precision
+from charlm.device import choose_device
 from charlm.errors import SettingError, UsageError
 from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
 from charlm.planning import measured, plan
 from charlm.presets import Settings, overridden
 from charlm.record import Record
-from charlm.rnn.stack import choose_backend, recurrent_numbers
+from charlm.rnn.stack import choose_arithmetic, choose_backend
 from charlm.rnn.windows import fit
 from charlm.run_names import free_name
 from charlm.runs import RunDirectory
@@ -78,17 +78,18 @@ def begin(
     else:
         vocabulary = parent.vocabulary
         model_config = inherited(parent, explicit)
-    recurrent = recurrent_numbers(model_config)
-    precision = choose_precision(settings.train.precision, where, recurrent)
-    chosen_backend = choose_backend(model_config, backend, where.type, precision)
-    train = fitted(replace(settings.train, precision=precision), len(text), chosen_backend)
+    train = fitted(settings.train, len(text))
     shrunk = tuple(shrinkage(settings.train, train, len(text)))
     if plans and parent is None:
         known = replace(settings, model=model_config, train=train)
-        speed = measured(where, chosen_backend)
-        chosen, why = plan(known, explicit, len(text), speed)
+        chosen, why = plan(known, explicit, len(text), measured(where, backend))
         model_config, train = chosen.model, chosen.train
         listener(Chosen(why))
+    precision, chosen_backend = choose_arithmetic(model_config, where, train.precision, backend)
+    initialization = train.initialization
+    if initialization == "d2l":
+        initialization = "normal" if chosen_backend == "scratch" else "uniform"
+    train = replace(train, precision=precision, initialization=initialization)
     model = LanguageModel(model_config, chosen_backend)
     if parent is None:
         model.initialize(train.initialization, train.seed)
@@ -125,18 +126,10 @@ def begin(
     return assemble(run, model.to(where), corpus.text)
 
 
-def fitted(train: TrainConfig, characters: int, backend: str) -> TrainConfig:
-    """The settings as this text and this backend allow them, or choose them."""
-    initialization = train.initialization
-    if initialization == "d2l":
-        initialization = "normal" if backend == "scratch" else "uniform"
+def fitted(train: TrainConfig, characters: int) -> TrainConfig:
+    """The settings, with windows that a text of this length fills."""
     batch_size, seq_length = fit(characters, train.batch_size, train.seq_length)
-    return replace(
-        train,
-        batch_size=batch_size,
-        seq_length=seq_length,
-        initialization=initialization,
-    )
+    return replace(train, batch_size=batch_size, seq_length=seq_length)
 
 
 def shrinkage(asked: TrainConfig, got: TrainConfig, characters: int) -> Iterator[str]:

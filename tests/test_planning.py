@@ -20,6 +20,8 @@ from charlm.planning import (
 )
 from charlm.presets import ADAPTIVE, PRESETS, Settings, adapts, overridden, resolve
 from charlm.session import Chosen, Notice
+from charlm.training.language_modeling import LanguageModeling
+from charlm.training.learner import Learner
 
 MEGABYTE = 1_000_000
 
@@ -116,3 +118,23 @@ def test_training_for_some_minutes_says_what_it_chose(tmp_path: Path) -> None:
     notices = [each.text for each in heard if isinstance(each, Chosen)]
     assert any(f"--hidden-size {run.config.hidden_size}" in each for each in notices)
     assert run.config.hidden_size in WIDTHS
+
+
+@pytest.mark.parametrize(("width", "precision"), [(64, "fp32"), (512, "bf16")])
+def test_the_planned_width_decides_on_the_precision(
+    width: int, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
+    monkeypatch.setattr("charlm.planning.WIDTHS", (width,))
+    measured_in = []
+
+    class Listening(Learner):
+        def __init__(self, task: LanguageModeling, config: TrainConfig) -> None:
+            measured_in.append(config.precision)
+            super().__init__(task, config)
+
+    monkeypatch.setattr("charlm.planning.Learner", Listening)
+    run = charlm.train(max_minutes=0.01, runs_dir=tmp_path)
+    assert run.config.hidden_size == width
+    assert run.directory.record.settings.train.precision == precision
+    assert measured_in == [precision]

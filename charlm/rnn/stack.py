@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from charlm.config import ModelConfig
+from charlm.device import choose_precision
 from charlm.errors import UsageError, look_up
 from charlm.rnn import builtin, fused, scratch
 from charlm.rnn.cells import CELLS, Cell, LayerWeights, State, Zoneout
@@ -60,6 +61,18 @@ def choose_backend(
             f"The {backend} backend has no {wanted}.", f"Use --backend {able[0]}, or auto."
         )
     return backend
+
+
+def choose_arithmetic(
+    config: ModelConfig, device: torch.device, precision: str = "auto", backend: str = "auto"
+) -> tuple[str, str]:
+    """The precision that the model is trained in on a device, and the backend's name.
+
+    Raises:
+        UsageError: as of `choose_backend`.
+    """
+    precision = choose_precision(precision, device, recurrent_numbers(config))
+    return precision, choose_backend(config, backend, device.type, precision)
 
 
 class RecurrentStack(nn.Module):

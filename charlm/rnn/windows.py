@@ -118,7 +118,8 @@ class Windows:
         self._starts = self._starts.to(device)
         self._lengths: list[int] = lengths.tolist()
         self._resets = None if resets is None else torch.from_numpy(resets).to(device)
-        self._steps = torch.arange(max(self._lengths), device=device)[:, None]
+        # The last step's id is a target only.
+        self._steps = torch.arange(max(self._lengths) + 1, device=device)[:, None]
         self._epoch = epoch
         self.count = len(self._starts)
 
@@ -139,10 +140,10 @@ class Windows:
 
     def __getitem__(self, index: int) -> Window:
         """The window number `index` of the epoch loaded last."""
-        positions = self._starts[index] + self._steps[: self._lengths[index]]
-        inputs, targets = self.ids[positions].long(), self.ids[positions + 1].long()
+        positions = self._starts[index] + self._steps[: self._lengths[index] + 1]
+        span = self.ids[positions].long()
         resets = None if self._resets is None else self._resets[index]
-        return Window(inputs, targets, self.sampling == "sequential" and index > 0, resets)
+        return Window(span[:-1], span[1:], self.sampling == "sequential" and index > 0, resets)
 
 
 def fit(characters: int, batch_size: int, seq_length: int) -> tuple[int, int]:

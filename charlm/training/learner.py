@@ -31,6 +31,7 @@ class Learner:
         self.task = task
         self.config = config
         self.device = next(task.model.parameters()).device
+        self.weights = list(task.model.parameters())
         self.optimizer = Optimizer(task.model, config)
         # On the CPU torch scales fp16 losses too; disabled, the scaler passes everything through.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
@@ -58,13 +59,12 @@ class Learner:
         """A step that changes tensors in place and looks at none of their values."""
         result = self.task.loss(batch, self.recurrent)
         minimized = result.loss if result.penalty is None else result.loss + result.penalty
-        self.task.model.zero_grad()
+        for weight in self.weights:
+            weight.grad = None
         self.scaler.scale(minimized).backward()  # type: ignore[no-untyped-call]
         optimizer: Any = self.optimizer  # torch's loss scaling wants a torch.optim.Optimizer
         self.scaler.unscale_(optimizer)
-        norm = nn.utils.clip_grad_norm_(
-            self.task.model.parameters(), self.config.clip_norm or math.inf
-        )
+        norm = nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm or math.inf)
         rate = rate * (result.items / self.task.items_per_step)
         # Torch's fused kernels read a rate that is on the device as float32.
         self.scaler.step(optimizer, rate.float() if isinstance(rate, Tensor) else rate)

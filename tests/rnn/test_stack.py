@@ -14,6 +14,7 @@ from charlm.rnn.dropout import dropout_mask
 from charlm.rnn.stack import (
     BACKENDS,
     RecurrentStack,
+    choose_arithmetic,
     choose_backend,
     recurrent_numbers,
     weight_name,
@@ -291,6 +292,17 @@ def test_auto_runs_every_cell(cell: str, reset_after: bool) -> None:
     stack = make_stack(cell, reset_after=reset_after)
     assert stack.backend in BACKENDS
     assert run(stack, vectors()).isfinite().all()
+
+
+def test_the_width_chooses_the_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
+    cpu = torch.device("cpu")
+    narrow, wide = (ModelConfig(cell="gru", hidden_size=H) for H in (128, 512))
+    assert choose_arithmetic(narrow, cpu) == ("fp32", choose_backend(narrow))
+    assert choose_arithmetic(wide, cpu) == ("bf16", choose_backend(wide, precision="bf16"))
+    assert choose_arithmetic(wide, cpu, "fp32", "scratch") == ("fp32", "scratch")
+    with pytest.raises(UsageError):
+        choose_arithmetic(wide, cpu, "auto", "cudnn")
 
 
 # Lower precision
