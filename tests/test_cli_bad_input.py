@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -274,3 +275,31 @@ def test_starting_from_a_run_with_another_model(with_run: Path) -> None:
 def test_deleting_asks_first(with_run: Path) -> None:
     assert_refused(charlm("runs", "delete", "good"), 2, "--yes")
     assert (with_run / "runs" / "good").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "--resume", "--cell", "gru"),
+        ("train", "book.txt", "--cell", "--hidden-size", "5"),
+        ("generate", "--prefix", "-h"),
+        ("eval", "book.txt", "--run", "--json"),
+        ("runs", "list", "--runs-dir", "--json"),
+        ("corpus", "show", "book.txt", "--normalize", "--json"),
+    ],
+    ids=" ".join,
+)
+def test_an_option_is_no_value_of_the_one_before_it(here: Path, arguments: tuple[str, ...]) -> None:
+    option, value = next(
+        pair for pair in pairwise(arguments) if all(each.startswith("-") for each in pair)
+    )
+    assert_refused(charlm(*arguments), 2, f"{option} needs a value", f"{option}={value}")
+    assert not (here / "runs").exists()
+
+
+def test_an_option_that_is_meant_as_a_value_can_be_one(with_run: Path) -> None:
+    result = charlm("generate", "--prefix=--run", "--length", "3")
+    assert result.code == 1
+    assert "'-'" in result.err
+    # A flag has no value, nor has what stands before it.
+    assert charlm("generate", "--prefix", "fox", "--json", "--length", "3").code == 0

@@ -11,6 +11,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.bench import bench
+from charlm.cli.commands import Commands
 from charlm.cli.corpus import corpus_app
 from charlm.cli.evaluate import evaluate
 from charlm.cli.generate import generate
@@ -20,7 +21,7 @@ from charlm.cli.vocab import vocab
 from charlm.errors import CharlmError
 from charlm.version import __version__
 
-app = typer.Typer(
+app = Commands(
     name="charlm",
     help="Character language models: train, score and sample recurrent networks.",
     no_args_is_help=True,

@@ -6,12 +6,13 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.bars import fetching
+from charlm.cli.commands import Commands
 from charlm.cli.options import CorpusArgument, Encoding, Json, Normalize
 from charlm.errors import look_up
 from charlm.text.catalog import CATALOG, corpus_path, is_available
 from charlm.text.download import fetch
 
-corpus_app = typer.Typer(help="The texts that charlm knows by name.", no_args_is_help=True)
+corpus_app = Commands(help="The texts that charlm knows by name.", no_args_is_help=True)
 
 
 @corpus_app.command("list")

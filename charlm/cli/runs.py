@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charlm.cli import console
+from charlm.cli.commands import Commands
 from charlm.cli.options import Json, RunsDir
 from charlm.errors import UsageError
 
 if TYPE_CHECKING:
     from charlm.runs import RunDirectory
 
-runs_app = typer.Typer(help="What was trained.", no_args_is_help=True)
+runs_app = Commands(help="What was trained.", no_args_is_help=True)
 Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or paths of runs.")]
 
 
