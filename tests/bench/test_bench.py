@@ -108,6 +108,7 @@ def test_rows_are_ratios_of_the_same_round(cell: str) -> None:
 
 
 def test_the_command_prints_tables_and_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "TURN_SECONDS", 0.0)
     monkeypatch.setattr(training, "training_plan", lambda quick, device: [("gru", Shape(2, 3, 4))])
     monkeypatch.setattr(generation, "CHARACTERS", 2)
     table = charlm("bench", "--quick")
