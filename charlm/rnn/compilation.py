@@ -96,6 +96,13 @@ def widen_typed(x: Any) -> Callable[[Any], Any]:
 
 
 @inlined
+def narrowed(x: np.float32) -> np.uint32:
+    """The bits of the nearest bfloat16, of two equally near of the even one."""
+    bits = np.float32(x).view(np.uint32)
+    return np.uint32((bits + BELOW_HALF + ((bits >> SIXTEEN) & ODD)) >> SIXTEEN)
+
+
+@inlined
 def get(row: Narrow, to: Array) -> None:
     """Read a row of either type."""
     for j in range(row.shape[0]):
@@ -114,10 +121,8 @@ def put_typed(row: Any, to: Any) -> Callable[[Any, Any], None]:
             to[j] = row[j]
 
     def rounded(row: Any, to: Any) -> None:
-        # To the nearest, of two equally near to the even one.
-        bits = row.view(np.uint32)
         for j in range(row.shape[0]):
-            to[j] = np.uint16((bits[j] + BELOW_HALF + ((bits[j] >> SIXTEEN) & ODD)) >> SIXTEEN)
+            to[j] = np.uint16(narrowed(row[j]))
 
     return rounded if to.dtype == types.uint16 else exactly
 

@@ -42,6 +42,10 @@ def padded(N: int) -> int:
     return -(-N // WIDTH) * WIDTH
 
 
+def panels_shape(K: int, N: int) -> tuple[int, ...]:
+    return padded(N) // WIDTH, K, WIDTH
+
+
 @joined
 def multiply(x: Array, first: int, end: int, panels: Array, product: Array) -> None:
     """Make the product's rows from `first` to before `end`."""

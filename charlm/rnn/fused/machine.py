@@ -58,20 +58,23 @@ def sweep(name: str, x: Tensor, matrix: Tensor, *tensors: Tensor, parts: int) ->
     Returns:
         The last product, (B, N).
     """
+    from charlm.rnn import amx, tiles
     from charlm.rnn.fused import kernels
-    from charlm.rnn.tiles import WIDTH, padded
 
     (K, N), B = matrix.shape, x.shape[1]
-    panels = Lease(x, x.dtype, padded(N) // WIDTH, K, WIDTH)
-    product = x.new_zeros(B, padded(N))
-    kernels.lay_out(parts, array_of(matrix), array_of(panels.tensor))
+    if x.dtype == torch.bfloat16:
+        panels, lay_out = Lease(x, torch.int32, *amx.panels_shape(K, N)), kernels.lay_out_pairs
+    else:
+        panels, lay_out = Lease(x, x.dtype, *tiles.panels_shape(K, N)), kernels.lay_out
+    product = x.new_zeros(B, tiles.padded(N), dtype=torch.float32)
+    lay_out(parts, array_of(matrix.float()), array_of(panels.tensor))
     step = getattr(kernels, name)
     step.sweep(parts, *map(array_of, (x, panels.tensor, product, *tensors)))
     return product[:, :N]
 
 
 def sweeps(U: Tensor, rows: Tensor, parts: int) -> bool:
-    """Whether `sweep` is the faster way: in float32, with a matrix that the cache can hold.
+    """Whether `sweep` is the faster way, if it is one: with a matrix that the cache can hold.
 
     A larger one is read from further away at every step, which only many rows make worth it: the
     products of torch divide the matrix among the threads, and not the rows. Where torch has threads
@@ -80,10 +83,16 @@ def sweeps(U: Tensor, rows: Tensor, parts: int) -> bool:
     Args:
         rows: what it is multiplied with, (…, B, H).
     """
-    rows_of_each = rows.shape[-2] // parts
-    fits = U.numel() <= CACHED * max(1, rows_of_each // 4)
     threads_idle = not TEAM and torch.get_num_threads() > 1
-    return rows.dtype == torch.float32 and compiles(U) and fits and not threads_idle
+    if not compiles(U, rows) or rows.dtype not in CACHED or threads_idle:
+        return False
+    if rows.dtype == torch.bfloat16:
+        from charlm.rnn import amx
+
+        if not amx.available() or not amx.fits(*U.t().shape):
+            return False
+    rows_of_each = rows.shape[-2] // parts
+    return U.numel() <= CACHED[rows.dtype] * max(1, rows_of_each // 4)
 
 
 def compiles(*tensors: Tensor) -> bool:
@@ -181,6 +190,6 @@ def packed_types() -> tuple[torch.dtype, ...]:
 
 
 PACKED_TYPES = packed_types()
-CACHED = 550_000  # numbers, of a matrix
+CACHED = {torch.float32: 550_000, torch.bfloat16: 2_000_000}  # numbers, of a matrix
 WORTH_SHARING = 1000  # numbers, of a state
 WORTH_PACKING = {torch.float32: 700_000, torch.bfloat16: 300_000}  # numbers, of a matrix

@@ -13,11 +13,11 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
-from charlm.rnn.compilation import fast, inlined, joined
+from charlm.rnn import amx, tiles
+from charlm.rnn.compilation import OPTIONS, fast, inlined, joined
 from charlm.rnn.fused.machine import TEAM
-from charlm.rnn.tiles import multiply
 
 
 def parallel(function: Callable[..., None]) -> Callable[..., None]:
@@ -77,6 +77,23 @@ def backward(function: Callable[..., None]) -> Step:
                 step(part, parts, t, product, {arguments})
                 multiply(x[t], mine.start, mine.stop, panels, product)""",
     )
+
+
+def multiply(x: Any, first: int, end: int, panels: Any, product: Any) -> None:
+    """Make rows of a product, in the type of x; see `charlm.rnn.tiles` and `charlm.rnn.amx`."""
+
+
+@overload(multiply, jit_options=OPTIONS)
+def multiply_typed(
+    x: Any, first: Any, end: Any, panels: Any, product: Any
+) -> Callable[[Any, Any, Any, Any, Any], None]:
+    def wide(x: Any, first: Any, end: Any, panels: Any, product: Any) -> None:
+        tiles.multiply(x, first, end, panels, product)
+
+    def narrow(x: Any, first: Any, end: Any, panels: Any, product: Any) -> None:
+        amx.multiply(x, first, end, panels, product)
+
+    return narrow if x.dtype == types.uint16 else wide
 
 
 def arguments_of(function: Callable[..., None]) -> str:

@@ -19,7 +19,7 @@ from charlm.rnn.fused.kernels.gated import (
 from charlm.rnn.fused.kernels.linear import linear_backward, linear_forward
 from charlm.rnn.fused.kernels.mogrifier import demogrify, mogrify
 from charlm.rnn.fused.kernels.normalization import denormalize, normalize
-from charlm.rnn.fused.kernels.panels import lay_out
+from charlm.rnn.fused.kernels.panels import lay_out, lay_out_pairs
 
 __all__ = [
     "demogrify",
@@ -27,6 +27,7 @@ __all__ = [
     "gru_backward",
     "gru_forward",
     "lay_out",
+    "lay_out_pairs",
     "linear_backward",
     "linear_forward",
     "lstm_backward",

@@ -1,6 +1,9 @@
-"""The matrix (K, N) of a window's products, in panels (see `charlm.rnn.tiles`)."""
+"""The matrix (K, N) of a window's products, in panels (see `charlm.rnn.tiles` and `.amx`)."""
 
-from charlm.rnn.compilation import ZERO, Array
+from typing import Any
+
+from charlm.rnn.amx import DEPTH, EDGE
+from charlm.rnn.compilation import SIXTEEN, ZERO, Array, narrowed
 from charlm.rnn.fused.parallel import parallel, rows_of
 from charlm.rnn.tiles import WIDTH
 
@@ -17,3 +20,15 @@ def lay_out(part: int, parts: int, matrix: Array, panels: Array) -> None:
                 row[j] = matrix[k, first + j]
             for j in range(width, WIDTH):
                 row[j] = ZERO
+
+
+@parallel
+def lay_out_pairs(part: int, parts: int, matrix: Array, panels: Any) -> None:
+    for number in rows_of(part, parts, panels.shape[0]):
+        for tile in range(panels.shape[1]):
+            for k in range(DEPTH // 2):
+                row, above = panels[number, tile, k], DEPTH * tile + 2 * k
+                for n in range(EDGE):
+                    j = EDGE * number + n
+                    low, high = narrowed(matrix[above, j]), narrowed(matrix[above + 1, j])
+                    row[n] = low | high << SIXTEEN

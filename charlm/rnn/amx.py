@@ -1,0 +1,175 @@
+"""Products in bfloat16 inside of compiled code, by the tile registers of Intel's processors (AMX).
+
+A tile holds 16 rows of 64 bytes. One instruction multiplies a tile of x, 16 rows by 32 numbers,
+with one of the matrix, 32 numbers by 16 columns, and adds to one of the product, in float32. The
+matrix is laid out in such tiles once, and then meets one state after another (see
+`charlm.rnn.tiles`).
+
+Shapes:
+    x (M, K), K a multiple of 32, as bits in uint16
+    panels (N / 16, K / 32, 16, 16), of each 16 columns the tiles; a tile's entry [k, n] is rows 2k
+        and 2k + 1 of its column n, side by side in 32 bits
+    product (M, N), N a multiple of 16, in float32
+"""
+
+import functools
+from typing import Any
+
+import torch
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from charlm.rnn.compilation import Array, Narrow, joined
+
+EDGE, DEPTH = 16, 32  # of a tile: its rows or columns, and numbers in each
+BYTES = 64  # of a row
+SUMS, FACTORS, WEIGHTS = (0, 1, 2, 3), (4, 5), (6, 7)  # the eight registers
+BYTE, INT = ir.IntType(8), ir.IntType(64)
+POINTER = BYTE.as_pointer()
+
+
+@functools.cache
+def available() -> bool:
+    """Whether this processor multiplies so, and the system lets this process."""
+    has = binding.get_host_cpu_features().get
+    # Not public in torch, and not in every version of it.
+    allow = getattr(torch.cpu, "_init_amx", lambda: False)
+    return bool(has("amx-tile") and has("amx-bf16") and allow())
+
+
+def fits(K: int, N: int) -> bool:
+    """Whether a matrix (K, N) is a whole number of tiles."""
+    return K % DEPTH == 0 and N % EDGE == 0
+
+
+def panels_shape(K: int, N: int) -> tuple[int, ...]:
+    return N // EDGE, K // DEPTH, EDGE, DEPTH // 2
+
+
+@joined
+def multiply(x: Narrow, first: int, end: int, panels: Any, product: Array) -> None:
+    """Make the product's rows from `first` to before `end`."""
+    # Where rows are left over, some are made twice.
+    rows = min(end - first, EDGE)
+    last, few = end - rows, panels.shape[0] % 4
+    configure(rows)
+    if end - first > EDGE:
+        for i in range(first, end, 2 * EDGE):
+            upper, lower = min(i, last), min(i + EDGE, last)
+            for number in range(0, panels.shape[0] - 1, 2):
+                square(x, upper, lower, panels, number, product)
+            if panels.shape[0] % 2:
+                column(x, upper, lower, panels, panels.shape[0] - 1, product)
+    else:
+        for number in range(0, panels.shape[0] - few, 4):
+            row(x, first, first, panels, number, product)
+        for number in range(panels.shape[0] - few, panels.shape[0]):
+            single(x, first, first, panels, number, product)
+    release()
+
+
+def block_of(rows: int, columns: int) -> Any:
+    """A function that makes so many tiles of a product, below and beside each other.
+
+    Its arguments are those of `multiply`, with the first row of the upper and of the lower tiles,
+    and the number of the first panel, instead of `first` and `end`.
+    """
+
+    @intrinsic
+    def block(
+        typing: Any, x: Any, upper: Any, lower: Any, panels: Any, number: Any, product: Any
+    ) -> Any:
+        arguments = (x, upper, lower, panels, number, product)
+        return types.void(*arguments), lambda *about: generate(rows, columns, *about)
+
+    return block
+
+
+def generate(
+    rows: int, columns: int, context: Any, builder: Any, signature: Any, values: Any
+) -> Any:
+    """Write a block's code."""
+
+    def array(place: int) -> tuple[Any, Any, Any]:
+        made = context.make_array(signature.args[place])(context, builder, value=values[place])
+        stride = cgutils.unpack_tuple(builder, made.strides)[0]
+        return made, builder.bitcast(made.data, POINTER), stride
+
+    def beyond(start: Any, bytes_: Any) -> Any:
+        return builder.gep(start, [bytes_])
+
+    _, x, x_stride = array(0)
+    made, panels, panel = array(3)
+    _, product, product_stride = array(5)
+    tiles = cgutils.unpack_tuple(builder, made.shape)[1]
+    firsts, number = values[1:3][:rows], values[4]
+    x_rows = [beyond(x, builder.mul(first, x_stride)) for first in firsts]
+    weights = [
+        beyond(panels, builder.mul(builder.add(number, INT(c)), panel)) for c in range(columns)
+    ]
+    for sum_ in SUMS[: rows * columns]:
+        instruction(builder, "tilezero", BYTE(sum_))
+    with cgutils.for_range(builder, tiles) as loop:
+        along = builder.mul(loop.index, INT(BYTES))
+        for factor, start in zip(FACTORS, x_rows, strict=False):
+            instruction(builder, "tileloadd64", BYTE(factor), beyond(start, along), x_stride)
+        down = builder.mul(loop.index, INT(EDGE * BYTES))
+        for c, start in enumerate(weights):
+            weight = BYTE(WEIGHTS[c % 2])
+            instruction(builder, "tileloadd64", weight, beyond(start, down), INT(BYTES))
+            for r in range(rows):
+                sum_, factor = BYTE(SUMS[r * columns + c]), BYTE(FACTORS[r])
+                instruction(builder, "tdpbf16ps", sum_, factor, weight)
+    for r, first in enumerate(firsts):
+        start = beyond(product, builder.mul(first, product_stride))
+        for c in range(columns):
+            place = beyond(start, builder.mul(builder.add(number, INT(c)), INT(BYTES)))
+            sum_ = BYTE(SUMS[r * columns + c])
+            instruction(builder, "tilestored64", sum_, place, product_stride)
+    return context.get_dummy_value()
+
+
+def configuring(typing: Any, rows: Any) -> Any:
+    """Prepare the registers for sums and factors of so many rows."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        # The palette, and from bytes 16 and 48 on each register's bytes in a row, and rows.
+        kind = ir.ArrayType(BYTE, 64)
+        table = cgutils.alloca_once_value(builder, ir.Constant(kind, None))
+        start = builder.bitcast(table, POINTER)
+        entries = {0: BYTE(1)}
+        for register in (*SUMS, *FACTORS, *WEIGHTS):
+            entries[16 + 2 * register] = BYTE(BYTES)
+            entries[48 + register] = BYTE(EDGE)
+        for register in (*SUMS, *FACTORS):
+            entries[48 + register] = builder.trunc(values[0], BYTE)
+        for place, entry in entries.items():
+            builder.store(entry, builder.gep(start, [INT(place)]))
+        instruction(builder, "ldtilecfg", start)
+        return context.get_dummy_value()
+
+    return types.void(rows), generate
+
+
+def releasing(typing: Any) -> Any:
+    """Give the registers back."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        instruction(builder, "tilerelease")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+def instruction(builder: Any, name: str, *operands: Any) -> None:
+    """One of the processor's, by LLVM's name for it."""
+    kind = ir.FunctionType(ir.VoidType(), [each.type for each in operands])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.{name}")
+    builder.call(function, operands)
+
+
+configure: Any = intrinsic(configuring)
+release: Any = intrinsic(releasing)
+square, column, row, single = block_of(2, 2), block_of(2, 1), block_of(1, 4), block_of(1, 1)
