@@ -8,7 +8,6 @@ import torch
 
 from charlm.errors import UsageError, look_up
 
-WORTH_NARROWING = 150_000
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_tile")
 DEVICES = dict.fromkeys(("auto", "cpu", "cuda", "mps"))
 
@@ -71,18 +70,17 @@ def wait_for(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def choose_precision(name: str, device: torch.device, recurrent: int = 0) -> str:
+def choose_precision(name: str, device: torch.device, worthwhile: bool = True) -> str:
     """The precision by name; auto is bf16 where the device multiplies it in hardware, else fp32.
 
     Args:
-        recurrent: numbers in the matrix that is multiplied at each step, if there is one. On the
-            CPU a small one takes as long in fp32, or less, as `charlm bench` shows.
+        worthwhile: whether what is multiplied is large enough for that to count on the CPU.
     """
     if name != "auto":
         return name
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
-    if device.type == "cpu" and not 0 < recurrent < WORTH_NARROWING:
+    if device.type == "cpu" and worthwhile:
         # Not public in torch, and not in every version of it.
         asks = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in BF16_INSTRUCTIONS)
         return "bf16" if any(ask is not None and ask() for ask in asks) else "fp32"

@@ -16,7 +16,10 @@ from charlm.rnn.fused import machine
 from charlm.rnn.layer import Backend
 from charlm.rnn.names import weight_name
 
-LARGE_LSTM = {"bf16": 384, "fp16": 768, "fp32": 768, "tf32": 768}  # units, by precision
+# As `charlm bench` measures on the CPU. Units, by precision:
+LARGE_LSTM = {"bf16": 384, "fp16": 768, "fp32": 768, "tf32": 768}
+# Numbers in the matrix of every step's product, made in tiles or not:
+WORTH_NARROWING = {True: 12_000, False: 150_000}
 BACKENDS: dict[str, Backend] = {"scratch": scratch, "builtin": builtin, "fused": fused}
 
 
@@ -46,10 +49,13 @@ def choose_backend(
     able = [name for name, each in BACKENDS.items() if each.supports(cell)]
     if backend == "auto":
         # As `charlm bench` measures: on the CPU torch hands the lstm, alone, to oneDNN as a whole,
-        # which is faster for a small lstm in a narrow type, or if torch's threads cannot be shared;
-        # on other devices, and where fused's arithmetic is not compiled, torch's kernels win too.
+        # which is faster for a small lstm in a narrow type, unless its products are made in tiles,
+        # or if torch's threads cannot be shared; on other devices, and where fused's arithmetic is
+        # not compiled, torch's kernels win too.
         small = config.hidden_size < LARGE_LSTM[precision]
         narrow = precision in ("bf16", "fp16")
+        if precision == "bf16" and device == "cpu":
+            narrow = not fused.in_tiles(cell, config.hidden_size)
         onednns = config.cell == "lstm" and not cell.form and small and (narrow or not machine.TEAM)
         fused_wins = machine.COMPILED and device == "cpu" and not onednns
         fastest_first = ("fused" if fused_wins else "builtin", "builtin", "scratch")
@@ -71,7 +77,10 @@ def choose_arithmetic(
     Raises:
         UsageError: as of `choose_backend`.
     """
-    precision = choose_precision(precision, device, recurrent_numbers(config))
+    compiles = device.type == "cpu" and backend in ("auto", "fused")
+    tiles = compiles and fused.in_tiles(make_cell(config), config.hidden_size)
+    worthwhile = not 0 < recurrent_numbers(config) < WORTH_NARROWING[tiles]
+    precision = choose_precision(precision, device, worthwhile)
     return precision, choose_backend(config, backend, device.type, precision)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from charlm.config import ModelConfig
 from charlm.model import LanguageModel
-from charlm.rnn import builtin, cells, compilation, fused
+from charlm.rnn import amx, builtin, cells, compilation, fused
 from charlm.rnn.compilation import Ids
 from charlm.rnn.fused import machine, parallel
 from charlm.rnn.stack import RecurrentStack, choose_backend
@@ -125,11 +125,12 @@ def test_every_form_is_that_of_scratch(cell: str, layer_norm: bool, one_hot: boo
 
 @pytest.mark.parametrize(("cell", "layer_norm"), FORMS)
 @pytest.mark.parametrize("one_hot", [True, False])
+@pytest.mark.parametrize("H", [17, 32])
 def test_narrow_products_are_the_same_compiled_or_not(
-    cell: str, layer_norm: bool, one_hot: bool, monkeypatch: pytest.MonkeyPatch
+    H: int, cell: str, layer_norm: bool, one_hot: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    model = stack(cell, 17, layers=2, layer_norm=layer_norm)
+    model = stack(cell, H, layers=2, layer_norm=layer_norm)
     inputs = torch.randint(6, (9, 3)) if one_hot else torch.randn(9, 3, 6)
     state = tuple(torch.randn_like(each) for each in model.initial_state(3))
     with torch.autocast("cpu", torch.bfloat16):
@@ -204,6 +205,24 @@ def test_threads_that_cannot_be_shared_are_left_to_torch(monkeypatch: pytest.Mon
     assert machine.sweeps(U, rows, 1)
 
 
+def test_narrow_products_are_made_in_tiles_where_there_are_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine, "TEAM", 1)
+    tiles = amx.available()
+    for N, K, fit in ((96, 32, True), (96, 48, False), (24, 32, False), (51, 17, False)):
+        U, rows = torch.zeros(N, K), torch.zeros(5, K, dtype=torch.bfloat16)
+        assert machine.in_tiles(N, K) == (fit and tiles)
+        assert machine.sweeps(U, rows, 1) == (fit and tiles)
+    large = torch.zeros(4096, 1024)
+    assert machine.sweeps(large, torch.zeros(64, 1024, dtype=torch.bfloat16), 2) == tiles
+    assert not machine.sweeps(large, torch.zeros(64, 1024, dtype=torch.bfloat16), 32)
+    assert not machine.sweeps(large, torch.zeros(64, 1024, dtype=torch.float16), 1)
+    monkeypatch.setattr(machine, "TEAM", 0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert not machine.in_tiles(96, 32)
+
+
 def test_the_rational_tanh_is_close_everywhere() -> None:
     x = np.concatenate([np.linspace(-12, 12, 20_001), [0.0, 1e-8, -1e30, 1e30]]).astype(np.float32)
     tanh = np.array([compilation.tanh(each) for each in x])
@@ -217,8 +236,11 @@ def test_without_numba_torchs_kernels_are_the_fastest(
 ) -> None:
     torchs = "builtin" if builtin.supports(cells.CELLS[cell]()) else "scratch"
     assert choose_backend(ModelConfig(cell=cell)) == "fused"
-    narrow = choose_backend(ModelConfig(cell=cell), precision="bf16")
-    assert narrow == ("builtin" if cell == "lstm" else "fused")
+    for tiles in (True, False):
+        with monkeypatch.context() as patch:
+            patch.setattr(machine, "in_tiles", lambda N, K, tiles=tiles: tiles)
+            narrow = choose_backend(ModelConfig(cell=cell), precision="bf16")
+        assert narrow == ("builtin" if cell == "lstm" and not tiles else "fused")
     with monkeypatch.context() as patch:
         patch.setattr(machine, "TEAM", 0)
         assert choose_backend(ModelConfig(cell=cell)) == narrow

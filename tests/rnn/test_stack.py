@@ -11,6 +11,7 @@ from charlm.config import ModelConfig
 from charlm.errors import UsageError
 from charlm.rnn.cells import CELLS, LinearCell
 from charlm.rnn.dropout import dropout_mask
+from charlm.rnn.fused import machine
 from charlm.rnn.stack import (
     BACKENDS,
     RecurrentStack,
@@ -294,15 +295,30 @@ def test_auto_runs_every_cell(cell: str, reset_after: bool) -> None:
     assert run(stack, vectors()).isfinite().all()
 
 
-def test_the_width_chooses_the_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("tiles", "cell", "H", "precision"),
+    [
+        (False, "gru", 128, "fp32"),
+        (False, "gru", 512, "bf16"),
+        (True, "gru", 128, "bf16"),
+        (True, "gru", 32, "fp32"),
+        (False, "mingru", 32, "bf16"),
+    ],
+)
+def test_the_width_chooses_the_arithmetic(
+    tiles: bool, cell: str, H: int, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
-    cpu = torch.device("cpu")
-    narrow, wide = (ModelConfig(cell="gru", hidden_size=H) for H in (128, 512))
-    assert choose_arithmetic(narrow, cpu) == ("fp32", choose_backend(narrow))
-    assert choose_arithmetic(wide, cpu) == ("bf16", choose_backend(wide, precision="bf16"))
-    assert choose_arithmetic(wide, cpu, "fp32", "scratch") == ("fp32", "scratch")
+    monkeypatch.setattr(machine, "in_tiles", lambda N, K: tiles)
+    cpu, config = torch.device("cpu"), ModelConfig(cell=cell, hidden_size=H)
+    backend = choose_backend(config, precision=precision)
+    assert choose_arithmetic(config, cpu) == (precision, backend)
+    assert choose_arithmetic(config, cpu, "fp32", "scratch") == ("fp32", "scratch")
+    # Only compiled code makes products in tiles.
+    narrow = "bf16" if H == 512 or cell == "mingru" else "fp32"
+    assert choose_arithmetic(config, cpu, "auto", "scratch") == (narrow, "scratch")
     with pytest.raises(UsageError):
-        choose_arithmetic(wide, cpu, "auto", "cudnn")
+        choose_arithmetic(config, cpu, "auto", "cudnn")
 
 
 # Lower precision

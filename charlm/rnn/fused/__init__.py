@@ -10,6 +10,7 @@ left of a step is one product and one pass of arithmetic, which numba compiles
 from torch import Tensor
 
 from charlm.rnn.cells import Cell, LayerWeights, LinearCell, MogrifierLSTM, State
+from charlm.rnn.fused import machine
 from charlm.rnn.fused.gated import KEPT, run_gated
 from charlm.rnn.fused.linear import run_linear
 from charlm.rnn.fused.mogrifier import run_mogrifier
@@ -22,6 +23,12 @@ def supports(cell: Cell) -> bool:
     known = cell.name in KEPT or isinstance(cell, LinearCell)
     plain = isinstance(cell, MogrifierLSTM) and not cell.form
     return plain or (known and cell.form in ("", "with layer normalization"))
+
+
+def in_tiles(cell: Cell, hidden_size: int) -> bool:
+    """Whether products in bfloat16 are made in tiles here, which is fast at nearly every size."""
+    gated = cell.name in KEPT and not cell.form
+    return gated and machine.in_tiles(*cell.weight_shapes(1, hidden_size)["U"])
 
 
 def run_layer(

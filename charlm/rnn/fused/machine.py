@@ -83,16 +83,26 @@ def sweeps(U: Tensor, rows: Tensor, parts: int) -> bool:
     Args:
         rows: what it is multiplied with, (…, B, H).
     """
-    threads_idle = not TEAM and torch.get_num_threads() > 1
-    if not compiles(U, rows) or rows.dtype not in CACHED or threads_idle:
+    if not compiles(U, rows) or rows.dtype not in CACHED or threads_idle():
         return False
-    if rows.dtype == torch.bfloat16:
-        from charlm.rnn import amx
-
-        if not amx.available() or not amx.fits(*U.t().shape):
-            return False
+    if rows.dtype == torch.bfloat16 and not in_tiles(*U.shape):
+        return False
     rows_of_each = rows.shape[-2] // parts
     return U.numel() <= CACHED[rows.dtype] * max(1, rows_of_each // 4)
+
+
+def threads_idle() -> bool:
+    """Whether torch has threads that compiled code cannot share."""
+    return not TEAM and torch.get_num_threads() > 1
+
+
+def in_tiles(N: int, K: int) -> bool:
+    """Whether compiled code multiplies by a matrix (N, K) in bfloat16; see `charlm.rnn.amx`."""
+    if not COMPILED or threads_idle():
+        return False
+    from charlm.rnn import amx
+
+    return amx.available() and amx.fits(K, N)
 
 
 def compiles(*tensors: Tensor) -> bool:
