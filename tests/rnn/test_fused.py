@@ -1,5 +1,8 @@
 """What is the fused backend's own; its equality with torch.nn is tested with the other backends."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -184,6 +187,45 @@ def test_every_part_is_done_once(team: int, parts: int) -> None:
         assert not calls[parts:].any()
 
 
+@pytest.mark.skipif(not machine.barrier(), reason="compiled code cannot share torch's threads")
+@pytest.mark.parametrize("one_hot", [True, False])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize(("narrow", "H"), [(False, 5), (False, 70), (True, 32), (True, 96)])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_a_sweep_of_threads_that_meet_is_that_of_threads_that_do_not(
+    threads: int, narrow: bool, H: int, cell: str, one_hot: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model = stack(cell, H, layers=2)
+    inputs = torch.randint(6, (9, 5)) if one_hot else torch.randn(9, 5, 6)
+    state = tuple(torch.randn_like(each) for each in model.initial_state(5))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(machine, "WORTH_SHARING", 1)
+    calls = []
+    for near in (-1, 10**9):
+        monkeypatch.setattr(machine, "NEAR", near)
+        with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+            calls.append(loss_and_gradients(model, inputs, state))
+    for mine, theirs in zip(*calls, strict=True):
+        assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize("setting", ["OMP_DYNAMIC=true", "OMP_THREAD_LIMIT=1"])
+def test_no_thread_waits_for_one_that_may_not_come(setting: str) -> None:
+    name, value = setting.split("=")
+    script = (
+        "import torch; from charlm.rnn.fused import machine; torch.set_num_threads(2);"
+        "assert machine.barrier() == 0; machine.NEAR = -1; machine.WORTH_SHARING = 1;"
+        "from charlm.rnn.stack import RecurrentStack; from charlm.config import ModelConfig;"
+        "layer = RecurrentStack(ModelConfig(hidden_size=32), 6, 'fused');"
+        "layer.initialize('uniform', torch.Generator().manual_seed(0));"
+        "outputs, _ = layer(torch.randint(6, (9, 5)), layer.initial_state(5));"
+        "outputs.sum().backward()"
+    )
+    environment = {**os.environ, name: value}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=100)
+
+
 def test_rows_are_shared_among_threads_only_where_it_pays() -> None:
     assert machine.parts_of(torch.zeros(64, 256)) == min(torch.get_num_threads(), 16)
     assert machine.parts_of(torch.zeros(1, 10_000)) == 1
@@ -197,7 +239,11 @@ def test_threads_that_cannot_be_shared_are_left_to_torch(monkeypatch: pytest.Mon
     monkeypatch.setattr(machine, "TEAM", 1)
     assert machine.sweeps(U, rows, 1)
     assert not machine.sweeps(U, rows.bfloat16(), 1)
-    assert not machine.sweeps(torch.zeros(4096, 4096), rows, 1)
+    large = torch.zeros(4096, 4096)
+    assert not machine.sweeps(large, rows, 1)
+    assert machine.sweeps(large, rows, 2) == (machine.barrier() != 0)
+    monkeypatch.setattr(machine, "barrier", lambda: 0)
+    assert not machine.sweeps(large, rows, 2)
     monkeypatch.setattr(machine, "TEAM", 0)
     assert not machine.sweeps(U, rows, 1)
     assert machine.parts_of(torch.zeros(64, 256)) == 1
@@ -215,6 +261,8 @@ def test_narrow_products_are_made_in_tiles_where_there_are_some(
         assert machine.in_tiles(N, K) == (fit and tiles)
         assert machine.sweeps(U, rows, 1) == (fit and tiles)
     large = torch.zeros(4096, 1024)
+    assert machine.sweeps(large, torch.zeros(64, 1024, dtype=torch.bfloat16), 2) == tiles
+    monkeypatch.setattr(machine, "barrier", lambda: 0)
     assert machine.sweeps(large, torch.zeros(64, 1024, dtype=torch.bfloat16), 2) == tiles
     assert not machine.sweeps(large, torch.zeros(64, 1024, dtype=torch.bfloat16), 32)
     assert not machine.sweeps(large, torch.zeros(64, 1024, dtype=torch.float16), 1)

@@ -14,15 +14,25 @@ COMPILED = find_spec("numba") is not None
 ARRAY_TYPES = (torch.float32, torch.bfloat16, torch.int64)
 
 
-def team_address() -> int:
-    """Of `GOMP_parallel(function, argument, threads, flags)`, if torch has loaded it; else 0."""
+def address(name: str) -> int:
+    """Of a function of the OpenMP that torch has loaded, if it has loaded one; else 0."""
     try:
-        return ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p).value or 0
+        return ctypes.cast(getattr(ctypes.CDLL(None), name), ctypes.c_void_p).value or 0
     except (AttributeError, OSError, TypeError):
         return 0
 
 
-TEAM = team_address()
+TEAM = address("GOMP_parallel")  # (function, argument, threads, flags)
+BARRIER = address("GOMP_barrier")
+
+
+def barrier() -> int:
+    """The barrier's address, if a team surely has as many threads as it is asked for; else 0."""
+    if not (TEAM and BARRIER):
+        return 0
+    openmp = ctypes.CDLL(None)
+    limited = openmp.omp_get_thread_limit() < torch.get_num_threads()
+    return 0 if openmp.omp_get_dynamic() or openmp.omp_in_parallel() or limited else BARRIER
 
 
 def compiled(name: str, *tensors: Tensor, parts: int = 1) -> Callable[..., None]:
@@ -68,17 +78,20 @@ def sweep(name: str, x: Tensor, matrix: Tensor, *tensors: Tensor, parts: int) ->
         panels, lay_out = Lease(x, x.dtype, *tiles.panels_shape(K, N)), kernels.lay_out
     product = x.new_zeros(B, tiles.padded(N), dtype=torch.float32)
     lay_out(parts, array_of(matrix.float()), array_of(panels.tensor))
-    step = getattr(kernels, name)
-    step.sweep(parts, *map(array_of, (x, panels.tensor, product, *tensors)))
+    step, arrays = getattr(kernels, name), map(array_of, (x, panels.tensor, product, *tensors))
+    if parts > 1 and matrix.numel() * x.itemsize > NEAR and (wait := barrier()):
+        step.together(parts, wait, *arrays)
+    else:
+        step.apart(parts, *arrays)
     return product[:, :N]
 
 
 def sweeps(U: Tensor, rows: Tensor, parts: int) -> bool:
-    """Whether `sweep` is the faster way, if it is one: with a matrix that the cache can hold.
+    """Whether `sweep` is the faster way, if it is one.
 
-    A larger one is read from further away at every step, which only many rows make worth it: the
-    products of torch divide the matrix among the threads, and not the rows. Where torch has threads
-    that cannot be shared, its products use them.
+    A matrix that the cache cannot hold is read from further away at every step. It is divided among
+    the threads then, as torch's products have it; where that cannot be, only many rows make reading
+    it worth it. Where torch has threads that cannot be shared, its products use them.
 
     Args:
         rows: what it is multiplied with, (…, B, H).
@@ -88,7 +101,8 @@ def sweeps(U: Tensor, rows: Tensor, parts: int) -> bool:
     if rows.dtype == torch.bfloat16 and not in_tiles(*U.shape):
         return False
     rows_of_each = rows.shape[-2] // parts
-    return U.numel() <= CACHED[rows.dtype] * max(1, rows_of_each // 4)
+    cached = U.numel() <= CACHED[rows.dtype] * max(1, rows_of_each // 4)
+    return cached or (parts > 1 and barrier() != 0)
 
 
 def threads_idle() -> bool:
@@ -201,5 +215,6 @@ def packed_types() -> tuple[torch.dtype, ...]:
 
 PACKED_TYPES = packed_types()
 CACHED = {torch.float32: 550_000, torch.bfloat16: 2_000_000}  # numbers, of a matrix
+NEAR = 1_500_000  # bytes, of a matrix that every thread reads
 WORTH_SHARING = 1000  # numbers, of a state
 WORTH_PACKING = {torch.float32: 700_000, torch.bfloat16: 300_000}  # numbers, of a matrix

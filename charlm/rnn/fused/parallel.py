@@ -32,51 +32,67 @@ def parallel(function: Callable[..., None]) -> Callable[..., None]:
 class Step:
     """A step of a recurrence, function(part, parts, t, product, *arguments), as `parallel` has it.
 
+    A sweep is all steps and their products at a stretch. The product of a step, (B, N), is that of
+    x[t] with the panels' matrix; see `charlm.rnn.tiles` and `charlm.rnn.amx`.
+
     Attributes:
-        sweep: all steps and their products at a stretch, called as (parts, x, panels, product,
-            *arguments); no part waits for another. The product of a step, (B, N), is that of x[t]
-            with the panels' matrix; see `charlm.rnn.tiles`.
+        apart: a sweep in which each part makes the products of its own rows, and no part waits for
+            another. It is called as (parts, x, panels, product, *arguments).
+        together: a sweep in which each part makes some columns of all products, reads as little of
+            the matrix, and waits twice a step. It is called as (parts, barrier, x, …), with an
+            address; every part must have a thread at once.
     """
 
-    def __init__(self, function: Callable[..., None], sweep: str) -> None:
+    def __init__(self, function: Callable[..., None], steps: str, *order: str) -> None:
         step, names = joined(function), arguments_of(function)
         others = names.removeprefix("t, product, ")
-        source = sweep.format(arguments=others)
-        whole = defined(function, source, rows_of=rows_of, multiply=multiply, step=step)
+        works = {"multiply": multiply, "step": step, "rows_of": rows_of, "meet": meet}
+        first, second = (WORK[each].format(arguments=others) for each in order)
+
+        def sweep(name: str, source: str, arguments: str) -> Callable[..., None]:
+            lines = source.format(steps=steps, first=first, second=second, arguments=arguments)
+            whole = joined(defined(function, lines, **works))
+            return launcher(function, f"{function.__name__}_{name}", whole, arguments)
+
         self.step = launcher(function, function.__name__, step, names)
-        self.sweep = launcher(
-            function,
-            f"{function.__name__}_sweep",
-            joined(whole),
-            f"x, panels, product, {others}",
-        )
+        self.apart = sweep("apart", APART, f"x, panels, product, {others}")
+        self.together = sweep("together", TOGETHER, f"barrier, x, panels, product, {others}")
 
     def __call__(self, parts: int, *arguments: Any) -> None:
         self.step(parts, *arguments)
 
 
+WORK = {
+    "product": "multiply(x[t], first, end, columns, made)",
+    "step": "step(part, parts, t, product, {arguments})",
+}
+APART = """def sweep(part, parts, {arguments}):
+    mine = rows_of(part, parts, product.shape[0])
+    first, end, columns, made = mine.start, mine.stop, panels, product
+    for t in {steps}:
+        {first}
+        {second}
+"""
+TOGETHER = """def sweep(part, parts, {arguments}):
+    mine, width = rows_of(part, parts, panels.shape[0]), product.shape[1] // panels.shape[0]
+    first, end, columns = 0, product.shape[0], panels[mine.start : mine.stop]
+    made = product[:, mine.start * width : mine.stop * width]
+    for t in {steps}:
+        {first}
+        meet(barrier)
+        {second}
+        meet(barrier)
+"""
+
+
 def forward(function: Callable[..., None]) -> Step:
     """A step that takes the product of the state before it."""
-    return Step(
-        function,
-        """def sweep(part, parts, x, panels, product, {arguments}):
-            mine = rows_of(part, parts, product.shape[0])
-            for t in range(x.shape[0] - 1):
-                multiply(x[t], mine.start, mine.stop, panels, product)
-                step(part, parts, t, product, {arguments})""",
-    )
+    return Step(function, "range(x.shape[0] - 1)", "product", "step")
 
 
 def backward(function: Callable[..., None]) -> Step:
     """A step, from the last to the first, that takes the product of what the one before it made."""
-    return Step(
-        function,
-        """def sweep(part, parts, x, panels, product, {arguments}):
-            mine = rows_of(part, parts, product.shape[0])
-            for t in range(x.shape[0] - 1, -1, -1):
-                step(part, parts, t, product, {arguments})
-                multiply(x[t], mine.start, mine.stop, panels, product)""",
-    )
+    return Step(function, "range(x.shape[0] - 1, -1, -1)", "step", "product")
 
 
 def multiply(x: Any, first: int, end: int, panels: Any, product: Any) -> None:
@@ -122,6 +138,18 @@ def launcher(
 def rows_of(part: int, parts: int, rows: int) -> Any:
     """A part's share of so many rows."""
     return range(rows * part // parts, rows * (part + 1) // parts)
+
+
+@intrinsic
+def meet(typing: Any, barrier: Any) -> Any:
+    """Wait for all threads of the team."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        wait = ir.FunctionType(ir.VoidType(), [])
+        builder.call(builder.inttoptr(values[0], wait.as_pointer()), [])
+        return context.get_dummy_value()
+
+    return types.void(barrier), generate
 
 
 @intrinsic
