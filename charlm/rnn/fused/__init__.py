@@ -2,9 +2,8 @@
 
 The input's share of all steps is computed before the loop, the gradients of the weights after it,
 each as one product over all T·B rows (Appleyard et al. 2016; the schedule of Haste's GRU). What is
-left of a step is one product and one pass of arithmetic, which numba compiles
-(`charlm.rnn.fused.kernels`) for float32 on the CPU and torch does elsewhere
-(`charlm.rnn.fused.kernels_torch`).
+left of a step is one product and one pass of arithmetic, which numba compiles on the CPU
+(`charlm.rnn.fused.kernels`) and torch does elsewhere (`charlm.rnn.fused.kernels_torch`).
 """
 
 from torch import Tensor

@@ -4,8 +4,8 @@ Each function does one time step of one cell, in place, row by row: short loops 
 become vector instructions. So does a rational tanh, which the C library's does not. A call does one
 part of the batch's rows; `charlm.rnn.fused.parallel` makes the others.
 
-Arrays are float32; where products are made in bfloat16, `product`, the factors of the next ones,
-`rows` and `sums`, and `kept` are in that type, as its bits in uint16.
+Arrays are float32; where products are made in bfloat16, their factors, `rows` and `sums`, and `kept`
+are in that type, as its bits in uint16, and so is `product` if torch made it.
 """
 
 from charlm.rnn.fused.kernels.gated import (
