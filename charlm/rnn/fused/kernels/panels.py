@@ -3,8 +3,8 @@
 from typing import Any
 
 from charlm.rnn.amx import DEPTH, EDGE
-from charlm.rnn.compilation import SIXTEEN, ZERO, Array, narrowed
-from charlm.rnn.fused.parallel import parallel, rows_of
+from charlm.rnn.compilation import SIXTEEN, ZERO, Array, Narrow, narrowed
+from charlm.rnn.fused.parallel import multiply, parallel, rows_of
 from charlm.rnn.tiles import WIDTH
 
 
@@ -32,3 +32,9 @@ def lay_out_pairs(part: int, parts: int, matrix: Array, panels: Any) -> None:
                     j = EDGE * number + n
                     low, high = narrowed(matrix[above, j]), narrowed(matrix[above + 1, j])
                     row[n] = low | high << SIXTEEN
+
+
+@parallel
+def multiply_rows(part: int, parts: int, x: Narrow, panels: Any, product: Array) -> None:
+    mine = rows_of(part, parts, product.shape[0])
+    multiply(x, mine.start, mine.stop, panels, product)
