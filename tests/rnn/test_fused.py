@@ -204,6 +204,15 @@ def test_every_part_is_done_once(team: int, parts: int) -> None:
         assert not calls[parts:].any()
 
 
+def test_two_matrices_of_one_shape_are_multiplied_by_at_once() -> None:
+    x = torch.randn(5, 64).bfloat16()
+    matrices = torch.randn(2, 96, 64).bfloat16().unbind(0)
+    products = [machine.multiplier(each, 5) for each in matrices]
+    for multiply, matrix in zip(products, matrices, strict=True):
+        exact = x.double() @ matrix.double().t()
+        torch.testing.assert_close(multiply(x).double(), exact, rtol=0.01, atol=0.1)
+
+
 @pytest.mark.skipif(not machine.barrier(), reason="compiled code cannot share torch's threads")
 @pytest.mark.parametrize("one_hot", [True, False])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])

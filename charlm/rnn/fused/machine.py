@@ -68,22 +68,33 @@ def sweep(name: str, x: Tensor, matrix: Tensor, *tensors: Tensor, parts: int) ->
     Returns:
         The last product, (B, N).
     """
-    from charlm.rnn import amx, tiles
     from charlm.rnn.fused import kernels
+    from charlm.rnn.tiles import padded
 
-    (K, N), B = matrix.shape, x.shape[1]
-    if x.dtype == torch.bfloat16:
-        panels, lay_out = Lease(x, torch.int32, *amx.panels_shape(K, N)), kernels.lay_out_pairs
-    else:
-        panels, lay_out = Lease(x, x.dtype, *tiles.panels_shape(K, N)), kernels.lay_out
-    product = x.new_zeros(B, tiles.padded(N), dtype=torch.float32)
-    lay_out(parts, array_of(matrix.float()), array_of(panels.tensor))
+    N, B = matrix.shape[1], x.shape[1]
+    panels = laid_out(matrix, x.dtype, parts)
+    product = x.new_zeros(B, padded(N), dtype=torch.float32)
     step, arrays = getattr(kernels, name), map(array_of, (x, panels.tensor, product, *tensors))
     if parts > 1 and matrix.numel() * x.itemsize > NEAR and (wait := barrier()):
         step.together(parts, wait, *arrays)
     else:
         step.apart(parts, *arrays)
     return product[:, :N]
+
+
+def laid_out(matrix: Tensor, dtype: torch.dtype, parts: int) -> "Lease":
+    """A matrix (K, N) in the panels by which compiled code multiplies in this type."""
+    from charlm.rnn import amx, tiles
+    from charlm.rnn.fused import kernels
+
+    if dtype == torch.bfloat16:
+        panels = Lease(matrix, torch.int32, *amx.panels_shape(*matrix.shape))
+        lay_out = kernels.lay_out_pairs
+    else:
+        panels = Lease(matrix, dtype, *tiles.panels_shape(*matrix.shape))
+        lay_out = kernels.lay_out
+    lay_out(parts, array_of(matrix), array_of(panels.tensor))
+    return panels
 
 
 def sweeps(U: Tensor, rows: Tensor, parts: int) -> bool:
@@ -207,17 +218,15 @@ def multiplier(matrix: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
 
 def tiles_multiplier(matrix: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
     """The same in tiles, whose sums are float32; see `charlm.rnn.amx`."""
-    from charlm.rnn import amx
     from charlm.rnn.fused import kernels
 
-    (N, K), parts = matrix.shape, parts_of(matrix.new_empty(rows, len(matrix)))
-    panels = Lease(matrix, torch.int32, *amx.panels_shape(K, N))
-    kernels.lay_out_pairs(parts, array_of(matrix.t().float()), array_of(panels.tensor))
-    product = matrix.new_empty(rows, N, dtype=torch.float32)
-    arrays = [array_of(each) for each in (panels.tensor, product)]
+    product = matrix.new_empty(rows, len(matrix), dtype=torch.float32)
+    parts = parts_of(product)
+    panels = laid_out(matrix.t(), matrix.dtype, parts)
 
     def multiply(x: Tensor) -> Tensor:
-        kernels.multiply_rows(parts, array_of(x), *arrays)
+        # The panels' lease lasts as long as this function.
+        kernels.multiply_rows(parts, *map(array_of, (x, panels.tensor, product)))
         return product
 
     return multiply

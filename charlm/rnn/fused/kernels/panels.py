@@ -3,7 +3,7 @@
 from typing import Any
 
 from charlm.rnn.amx import DEPTH, EDGE
-from charlm.rnn.compilation import SIXTEEN, ZERO, Array, Narrow, narrowed
+from charlm.rnn.compilation import SIXTEEN, ZERO, Array, Narrow, narrowed, widen
 from charlm.rnn.fused.parallel import multiply, parallel, rows_of
 from charlm.rnn.tiles import WIDTH
 
@@ -23,14 +23,15 @@ def lay_out(part: int, parts: int, matrix: Array, panels: Array) -> None:
 
 
 @parallel
-def lay_out_pairs(part: int, parts: int, matrix: Array, panels: Any) -> None:
+def lay_out_pairs(part: int, parts: int, matrix: Narrow, panels: Any) -> None:
     for number in rows_of(part, parts, panels.shape[0]):
         for tile in range(panels.shape[1]):
             for k in range(DEPTH // 2):
                 row, above = panels[number, tile, k], DEPTH * tile + 2 * k
                 for n in range(EDGE):
                     j = EDGE * number + n
-                    low, high = narrowed(matrix[above, j]), narrowed(matrix[above + 1, j])
+                    low = narrowed(widen(matrix[above, j]))
+                    high = narrowed(widen(matrix[above + 1, j]))
                     row[n] = low | high << SIXTEEN
 
 
