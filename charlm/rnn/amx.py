@@ -22,12 +22,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from charlm.rnn.compilation import Array, Narrow, joined
+from charlm.rnn.tiles import INT, row_of
 
 EDGE, DEPTH = 16, 32  # of a tile: its rows or columns, and numbers in each
 BYTES = 64  # of a row
 SUMS, FACTORS, WEIGHTS = (0, 1, 2, 3), (4, 5), (6, 7)  # the eight registers
-BYTE, INT = ir.IntType(8), ir.IntType(64)
-POINTER = BYTE.as_pointer()
+BYTE = ir.IntType(8)
 
 
 @functools.cache
@@ -93,41 +93,36 @@ def generate(
     rows: int, columns: int, context: Any, builder: Any, signature: Any, values: Any
 ) -> Any:
     """Write a block's code."""
-
-    def array(place: int) -> tuple[Any, Any, Any]:
-        made = context.make_array(signature.args[place])(context, builder, value=values[place])
-        stride = cgutils.unpack_tuple(builder, made.strides)[0]
-        return made, builder.bitcast(made.data, POINTER), stride
-
-    def beyond(start: Any, bytes_: Any) -> Any:
-        return builder.gep(start, [bytes_])
-
-    _, x, x_stride = array(0)
-    made, panels, panel = array(3)
-    _, product, product_stride = array(5)
-    tiles = cgutils.unpack_tuple(builder, made.shape)[1]
-    firsts, number = values[1:3][:rows], values[4]
-    x_rows = [beyond(x, builder.mul(first, x_stride)) for first in firsts]
-    weights = [
-        beyond(panels, builder.mul(builder.add(number, INT(c)), panel)) for c in range(columns)
-    ]
+    x, panels, product = (
+        context.make_array(signature.args[place])(context, builder, value=values[place])
+        for place in (0, 3, 5)
+    )
+    x_stride, product_stride = (
+        cgutils.unpack_tuple(builder, each.strides)[0] for each in (x, product)
+    )
+    tiles = cgutils.unpack_tuple(builder, panels.shape)[1]
+    firsts = values[1:3][:rows]
+    numbers = [builder.add(values[4], INT(c)) for c in range(columns)]
+    factors = [row_of(builder, x, first, BYTE) for first in firsts]
+    weights = [row_of(builder, panels, number, BYTE) for number in numbers]
     for sum_ in SUMS[: rows * columns]:
         instruction(builder, "tilezero", BYTE(sum_))
     with cgutils.for_range(builder, tiles) as loop:
         along = builder.mul(loop.index, INT(BYTES))
-        for factor, start in zip(FACTORS, x_rows, strict=False):
-            instruction(builder, "tileloadd64", BYTE(factor), beyond(start, along), x_stride)
+        for register, start in zip(FACTORS, factors, strict=False):
+            place = builder.gep(start, [along])
+            instruction(builder, "tileloadd64", BYTE(register), place, x_stride)
         down = builder.mul(loop.index, INT(EDGE * BYTES))
         for c, start in enumerate(weights):
-            weight = BYTE(WEIGHTS[c % 2])
-            instruction(builder, "tileloadd64", weight, beyond(start, down), INT(BYTES))
+            weight, place = BYTE(WEIGHTS[c % 2]), builder.gep(start, [down])
+            instruction(builder, "tileloadd64", weight, place, INT(BYTES))
             for r in range(rows):
                 sum_, factor = BYTE(SUMS[r * columns + c]), BYTE(FACTORS[r])
                 instruction(builder, "tdpbf16ps", sum_, factor, weight)
     for r, first in enumerate(firsts):
-        start = beyond(product, builder.mul(first, product_stride))
-        for c in range(columns):
-            place = beyond(start, builder.mul(builder.add(number, INT(c)), INT(BYTES)))
+        start = row_of(builder, product, first, BYTE)
+        for c, number in enumerate(numbers):
+            place = builder.gep(start, [builder.mul(number, INT(BYTES))])
             sum_ = BYTE(SUMS[r * columns + c])
             instruction(builder, "tilestored64", sum_, place, product_stride)
     return context.get_dummy_value()
@@ -140,7 +135,7 @@ def configuring(typing: Any, rows: Any) -> Any:
         # The palette, and from bytes 16 and 48 on each register's bytes in a row, and rows.
         kind = ir.ArrayType(BYTE, 64)
         table = cgutils.alloca_once_value(builder, ir.Constant(kind, None))
-        start = builder.bitcast(table, POINTER)
+        start = builder.bitcast(table, BYTE.as_pointer())
         entries = {0: BYTE(1)}
         for register in (*SUMS, *FACTORS, *WEIGHTS):
             entries[16 + 2 * register] = BYTE(BYTES)

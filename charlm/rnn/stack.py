@@ -53,9 +53,9 @@ def choose_backend(
         # or if torch's threads cannot be shared; on other devices, and where fused's arithmetic is
         # not compiled, torch's kernels win too.
         small = config.hidden_size < LARGE_LSTM[precision]
-        narrow = precision in ("bf16", "fp16")
-        if precision == "bf16" and device == "cpu":
-            narrow = not fused.in_tiles(cell, config.hidden_size)
+        compiles = precision == "bf16" and device == "cpu"
+        tiles = compiles and fused.in_tiles(cell, config.hidden_size)
+        narrow = precision in ("bf16", "fp16") and not tiles
         onednns = config.cell == "lstm" and not cell.form and small and (narrow or not machine.TEAM)
         fused_wins = machine.COMPILED and device == "cpu" and not onednns
         fastest_first = ("fused" if fused_wins else "builtin", "builtin", "scratch")

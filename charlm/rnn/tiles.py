@@ -115,11 +115,11 @@ def generate(rows: int, context: Any, builder: Any, signature: Any, values: Any)
     return context.get_dummy_value()
 
 
-def row_of(builder: Any, array: Any, i: Any) -> Any:
-    """Where row i of an array begins."""
+def row_of(builder: Any, array: Any, i: Any, kind: Any = FLOAT) -> Any:
+    """Where row i of an array begins, as a pointer to numbers of a kind."""
     stride = cgutils.unpack_tuple(builder, array.strides)[0]
     start = builder.bitcast(array.data, cgutils.voidptr_t)
-    return builder.bitcast(builder.gep(start, [builder.mul(i, stride)]), FLOAT.as_pointer())
+    return builder.bitcast(builder.gep(start, [builder.mul(i, stride)]), kind.as_pointer())
 
 
 def vectors(builder: Any, row: Any, number: Any) -> list[Any]:

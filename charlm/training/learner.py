@@ -30,8 +30,8 @@ class Learner:
     def __init__(self, task: Task, config: TrainConfig) -> None:
         self.task = task
         self.config = config
-        self.device = next(task.model.parameters()).device
         self.weights = list(task.model.parameters())
+        self.device = self.weights[0].device
         self.optimizer = Optimizer(task.model, config)
         # On the CPU torch scales fp16 losses too; disabled, the scaler passes everything through.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
@@ -85,7 +85,7 @@ class Learner:
 
     def healthy(self, weights: bool) -> bool:
         """Whether losses and gradients, and the weights if asked, are finite."""
-        checked = self.task.model.parameters() if weights else ()
+        checked = self.weights if weights else ()
         return self.totals.finite and all(bool(each.isfinite().all()) for each in checked)
 
     def scores(self, should_stop: Callable[[], bool]) -> dict[str, Score] | None:

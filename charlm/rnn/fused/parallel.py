@@ -1,4 +1,4 @@
-"""Compiled functions that share their rows among the threads with which torch multiplies.
+"""Compiled functions that share their work among the threads with which torch multiplies.
 
 A step's arithmetic takes some ten microseconds: only threads that already wait for torch's next
 product are there in time. They are OpenMP's, and GNU's OpenMP, which torch's wheels for Linux
