@@ -232,6 +232,11 @@ def test_a_sweep_of_threads_that_meet_is_that_of_threads_that_do_not(
         monkeypatch.setattr(machine, "NEAR", near)
         with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
             calls.append(loss_and_gradients(model, inputs, state))
+    # Either of the lstm's two products in f C + i g may be fused with the sum, and the compiler
+    # chooses for each sweep anew.
+    if cell == "lstm":
+        assert_near(*calls, tolerance=0.02 if narrow else 1e-5)
+        return
     for mine, theirs in zip(*calls, strict=True):
         assert torch.equal(mine, theirs)
 
