@@ -1,5 +1,6 @@
 """Exact scoring: every character after the first, once, in order, with the state carried."""
 
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 
@@ -14,6 +15,7 @@ from charlm.metrics import Score
 from charlm.model import LanguageModel
 from charlm.reports import Report, unheard
 from charlm.text.vocabulary import Ids
+from charlm.threads import tuned_threads
 
 CHUNK = 1024
 
@@ -41,14 +43,17 @@ def log_probabilities(
     was_training = model.training
     model.eval()
     try:
-        state = model.initial_state(1)
-        for start in range(0, len(ids) - 1, CHUNK):
-            if should_stop():
-                return
-            with products_in("fp32"):
-                logits, state = model(on(device, ids[start : start + CHUNK + 1][:-1]), state)
-            report(start, len(ids) - 1)
-            yield F.log_softmax(logits[:, 0], dim=1)
+        with tuned_threads(device.type) as tuner:
+            state = model.initial_state(1)
+            for start in range(0, len(ids) - 1, CHUNK):
+                if should_stop():
+                    return
+                started = time.perf_counter()
+                with products_in("fp32"):
+                    logits, state = model(on(device, ids[start : start + CHUNK + 1][:-1]), state)
+                tuner.worked(len(logits), time.perf_counter() - started)
+                report(start, len(ids) - 1)
+                yield F.log_softmax(logits[:, 0], dim=1)
     finally:
         model.train(was_training)
 

@@ -20,6 +20,7 @@ from charlm.model import LanguageModel
 from charlm.runs import RunDirectory
 from charlm.text.corpus import Corpus, open_corpus, sha256_of
 from charlm.text.vocabulary import Ids
+from charlm.threads import tuned_threads
 from charlm.training.events import Evaluated, Event, RolledBack, Stopped
 from charlm.training.language_modeling import LanguageModeling
 from charlm.training.state import Snapshot
@@ -86,9 +87,12 @@ class Session:
         """
         device = next(self.model.parameters()).device
         config = self.run.record.settings.train
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        with (
+            torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+            tuned_threads(device.type) as tuner,
+        ):
             task = LanguageModeling(self.model, self.train, self.held_out, config)
-            trainer = Trainer(task, config, self.snapshot)
+            trainer = Trainer(task, config, self.snapshot, tuner=tuner)
             self.run.update(status="running")
             listener(Prepared(self.run))
             saved = trainer.clock()

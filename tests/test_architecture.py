@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "charlm"
 FLOORS = [
     ["errors", "config", "metrics", "reports", "seeds", "presets", "keywords", "version"],
     ["text"],
-    ["rnn", "device", "recording"],
+    ["rnn", "device", "threads", "recording"],
     ["model"],
     ["evaluation", "scoring", "baselines", "dynamic", "calibration", "generation"],
     ["training"],

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from charlm.cli import console
-from charlm.cli.options import Device, Json
+from charlm.cli.options import Device, Json, Threads
 
 
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and rounds.")] = False,
     device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
 ) -> None:
     """Measure training and generation on this machine, beside what tutorials do.

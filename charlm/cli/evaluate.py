@@ -7,7 +7,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.bars import scoring
-from charlm.cli.options import BackendName, Device, Encoding, Json, RunsDir
+from charlm.cli.options import BackendName, Device, Encoding, Json, RunsDir, Threads
 
 if TYPE_CHECKING:
     from charlm.scoring import Evaluation
@@ -67,6 +67,7 @@ def evaluate(
     encoding: Encoding = "utf-8",
     device: Device = "auto",
     backend: BackendName = "auto",
+    threads: Threads = None,
     runs_dir: RunsDir = None,
     json: Json = False,
 ) -> None:

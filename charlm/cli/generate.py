@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from charlm.cli import console
-from charlm.cli.options import Device, Json, RunName, RunsDir, settings_options
+from charlm.cli.options import Device, Json, RunName, RunsDir, Threads, settings_options
 from charlm.config import SamplingConfig
 
 
@@ -21,6 +21,7 @@ def generate(
         typer.Option(help="Characters of the prefix that the run lacks: error, replace or skip."),
     ] = "error",
     device: Device = "auto",
+    threads: Threads = None,
     runs_dir: RunsDir = None,
     json: Json = False,
     *,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from charlm.config import Config
+from charlm.threads import name_threads
 
 CorpusArgument = Annotated[
     list[str] | None,
@@ -30,6 +31,15 @@ RunName = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 BackendName = Annotated[str, typer.Option(help="Who computes: auto, scratch, builtin or fused.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        help="Threads that compute on the CPU, like OMP_NUM_THREADS.",
+        show_default="as many as are fastest at the moment",
+        min=1,
+        callback=name_threads,
+    ),
+]
 Encoding = Annotated[str, typer.Option(help="How the text's bytes spell characters.")]
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from charlm.cli import console
 from charlm.session import Chosen, Notice, Prepared, Sampled, SessionEvent
-from charlm.training.events import Evaluated, Progressed, RolledBack
+from charlm.training.events import Evaluated, Progressed, RolledBack, ThreadsChanged
 
 PLAIN_SECONDS = 5.0
 BAR = 10
@@ -114,6 +114,10 @@ class TrainingDisplay:
             sample = console.visible(" ".join(event.text.split()))
             room = max(self.console.width - 9, 20)
             console.say(Text(" " * 8 + " " + sample[:room], style="dim"))
+        elif isinstance(event, ThreadsChanged):
+            console.say(
+                f"Going on with {event.threads} of {event.most} threads, the fastest at the moment."
+            )
         elif isinstance(event, RolledBack):
             console.say(
                 f"Loss or gradient was not finite at step {event.from_step:,}: back to step "

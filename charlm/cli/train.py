@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charlm.cli import console
-from charlm.cli.options import BackendName, CorpusArgument, Device, Json, RunsDir, settings_options
+from charlm.cli.options import (
+    BackendName,
+    CorpusArgument,
+    Device,
+    Json,
+    RunsDir,
+    Threads,
+    settings_options,
+)
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
@@ -36,6 +44,7 @@ def train(
     ] = None,
     device: Device = "auto",
     backend: BackendName = "auto",
+    threads: Threads = None,
     runs_dir: RunsDir = None,
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,

@@ -4,7 +4,6 @@ Between two characters there is no Python, which costs the NumPy engine of one t
 products do. Of several texts each core writes some, with products of its own.
 """
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -16,6 +15,7 @@ from charlm.config import ModelConfig
 from charlm.generation.engines import Array, NumpyEngine
 from charlm.generation.writing import GRU, LSTM, RNN, TEXTBOOK_GRU, write, write_rows
 from charlm.rnn.tiles import FEW_ROWS, WIDTH, padded
+from charlm.threads import cores
 
 CACHE_LINE = 64
 
@@ -121,11 +121,3 @@ def panels(matrices: Array) -> Array:
     columns = np.zeros((L, K, padded(N)), dtype=np.float32)
     columns[..., :N] = matrices
     return aligned(columns.reshape(L, K, padded(N) // WIDTH, WIDTH).transpose(0, 2, 1, 3))
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1

@@ -53,6 +53,14 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
+class ThreadsChanged:
+    """Another number of threads is the fastest now; `most` could compute."""
+
+    threads: int
+    most: int
+
+
+@dataclass(frozen=True)
 class RolledBack:
     """Loss or gradient was not finite: the state of `to_step` is back, at a lower learning rate."""
 
@@ -76,4 +84,4 @@ class Stopped:
     epoch_loss: float | None
 
 
-Event = Progressed | Evaluated | RolledBack | Stopped
+Event = Progressed | Evaluated | ThreadsChanged | RolledBack | Stopped

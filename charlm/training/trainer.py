@@ -10,8 +10,16 @@ from torch import Tensor
 from charlm.config import TrainConfig
 from charlm.errors import RunError
 from charlm.metrics import Score
+from charlm.threads import ThreadTuner
 from charlm.training.averaging import AVERAGE
-from charlm.training.events import Evaluated, Event, Progressed, RolledBack, Stopped
+from charlm.training.events import (
+    Evaluated,
+    Event,
+    Progressed,
+    RolledBack,
+    Stopped,
+    ThreadsChanged,
+)
 from charlm.training.learner import Learner
 from charlm.training.optimization import scheduled_rate
 from charlm.training.state import Counters, Snapshot
@@ -33,6 +41,7 @@ class Trainer:
     Args:
         snapshot: where to go on; None starts anew.
         clock: seconds.
+        tuner: of the threads that compute; None leaves them as they are.
     """
 
     def __init__(
@@ -41,11 +50,14 @@ class Trainer:
         config: TrainConfig,
         snapshot: Snapshot | None = None,
         clock: Callable[[], float] = time.monotonic,
+        tuner: ThreadTuner | None = None,
     ) -> None:
         self.task = task
         self.config = config
         self.learner = Learner(task, config)
         self.clock = clock
+        self.tuner = tuner or ThreadTuner(1)
+        self.threads = self.tuner.chosen
         self.started = clock()
         self.reported = Since(0, 0, 0.0, 0.0, self.started)
         self.counters = Counters()
@@ -92,6 +104,9 @@ class Trainer:
             finished = self.progress >= 1 or self.out_of_patience
             evaluate = self._evaluation_due(finished)
             interrupted = should_stop()
+            if self.tuner.chosen != self.threads:
+                self.threads = self.tuner.chosen
+                yield ThreadsChanged(self.threads, self.tuner.most)
             if evaluate or interrupted or self._report_due():
                 event: Event | None
                 if not self.learner.healthy(weights=evaluate or interrupted):
@@ -119,7 +134,9 @@ class Trainer:
     def step(self) -> None:
         """One window. Nothing here waits for the device."""
         counters, learner = self.counters, self.learner
+        started = time.perf_counter()
         items = learner.step(counters.window, self.learning_rate)
+        self.tuner.worked(items, time.perf_counter() - started)
         counters.step += 1
         counters.steps_since += 1
         counters.items_since += items

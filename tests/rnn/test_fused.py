@@ -198,10 +198,12 @@ def test_every_part_is_done_once(team: int, parts: int) -> None:
     launch: Any = count_calls
     for size in (0, 1, 7, 64):
         rows, calls = np.zeros(size, dtype=np.int64), np.zeros(8, dtype=np.int64)
-        launch.func(team, parts, rows, calls)
-        assert (rows == 1).all()
-        assert (calls[:parts] == parts).all()
-        assert not calls[parts:].any()
+        for threads in (parts, 2, 1):
+            rows[:], calls[:] = 0, 0
+            launch.args[0](team, threads, parts, rows, calls)
+            assert (rows == 1).all()
+            assert (calls[:parts] == parts).all()
+            assert not calls[parts:].any()
 
 
 def test_two_matrices_of_one_shape_are_multiplied_by_at_once() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from charlm.rnn.fused import kernels_torch
+from charlm.threads import most_threads
 
 COMPILED = find_spec("numba") is not None
 ARRAY_TYPES = (torch.float32, torch.bfloat16, torch.int64)
@@ -31,7 +32,7 @@ def barrier() -> int:
     if not (TEAM and BARRIER):
         return 0
     openmp = ctypes.CDLL(None)
-    limited = openmp.omp_get_thread_limit() < torch.get_num_threads()
+    limited = openmp.omp_get_thread_limit() < most_threads()
     return 0 if openmp.omp_get_dynamic() or openmp.omp_in_parallel() or limited else BARRIER
 
 
@@ -76,7 +77,7 @@ def sweep(name: str, x: Tensor, matrix: Tensor, *tensors: Tensor, parts: int) ->
     product = x.new_zeros(B, padded(N), dtype=torch.float32)
     step, arrays = getattr(kernels, name), map(array_of, (x, panels.tensor, product, *tensors))
     if parts > 1 and matrix.numel() * x.itemsize > NEAR and (wait := barrier()):
-        step.together(parts, wait, *arrays)
+        step.together(min(parts, torch.get_num_threads()), parts, wait, *arrays)
     else:
         step.apart(parts, *arrays)
     return product[:, :N]
@@ -118,7 +119,7 @@ def sweeps(U: Tensor, rows: Tensor, parts: int) -> bool:
 
 def threads_idle() -> bool:
     """Whether torch has threads that compiled code cannot share."""
-    return not TEAM and torch.get_num_threads() > 1
+    return not TEAM and most_threads() > 1
 
 
 def in_tiles(N: int, K: int) -> bool:
@@ -137,9 +138,9 @@ def compiles(*tensors: Tensor) -> bool:
 
 
 def parts_of(rows: Tensor) -> int:
-    """Among how many threads to share rows (B, H) of a step: a part must be worth the thread."""
+    """Into how many parts to divide rows (B, H) of a step: each must be worth a thread."""
     B = len(rows) if TEAM and compiles(rows) else 1
-    return max(1, min(torch.get_num_threads(), B, rows.numel() // WORTH_SHARING))
+    return max(1, min(most_threads(), B, rows.numel() // WORTH_SHARING))
 
 
 def product_type(U: Tensor) -> torch.dtype:

@@ -10,6 +10,7 @@ from functools import partial
 from inspect import signature
 from typing import Any
 
+import torch
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -39,48 +40,48 @@ class Step:
         apart: a sweep in which each part makes the products of its own rows, and no part waits for
             another. It is called as (parts, x, panels, product, *arguments).
         together: a sweep in which each part makes some columns of all products, reads as little of
-            the matrix, and waits twice a step. It is called as (parts, barrier, x, …), with an
-            address; every part must have a thread at once.
+            the matrix, and waits twice a step. It is called as (threads, parts, barrier, x, …),
+            with an address: each thread does some of the parts, and all must be there at once.
     """
 
     def __init__(self, function: Callable[..., None], steps: str, *order: str) -> None:
         step, names = joined(function), arguments_of(function)
         others = names.removeprefix("t, product, ")
-        works = {"multiply": multiply, "step": step, "rows_of": rows_of, "meet": meet}
-        first, second = (WORK[each].format(arguments=others) for each in order)
 
-        def sweep(name: str, source: str, arguments: str) -> Callable[..., None]:
+        def sweep(name: str, source: str, multiply: Any, arguments: str) -> Callable[..., None]:
+            first, second = (WORK[each].format(arguments=others) for each in order)
             lines = source.format(steps=steps, first=first, second=second, arguments=arguments)
+            works = {"multiply": joined(multiply), "step": step, "meet": meet}
             whole = joined(defined(function, lines, **works))
             return launcher(function, f"{function.__name__}_{name}", whole, arguments)
 
+        arguments = f"x, panels, product, {others}"
         self.step = launcher(function, function.__name__, step, names)
-        self.apart = sweep("apart", APART, f"x, panels, product, {others}")
-        self.together = sweep("together", TOGETHER, f"barrier, x, panels, product, {others}")
+        self.apart = sweep("apart", APART, multiply_rows, arguments)
+        self.together = sweep(
+            "together", TOGETHER, multiply_columns, f"parts, barrier, {arguments}"
+        )
 
     def __call__(self, parts: int, *arguments: Any) -> None:
         self.step(parts, *arguments)
 
 
 WORK = {
-    "product": "multiply(x[t], first, end, columns, made)",
+    "product": "multiply(part, parts, x[t], panels, product)",
     "step": "step(part, parts, t, product, {arguments})",
 }
 APART = """def sweep(part, parts, {arguments}):
-    mine = rows_of(part, parts, product.shape[0])
-    first, end, columns, made = mine.start, mine.stop, panels, product
     for t in {steps}:
         {first}
         {second}
 """
-TOGETHER = """def sweep(part, parts, {arguments}):
-    mine, width = rows_of(part, parts, panels.shape[0]), product.shape[1] // panels.shape[0]
-    first, end, columns = 0, product.shape[0], panels[mine.start : mine.stop]
-    made = product[:, mine.start * width : mine.stop * width]
+TOGETHER = """def sweep(thread, threads, {arguments}):
     for t in {steps}:
-        {first}
+        for part in range(thread, parts, threads):
+            {first}
         meet(barrier)
-        {second}
+        for part in range(thread, parts, threads):
+            {second}
         meet(barrier)
 """
 
@@ -112,6 +113,25 @@ def multiply_typed(
     return narrow if x.dtype == types.uint16 else wide
 
 
+@inlined
+def rows_of(part: int, parts: int, rows: int) -> Any:
+    """A part's share of so many rows."""
+    return range(rows * part // parts, rows * (part + 1) // parts)
+
+
+def multiply_rows(part: int, parts: int, x: Any, panels: Any, product: Any) -> None:
+    """Make a part of the product's rows."""
+    mine = rows_of(part, parts, product.shape[0])
+    multiply(x, mine.start, mine.stop, panels, product)
+
+
+def multiply_columns(part: int, parts: int, x: Any, panels: Any, product: Any) -> None:
+    """Make a part of the product's columns, those of some of the panels."""
+    mine, width = rows_of(part, parts, panels.shape[0]), product.shape[1] // panels.shape[0]
+    columns = product[:, mine.start * width : mine.stop * width]
+    multiply(x, 0, product.shape[0], panels[mine.start : mine.stop], columns)
+
+
 def arguments_of(function: Callable[..., None]) -> str:
     """Those after part and parts."""
     return ", ".join(list(signature(function).parameters)[2:])
@@ -130,14 +150,17 @@ def launcher(
     like: Callable[..., None], name: str, function: Any, arguments: str
 ) -> Callable[..., None]:
     """What calls a compiled function for every part."""
-    source = f"def {name}(team, parts, {arguments}): call(team, parts, function, ({arguments},))"
-    return partial(fast(defined(like, source, call=call_parts, function=function)), TEAM)
+    source = (
+        f"def {name}(team, threads, units, {arguments}): "
+        f"call(team, threads, units, function, ({arguments},))"
+    )
+    return partial(launch, fast(defined(like, source, call=call_parts, function=function)))
 
 
-@inlined
-def rows_of(part: int, parts: int, rows: int) -> Any:
-    """A part's share of so many rows."""
-    return range(rows * part // parts, rows * (part + 1) // parts)
+def launch(function: Callable[..., None], parts: int, *arguments: Any) -> None:
+    """Call what `launcher` compiled, with the threads that torch has at the moment."""
+    threads = min(parts, torch.get_num_threads())
+    function(TEAM if threads > 1 else 0, threads, parts, *arguments)
 
 
 @intrinsic
@@ -153,19 +176,21 @@ def meet(typing: Any, barrier: Any) -> Any:
 
 
 @intrinsic
-def call_parts(typing: Any, team: Any, parts: Any, function: Any, arguments: Any) -> Any:
-    """function(part, parts, *arguments) for every part, by a team of that many threads."""
+def call_parts(
+    typing: Any, team: Any, threads: Any, parts: Any, function: Any, arguments: Any
+) -> Any:
+    """function(part, parts, *arguments) for every part, by a team of so many threads."""
     of_each = (parts, parts, *arguments)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        team, parts, _, arguments = values
+        team, threads, parts, _, arguments = values
         function.get_call_type(typing, of_each, {})
         compiled = function.dispatcher.overloads[of_each]
         context.active_code_library.add_linking_library(compiled.library)
         callee = context.declare_function(builder.module, compiled.fndesc)
 
         # What the threads share: the first part that none has taken, the others' number, and so on.
-        arguments = borrowed(context, builder, signature.args[3], arguments)
+        arguments = borrowed(context, builder, signature.args[4], arguments)
         fields = cgutils.make_anonymous_struct(builder, [parts.type(0), parts, arguments])
         shared = cgutils.alloca_once_value(builder, fields)
         pointer, i32 = cgutils.voidptr_t, ir.IntType(32)
@@ -204,10 +229,10 @@ def call_parts(typing: Any, team: Any, parts: Any, function: Any, arguments: Any
             with otherwise:
                 gomp = ir.FunctionType(ir.VoidType(), [kind.as_pointer(), pointer, i32, i32])
                 call = builder.inttoptr(team, gomp.as_pointer())
-                builder.call(call, [work, argument, builder.trunc(parts, i32), i32(0)])
+                builder.call(call, [work, argument, builder.trunc(threads, i32), i32(0)])
         return context.get_dummy_value()
 
-    return types.void(team, parts, function, arguments), generate
+    return types.void(team, threads, parts, function, arguments), generate
 
 
 def borrowed(context: Any, builder: Any, kinds: Any, values: Any) -> Any:

@@ -4,7 +4,8 @@ from typing import Any
 
 from charlm.rnn.amx import DEPTH, EDGE
 from charlm.rnn.compilation import SIXTEEN, ZERO, Array, Narrow, narrowed, widen
-from charlm.rnn.fused.parallel import multiply, parallel, rows_of
+from charlm.rnn.fused.parallel import multiply_rows as rows_multiplied
+from charlm.rnn.fused.parallel import parallel, rows_of
 from charlm.rnn.tiles import WIDTH
 
 
@@ -35,7 +36,4 @@ def lay_out_pairs(part: int, parts: int, matrix: Narrow, panels: Any) -> None:
                     row[n] = low | high << SIXTEEN
 
 
-@parallel
-def multiply_rows(part: int, parts: int, x: Narrow, panels: Any, product: Array) -> None:
-    mine = rows_of(part, parts, product.shape[0])
-    multiply(x, mine.start, mine.stop, panels, product)
+multiply_rows = parallel(rows_multiplied)
