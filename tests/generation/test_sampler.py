@@ -295,7 +295,7 @@ def test_no_length_is_no_text(texts: int, stop: str | None) -> None:
         top_k=st.integers(0, 4),
         length=st.integers(0, 60),
         num_samples=st.integers(1, 3),
-        stop=st.one_of(st.none(), st.text("abcdefg", max_size=2)),
+        stop=st.one_of(st.none(), st.text("abcdefg", min_size=1, max_size=2)),
         seed=st.integers(0, 2**32),
     )
 )
