@@ -24,8 +24,8 @@ from charlm.passages import Source as Source
 from charlm.reports import Report, unheard
 from charlm.runs import RunDirectory
 from charlm.scoring import Calibrated, Dynamic, Evaluation
+from charlm.text.corpus import Corpus
 from charlm.text.fragments import Notify, read_prefix, read_stop
-from charlm.text.normalize import NORMALIZATIONS
 from charlm.text.vocabulary import Ids, Vocabulary
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ class Run:
 
     def normalize(self, text: str) -> str:
         """The text as this run's model gets to see texts."""
-        return NORMALIZATIONS[self.directory.record.corpus["normalization"]](text)
+        normalization = self.directory.record.corpus["normalization"]
+        return Corpus.from_text(text, normalization=normalization).text
 
     # Writing
 
