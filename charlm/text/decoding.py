@@ -180,7 +180,8 @@ def join(texts: Sequence[Decoded], labels: Sequence[str], line_end: str = "\n") 
     if unended:
         names = ", ".join(f"'{label}'" for label in unended[:3])
         more = f" and {len(unended) - 3} more" if len(unended) > 3 else ""
-        notes[f"A line end is put after {names}{more}, which ends in none."] = None
+        end = "ends" if len(unended) == 1 else "end"
+        notes[f"A line end is put after {names}{more}, which {end} in none."] = None
     return Decoded("".join(parts), joined([each for each, _ in filled], parts), notes=tuple(notes))
 
 
