@@ -6,9 +6,10 @@ The defaults here are neutral. What `charlm train` uses unless told otherwise is
 
 import math
 import operator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from types import UnionType
-from typing import Any, Self, get_origin
+from typing import Any, Self, get_args, get_origin
 
 from charlm.errors import SettingError
 
@@ -22,10 +23,16 @@ def setting(
     maximum: float | None = None,
     below: float | None = None,
     choices: tuple[str, ...] = (),
+    several: bool = False,
 ) -> Any:
-    """A dataclass field that carries its help and its range, which `Config` checks."""
+    """A dataclass field that carries its help and its range, which `Config` checks.
+
+    Args:
+        several: the command line takes more than one value.
+    """
     ranges = {"minimum": minimum, "above": above, "maximum": maximum, "below": below}
-    return field(default=default, metadata={"help": help, "choices": choices, **ranges})
+    metadata = {"help": help, "choices": choices, "several": several, **ranges}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -63,10 +70,12 @@ def fits(value: Any, kind: Any) -> bool:
     A whole number is a float too; True and False, which Python calls numbers, are none; and
     dict[str, Any] asks only for a dict.
     """
-    plain = kind if isinstance(kind, UnionType) else get_origin(kind) or kind
+    if isinstance(kind, UnionType):
+        return any(fits(value, each) for each in get_args(kind))
+    plain = get_origin(kind) or kind
     if isinstance(value, bool):
         return plain is bool
-    return isinstance(value, plain | int if isinstance(0.0, plain) else plain)
+    return isinstance(value, plain | int if plain is float else plain)
 
 
 def check(name: str, kind: Any, value: Any, metadata: Any) -> None:
@@ -290,5 +299,22 @@ class SamplingConfig(Config):
     )
     length: int = setting(400, "Characters to generate.", minimum=0)
     num_samples: int = setting(1, "Texts to generate.", minimum=1)
-    stop: str | None = setting(None, "End a text where this string would begin.")
+    stop: str | Sequence[str] | None = setting(
+        None,
+        "End a text where this string would begin; given again, where the first of several does.",
+        several=True,
+    )
     seed: int | None = setting(None, "Seed of the draw; by default a new one each time.", minimum=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for each in self.stops:
+            if not isinstance(each, str):
+                raise SettingError("stop", f"cannot be {each!r}.")
+            if not each:
+                raise SettingError("stop", "cannot be empty: leave it out.")
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The strings that end a text, be there none, one or several."""
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())

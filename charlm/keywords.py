@@ -3,6 +3,7 @@
 They repeat the fields of `charlm.config`, where each is described; a test holds the two together.
 """
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 
@@ -78,5 +79,5 @@ class SamplingKeywords(TypedDict, total=False):
     min_p: float
     length: int
     num_samples: int
-    stop: str | None
+    stop: str | Sequence[str] | None
     seed: int | None

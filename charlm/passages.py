@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from charlm.errors import CorpusError, RunError, SettingError, UsageError
+from charlm.record import Record
 from charlm.runs import RunDirectory
-from charlm.text.corpus import Corpus, open_corpus
-from charlm.text.splits import count
+from charlm.text.corpus import Corpus, open_corpus, sha256_of
+from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import Ids, describe
+
+# Characters by which the beginning of a text is known again.
+BEGINNING = 1000
 
 Source = str | Path | Corpus | Iterable[str | Path] | None
 
@@ -26,6 +30,8 @@ class Passage:
         text: what is scored, after normalization and the policy for unknown characters.
         ids: of its characters, two or more.
         unknown_characters: how many of it the vocabulary lacks.
+        bytes_read: how many, for the characters after the first; None where nobody can tell.
+        notes: sentences that whoever reads the score should see.
     """
 
     corpus: Corpus
@@ -34,6 +40,8 @@ class Passage:
     text: str
     ids: Ids
     unknown_characters: int
+    bytes_read: int | None
+    notes: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"{self.corpus.name} ({self.split})"
@@ -58,11 +66,14 @@ def find_passage(
         corpus = open_corpus(
             source, normalization=record.corpus["normalization"], encoding=encoding
         )
-    own = corpus.sha256 == record.corpus["sha256"]
+    own = is_own(corpus, record)
+    if own and sha256_of(corpus.text) != record.corpus["text_sha256"]:
+        corpus = corpus_of(run)
     if split not in (None, "all") and not own:
         raise SettingError("split", "is for the text that the run was trained on only.")
     split = split or (record.spans.held_out if own else "all")
-    text = corpus.text if split == "all" else record.spans.of_text(corpus.text, split)
+    start, stop = (0, len(corpus.text)) if split == "all" else record.spans.span(split)
+    text = corpus.text[start:stop]
     ids = run.vocabulary.encode(text, unknown)
     missing = len(text) - int(np.count_nonzero(ids))
     if unknown == "skip" and missing:
@@ -72,7 +83,37 @@ def find_passage(
             f"There are {len(ids)} characters to score in {corpus.name} ({split}).",
             "At least two are needed: one to read and one to predict.",
         )
-    return Passage(corpus, split, own, text, ids, missing)
+    counted = corpus.count_bytes(start + 1, stop)
+    notes = () if source is None else (*corpus.notes, *overlap(run, corpus, own))
+    return Passage(corpus, split, own, text, ids, missing, counted, notes)
+
+
+def is_own(corpus: Corpus, record: Record) -> bool:
+    """Whether a text, as the run reads texts, is the one that it was trained on.
+
+    It is if its characters are the same, before a normalization or after it.
+    """
+    about = record.corpus
+    if sha256_of(corpus.text) == about["text_sha256"]:
+        return True
+    # Runs of the first versions know their text before the normalization by its bytes.
+    name = "characters_sha256" if "characters_sha256" in about else "sha256"
+    return bool(getattr(corpus, name) == about[name])
+
+
+def beginning_sha256(text: str, splits: Splits) -> str:
+    """By which a text is known that begins as a training split does."""
+    return sha256_of(text[: min(BEGINNING, splits.size("train"))])
+
+
+def overlap(run: RunDirectory, corpus: Corpus, own: bool) -> Iterator[str]:
+    """A word about a text that is not the run's own but begins like it."""
+    known = run.record.corpus.get("beginning_sha256")
+    if not own and beginning_sha256(corpus.text, run.record.spans) == known:
+        yield (
+            f"{corpus.name} begins as the text that '{run.name}' was trained on, but is another: "
+            "it is scored as a whole, with what the run has seen of it."
+        )
 
 
 def own_text(run: RunDirectory, passage: Passage, option: str) -> str:

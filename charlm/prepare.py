@@ -13,6 +13,7 @@ from charlm.device import choose_device
 from charlm.errors import SettingError, UsageError
 from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
+from charlm.passages import beginning_sha256
 from charlm.planning import measured, plan
 from charlm.presets import Settings, overridden
 from charlm.record import Record
@@ -108,7 +109,9 @@ def begin(
             "source": list(corpus.source),
             "normalization": corpus.normalization,
             "sha256": corpus.sha256,
+            "characters_sha256": corpus.characters_sha256,
             "text_sha256": sha256_of(corpus.text),
+            "beginning_sha256": beginning_sha256(corpus.text, splits),
             "lossless": corpus.lossless,
             "characters": len(corpus.text),
         },

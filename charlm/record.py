@@ -32,7 +32,8 @@ class Record:
     Args:
         task: what the model does with a text.
         backend: what trained it; any other can load it.
-        corpus: as CORPUS says: how to find the text again, and how to know it.
+        corpus: as CORPUS says: how to find the text again, and how to know it. Newer runs also say
+            `characters_sha256` and `beginning_sha256` (see `charlm.passages`).
         parent: name of the run that it started from.
         status: "running" until it ends, then "done", "patience", "interrupted" or "diverged".
         result: how it ended: split, score, baselines (filled in at the end).

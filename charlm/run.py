@@ -1,14 +1,16 @@
 """A trained model, as a Python object."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError, UsageError
 from charlm.generation.engines import Engine, TorchEngine, cpu_engine
-from charlm.generation.sampler import sample_texts, stream_text
+from charlm.generation.sampler import stream_texts
 from charlm.keywords import SamplingKeywords
 from charlm.passages import (
     Passage,
@@ -22,7 +24,8 @@ from charlm.passages import Source as Source
 from charlm.reports import Report, unheard
 from charlm.runs import RunDirectory
 from charlm.scoring import Calibrated, Dynamic, Evaluation
-from charlm.text.normalize import NORMALIZATIONS
+from charlm.text.corpus import Corpus
+from charlm.text.fragments import Notify, read_prefix, read_stop
 from charlm.text.vocabulary import Ids, Vocabulary
 
 if TYPE_CHECKING:
@@ -81,7 +84,8 @@ class Run:
 
     def normalize(self, text: str) -> str:
         """The text as this run's model gets to see texts."""
-        return NORMALIZATIONS[self.directory.record.corpus["normalization"]](text)
+        normalization = self.directory.record.corpus["normalization"]
+        return Corpus.from_text(text, normalization=normalization).text
 
     # Writing
 
@@ -95,22 +99,27 @@ class Run:
             return cpu_engine(self.config, self.directory.load_weights(), sampling)
         return TorchEngine(self.model(device))
 
-    def encode_prefix(self, prefix: str | None, unknown: str = "error") -> Ids:
+    def encode_prefix(
+        self, prefix: str | None, unknown: str = "error", notify: Notify = warnings.warn
+    ) -> Ids:
         """Ids of a prefix after normalization; None is a likely beginning.
 
         Raises:
             UsageError: nothing of it is left.
-            UnknownCharacterError: it has unknown characters and `unknown` is "error".
+            UnknownCharacterError: it has unknown characters, or nothing but such as the
+                normalization makes blanks of, and `unknown` is "error".
         """
         if prefix is None:
             return self.vocabulary.encode(self.vocabulary.likely_beginning)
-        ids = self.vocabulary.encode(self.normalize(prefix), unknown)
-        if not len(ids):
-            raise UsageError(
-                "The prefix is empty" + (" after normalization." if prefix else "."),
-                "Give at least one character that the model knows.",
-            )
-        return ids
+        normalization = self.directory.record.corpus["normalization"]
+        return read_prefix(prefix, self.vocabulary, normalization, unknown, notify)
+
+    def _sampling(self, notify: Notify, sampling: SamplingKeywords) -> SamplingConfig:
+        """The settings, with stop strings as the run's text would spell them."""
+        config = sampling_config(**sampling)
+        normalization = self.directory.record.corpus["normalization"]
+        stops = [read_stop(each, self.vocabulary, normalization, notify) for each in config.stops]
+        return replace(config, stop=tuple(dict.fromkeys(stops)))
 
     def generate(
         self,
@@ -118,6 +127,7 @@ class Run:
         *,
         unknown: str = "error",
         device: str = "cpu",
+        notify: Notify = warnings.warn,
         **sampling: Unpack[SamplingKeywords],
     ) -> str:
         """The prefix and what the model writes after it.
@@ -126,13 +136,17 @@ class Run:
             prefix: read first; None leaves the beginning to the model.
             unknown: what to do about characters of the prefix that the vocabulary lacks: "error",
                 "replace" or "skip".
+            notify: told, in sentences, of what the prefix and the stop strings lose when they are
+                normalized as the run's text was, but for case and white space.
             sampling: fields of SamplingConfig: temperature, top_k, top_p, min_p, length, stop and
                 seed.
 
         Raises:
-            CharlmError: a setting, a device or a prefix that cannot be; a damaged run.
+            CharlmError: a setting, a device, a prefix or a stop string that cannot be; a damaged
+                run.
         """
-        return "".join(self.stream(prefix, unknown=unknown, device=device, **sampling))
+        stream = self.stream(prefix, unknown=unknown, device=device, notify=notify, **sampling)
+        return "".join(stream)
 
     def stream(
         self,
@@ -140,16 +154,15 @@ class Run:
         *,
         unknown: str = "error",
         device: str = "cpu",
+        notify: Notify = warnings.warn,
         **sampling: Unpack[SamplingKeywords],
     ) -> Iterator[str]:
         """`generate`, piece by piece as it is drawn."""
-        config = sampling_config(**sampling)
-        if config.num_samples > 1:
-            raise UsageError("One text at a time is streamed.", "Use samples for several.")
-        ids = self.encode_prefix(prefix, unknown)
-        if prefix is not None:
-            yield self.vocabulary.decode(ids)
-        yield from stream_text(self.engine(device, config), self.vocabulary, ids, config)
+        if sampling_config(**sampling).num_samples > 1:
+            raise UsageError("One text at a time is streamed.", "Use stream_samples for several.")
+        yield from next(
+            self.stream_samples(prefix, unknown=unknown, device=device, notify=notify, **sampling)
+        )
 
     def samples(
         self,
@@ -157,14 +170,31 @@ class Run:
         *,
         unknown: str = "error",
         device: str = "cpu",
+        notify: Notify = warnings.warn,
         **sampling: Unpack[SamplingKeywords],
     ) -> list[str]:
         """As many texts as `num_samples` says, drawn side by side."""
-        config = sampling_config(**sampling)
-        ids = self.encode_prefix(prefix, unknown)
-        start = "" if prefix is None else self.vocabulary.decode(ids)
-        texts = sample_texts(self.engine(device, config), self.vocabulary, ids, config)
-        return [start + text for text in texts]
+        texts = self.stream_samples(
+            prefix, unknown=unknown, device=device, notify=notify, **sampling
+        )
+        return ["".join(text) for text in texts]
+
+    def stream_samples(
+        self,
+        prefix: str | None = None,
+        *,
+        unknown: str = "error",
+        device: str = "cpu",
+        notify: Notify = warnings.warn,
+        **sampling: Unpack[SamplingKeywords],
+    ) -> Iterator[Iterator[str]]:
+        """`samples`, each piece by piece as it is drawn; meanwhile the others wait in memory."""
+        config = self._sampling(notify, sampling)
+        ids = self.encode_prefix(prefix, unknown, notify)
+        start = () if prefix is None else (self.vocabulary.decode(ids),)
+        engine = self.engine(device, config)
+        for text in stream_texts(engine, self.vocabulary, ids, config):
+            yield chain(start, text)
 
     # Scoring
 
@@ -221,7 +251,8 @@ class Run:
             passage.text,
             nats,
             passage.unknown_characters,
-            passage.corpus.lossless,
+            passage.bytes_read,
+            notes=passage.notes,
         )
         if dynamic:
             score = self._dynamic(model, passage, own[0], dynamic, next(reports))

@@ -69,8 +69,10 @@ class Evaluation:
         text: what was scored, after normalization and the policy for unknown characters.
         surprise: -ln p of each character of `text` after the first, in nats.
         unknown_characters: how many the vocabulary lacks.
-        lossless: `text` is what was read, so that its bytes mean something.
+        bytes_read: how many, for the characters after the first; None where nobody can tell, or a
+            normalization changed them.
         dynamic, calibrated: other scores of the same characters, where they were asked for.
+        notes: sentences that whoever reads the score should see.
     """
 
     corpus: str
@@ -78,9 +80,10 @@ class Evaluation:
     text: str
     surprise: npt.NDArray[np.float64]
     unknown_characters: int
-    lossless: bool
+    bytes_read: int | None
     dynamic: Dynamic | None = None
     calibrated: Calibrated | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def score(self) -> Score:
@@ -88,14 +91,14 @@ class Evaluation:
 
     @property
     def bits_per_byte(self) -> float | None:
-        """Bits for each byte of UTF-8; None where something was normalized away or unknown."""
+        """Bits for each byte that was read; None where that is not known, or a character is not."""
         return self.bits_per_byte_of(self.score)
 
     def bits_per_byte_of(self, score: Score) -> float | None:
         """The same for another score of the same characters."""
-        if not self.lossless or self.unknown_characters or not len(self.surprise):
+        if self.unknown_characters or not self.bytes_read:
             return None
-        return score.bits_per(len(self.text[1:].encode("utf-8", "surrogatepass")))
+        return score.bits_per(self.bytes_read)
 
     @property
     def scores(self) -> dict[str, Score]:

@@ -1,7 +1,7 @@
 """A training session: from a text to a run on the disk, told as events."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from charlm.metrics import Score
 from charlm.model import LanguageModel
 from charlm.runs import RunDirectory
 from charlm.text.corpus import Corpus, open_corpus, sha256_of
+from charlm.text.decoding import BytesRead
 from charlm.text.vocabulary import Ids
 from charlm.threads import tuned_threads
 from charlm.training.events import Evaluated, Event, RolledBack, Stopped
@@ -206,31 +207,46 @@ def corpus_of(run: RunDirectory) -> Corpus:
     Raises:
         RunError: it is gone, or not the same any more.
     """
+    for corpus in readings(run):
+        if sha256_of(corpus.text) == run.record.corpus["text_sha256"]:
+            return corpus
+    raise RunError(
+        f"The text that '{run.name}' was trained on has changed since.",
+        "Put the old one back, or name a text to score: charlm eval FILE",
+    )
+
+
+def readings(run: RunDirectory) -> Iterator[Corpus]:
+    """What may be the text of a run: its own copy, or what its record names."""
     about = run.record.corpus
     stored = run.corpus_text
-    if stored is not None:
-        corpus = Corpus(
-            about["name"],
-            stored,
-            about["normalization"],
-            about["sha256"],
-            lossless=about["lossless"],
+    if stored is None:
+        yield opened(run)
+        # Runs of the first versions put nothing between texts that end in no line end.
+        yield opened(run, line_end="")
+        return
+    encoding = run.record.settings.data.encoding if about["source"] else "utf-8"
+    yield Corpus(
+        about["name"],
+        stored,
+        about["normalization"],
+        about["sha256"],
+        bytes_read=BytesRead(encoding) if about["lossless"] else None,
+    )
+
+
+def opened(run: RunDirectory, line_end: str = "\n") -> Corpus:
+    """The text that a run's record names, as it is now."""
+    about = run.record.corpus
+    try:
+        return open_corpus(
+            about["source"],
+            normalization=about["normalization"],
+            encoding=run.record.settings.data.encoding,
+            line_end=line_end,
         )
-    else:
-        try:
-            corpus = open_corpus(
-                about["source"],
-                normalization=about["normalization"],
-                encoding=run.record.settings.data.encoding,
-            )
-        except CorpusError as error:
-            raise RunError(
-                f"The text that '{run.name}' was trained on cannot be read: {error.message}",
-                "Put it back, or name a text to score: charlm eval FILE",
-            ) from None
-    if (corpus.sha256, sha256_of(corpus.text)) != (about["sha256"], about["text_sha256"]):
+    except CorpusError as error:
         raise RunError(
-            f"The text that '{run.name}' was trained on has changed since.",
-            "Put the old one back, or name a text to score: charlm eval FILE",
-        )
-    return corpus
+            f"The text that '{run.name}' was trained on cannot be read: {error.message}",
+            "Put it back, or name a text to score: charlm eval FILE",
+        ) from None

@@ -77,6 +77,8 @@ def of_wrong_type(setting: Field[Any]) -> list[Any]:
         bool: [1, 0, "true"],
         str: [1, b"gru", ["gru"], True],
     }
+    if setting.metadata["several"]:
+        return [1, True, b"ab", [1], ["ab", None]]
     allowed = kinds(setting)
     (kind,) = allowed - {type(None)}
     return wrong[kind] + ([] if type(None) in allowed else [None])

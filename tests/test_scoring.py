@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charlm.metrics import Score
 from charlm.scoring import Evaluation
 
 # All of these end a line for str.splitlines; for charlm only \n does.
@@ -18,11 +19,11 @@ def evaluation(
     text: str,
     surprise: npt.NDArray[np.float64] | None = None,
     unknown_characters: int = 0,
-    lossless: bool = True,
+    bytes_read: int | None = None,
 ) -> Evaluation:
     if surprise is None:
         surprise = np.random.default_rng(len(text)).exponential(2.0, len(text) - 1)
-    return Evaluation("a text", "all", text, surprise, unknown_characters, lossless)
+    return Evaluation("a text", "all", text, surprise, unknown_characters, bytes_read)
 
 
 texts = st.text("ab é東\n\n" + ODD_SEPARATORS, min_size=1, max_size=40)
@@ -80,27 +81,17 @@ def test_the_score_sums_in_double_precision() -> None:
     assert evaluation("x" * 100_001, surprise).score.nats == pytest.approx(1e4, rel=1e-13)
 
 
-@pytest.mark.parametrize(
-    ("text", "bytes_after_the_first"),
-    [("abc", 2), ("éa", 1), ("aé", 2), ("a東é\n", 6), ("\N{GRINNING FACE}x\N{GRINNING FACE}", 5)],
-)
-def test_bits_per_byte_counts_the_bytes_of_what_was_predicted(
-    text: str, bytes_after_the_first: int
-) -> None:
-    result = evaluation(text, np.full(len(text) - 1, math.log(2)))
-    assert result.bits_per_byte == pytest.approx((len(text) - 1) / bytes_after_the_first)
-
-
-def test_for_plain_ascii_a_byte_is_a_character() -> None:
-    result = evaluation("the time traveller")
-    assert result.bits_per_byte == pytest.approx(result.score.bits_per_character, rel=1e-14)
+def test_bits_per_byte_counts_the_bytes_that_were_read() -> None:
+    result = evaluation("a東é\n", np.full(3, math.log(2)), bytes_read=6)
+    assert result.bits_per_byte == pytest.approx(3 / 6)
+    assert result.bits_per_byte_of(Score(12 * math.log(2), 3)) == pytest.approx(2)
 
 
 def test_bytes_mean_nothing_where_the_text_is_not_what_was_read() -> None:
-    assert evaluation("abc").bits_per_byte is not None
-    assert evaluation("abc", unknown_characters=1).bits_per_byte is None
-    assert evaluation("abc", lossless=False).bits_per_byte is None
-    assert evaluation("a").bits_per_byte is None
+    assert evaluation("abc", bytes_read=2).bits_per_byte is not None
+    assert evaluation("abc", bytes_read=2, unknown_characters=1).bits_per_byte is None
+    assert evaluation("abc").bits_per_byte is None
+    assert evaluation("a", bytes_read=0).bits_per_byte is None
 
 
 def test_a_text_that_utf_8_cannot_spell_is_scored_all_the_same() -> None:
@@ -110,7 +101,7 @@ def test_a_text_that_utf_8_cannot_spell_is_scored_all_the_same() -> None:
 
 
 def test_the_written_form_holds_the_score_and_what_it_is_of() -> None:
-    result = evaluation("aé", np.array([math.log(4)]))
+    result = evaluation("aé", np.array([math.log(4)]), bytes_read=2)
     assert result.to_json() == {
         "corpus": "a text",
         "split": "all",

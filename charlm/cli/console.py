@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
@@ -36,6 +37,13 @@ def write(text: str) -> None:
         # Python would complain once more when it flushes at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+
+
+def heading(text: str) -> None:
+    """A line to standard output that stands out from the text below it."""
+    from rich.text import Text
+
+    terminal().print(Text(text, style="bold"))
 
 
 def say(text: "str | Text") -> None:
@@ -126,11 +134,15 @@ def facts(rows: Iterable[tuple[str, object]]) -> None:
     terminal().print(made)
 
 
+# Control characters but for tab and line feed; those that turn the order of what follows; and
+# halves of surrogate pairs, which no encoding spells. Joiners and blanks of all kinds are letters
+# to some scripts.
+STEERING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
 def visible(text: str) -> str:
-    """The text without characters that would steer the terminal."""
-    return "".join(
-        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
-    )
+    """The text without characters that would steer the terminal; tabs become blanks."""
+    return STEERING.sub("\N{REPLACEMENT CHARACTER}", text).expandtabs()
 
 
 def number(value: float | None, digits: int = 3) -> str:

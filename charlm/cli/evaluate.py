@@ -97,6 +97,8 @@ def evaluate(
         else:
             members = []
             result = trained[0].evaluate(corpus, calibrate=calibrate, report=report, **options)
+    for note in result.notes:
+        console.say(note)
     score = result.score
     named = [(each.name, member) for each, member in zip(trained, members, strict=False)]
     if json:

@@ -1,5 +1,6 @@
 """charlm generate"""
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +14,10 @@ from charlm.config import SamplingConfig
 def generate(
     prefix: Annotated[
         str | None,
-        typer.Option(help="Text to go on from; it is normalized as the run's corpus was."),
+        typer.Option(
+            help="Text to go on from, or - to read it from standard input; it is normalized as the "
+            "run's corpus was."
+        ),
     ] = None,
     run: RunName = None,
     unknown: Annotated[
@@ -29,29 +33,43 @@ def generate(
 ) -> None:
     """Write text with a trained model, streamed as it is drawn.
 
-    The same run and --seed give the same text. Several samples come one after another, each
-    ended by a line end.
+    The same run and --seed give the same text. Several samples come one below the other, each
+    ended by a line end, and on a terminal under a heading.
     """
     from charlm.api import load
     from charlm.generation.sampler import chosen_seed
     from charlm.run import sampling_config
+    from charlm.text.corpus import STDIN
 
     # NumPy on the CPU is fastest for a few texts, and starts at once.
     device = "cpu" if device == "auto" else device
     config = sampling_config(**settings)
     settings["seed"] = chosen_seed(config)
     trained = load(run, runs_dir=runs_dir)
-    choices = {"unknown": unknown, "device": device, **settings}
-    if config.num_samples > 1 or json:
+    if prefix == STDIN:
+        prefix = from_standard_input()
+    choices = {"unknown": unknown, "device": device, "notify": console.say, **settings}
+    if json:
         texts = trained.samples(prefix, **choices)
-        if json:
-            console.write_json(
-                {"run": trained.name, "prefix": prefix, "seed": settings["seed"], "texts": texts}
-            )
-        else:
-            for text in texts:
-                console.write(text + "\n")
+        console.write_json(
+            {"run": trained.name, "prefix": prefix, "seed": settings["seed"], "texts": texts}
+        )
         return
-    for piece in trained.stream(prefix, **choices):
-        console.write(piece)
-    console.write("\n")
+    for number, text in enumerate(trained.stream_samples(prefix, **choices), 1):
+        if config.num_samples > 1 and sys.stdout.isatty():
+            console.heading(f"Text {number} of {config.num_samples}")
+        for piece in text:
+            console.write(piece)
+        console.write("\n")
+
+
+def from_standard_input() -> str:
+    """The text that comes by standard input, to its end."""
+    from charlm.text.corpus import STDIN, read_source
+    from charlm.text.decoding import decode
+
+    (piece,) = read_source(STDIN, None)
+    decoded = decode(piece.content, piece.label)
+    for note in decoded.notes:
+        console.say(note)
+    return decoded.text

@@ -66,7 +66,7 @@ def settings_options(
         @wraps(command)
         def wrapper(**values: Any) -> None:
             given = {name: values.pop(name) for name in options}
-            settings = {name: value for name, value in given.items() if value is not None}
+            settings = {name: value for name, value in given.items() if value not in (None, [])}
             command(**values, settings=settings)
 
         own = inspect.signature(command).parameters.values()
@@ -90,4 +90,5 @@ def option(field: Any, default: Any, heading: str) -> Any:
         show_default=False,
         rich_help_panel=heading.replace("_", " "),
     )
-    return Annotated[field.type | None, info]
+    kind = list[str] if field.metadata["several"] else field.type
+    return Annotated[kind | None, info]

@@ -1,6 +1,7 @@
 """What a training session looks like while it runs."""
 
 import math
+import re
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -111,7 +112,7 @@ class TrainingDisplay:
                 self.headed = True
             console.say(evaluation_line(event))
         elif isinstance(event, Sampled):
-            sample = console.visible(" ".join(event.text.split()))
+            sample = console.visible(re.sub("\n+", " ", event.text.strip("\n")))
             room = max(self.console.width - 9, 20)
             console.say(Text(" " * 8 + " " + sample[:room], style="dim"))
         elif isinstance(event, ThreadsChanged):

@@ -1,8 +1,8 @@
 """The loop that draws text, and how a text ends."""
 
 import secrets
-from collections.abc import Iterator
-from itertools import chain, repeat
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat, tee
 
 import numpy as np
 
@@ -82,26 +82,48 @@ def chosen_seed(config: SamplingConfig) -> int:
     return secrets.randbits(32) if config.seed is None else config.seed
 
 
-def stream_text(
+def stream_texts(
     engine: Engine, vocabulary: Vocabulary, prefix: Ids, config: SamplingConfig
-) -> Iterator[str]:
-    """What the model writes after the prefix, in pieces as it is drawn; the first text only.
+) -> Iterator[Iterator[str]]:
+    """N texts, each in pieces as it is drawn, without the prefix.
 
-    With `config.stop`, characters that may be its beginning wait until they are known not to be.
+    They are drawn side by side, by whichever of them is read and has no more to give. A text ends
+    where one of `config.stops` would begin, and what nobody reads is not drawn.
     """
-    blocks = sample_blocks(engine, prefix, config, chosen_seed(config))
+    blocks = limited(sample_blocks(engine, prefix, config, chosen_seed(config)), config.length)
+    for index, mine in enumerate(tee(blocks, config.num_samples)):
+        yield until_stop(decoded(mine, index, vocabulary), config.stops)
+
+
+def decoded(blocks: Iterator[Array], index: int, vocabulary: Vocabulary) -> Iterator[str]:
+    """The pieces of one of the texts that are drawn side by side."""
+    return (vocabulary.decode(block[:, index]) for block in blocks)
+
+
+def until_stop(pieces: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
+    """The pieces up to the first of some strings; ends with what is left when there is none.
+
+    Characters that may be its beginning wait until they are known not to be.
+    """
     waiting = ""
-    for block in limited(blocks, config.length):
-        waiting += vocabulary.decode(block[:, 0])
-        if config.stop and config.stop in waiting:
-            waiting = waiting.split(config.stop)[0]
+    for piece in pieces:
+        waiting += piece
+        end = ending(waiting, stops)
+        if end is not None:
+            waiting = waiting[:end]
             break
-        keep = overlap(waiting, config.stop or "")
+        keep = max((overlap(waiting, stop) for stop in stops), default=0)
         if len(waiting) > keep:
             yield waiting[: len(waiting) - keep]
             waiting = waiting[len(waiting) - keep :]
     if waiting:
         yield waiting
+
+
+def ending(text: str, stops: Sequence[str]) -> int | None:
+    """Where the string begins that is the first to be complete, the longest of those that are."""
+    found = ((text.find(stop) + len(stop), text.find(stop)) for stop in stops if stop in text)
+    return min(found, default=(0, None))[1]
 
 
 def overlap(text: str, stop: str) -> int:
@@ -110,12 +132,15 @@ def overlap(text: str, stop: str) -> int:
     return next((n for n in range(longest, 0, -1) if stop.startswith(text[-n:])), 0)
 
 
+def stream_text(
+    engine: Engine, vocabulary: Vocabulary, prefix: Ids, config: SamplingConfig
+) -> Iterator[str]:
+    """The first of `stream_texts`."""
+    return next(stream_texts(engine, vocabulary, prefix, config))
+
+
 def sample_texts(
     engine: Engine, vocabulary: Vocabulary, prefix: Ids, config: SamplingConfig
 ) -> list[str]:
-    """N texts drawn side by side, without the prefix; each ends before its first `config.stop`."""
-    blocks = sample_blocks(engine, prefix, config, chosen_seed(config))
-    none = np.empty((0, config.num_samples), dtype=np.int64)
-    drawn = np.concatenate([none, *limited(blocks, config.length)])
-    texts = [vocabulary.decode(column) for column in drawn.T]
-    return [text.split(config.stop)[0] for text in texts] if config.stop else texts
+    """All of `stream_texts`, whole."""
+    return ["".join(text) for text in stream_texts(engine, vocabulary, prefix, config)]

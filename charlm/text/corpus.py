@@ -4,13 +4,14 @@ import glob
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from charlm.errors import CorpusError, SettingError, look_up, suggestion
+from charlm.errors import CorpusError, look_up, suggestion
 from charlm.reports import Report
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
+from charlm.text.decoding import BytesRead, Decoded, decode, decode_string, join
 from charlm.text.download import fetch
 from charlm.text.normalize import NORMALIZATIONS
 
@@ -27,8 +28,10 @@ class Corpus:
         text: the text after normalization.
         normalization: its name.
         sha256: of the bytes that were read.
+        characters_sha256: of the characters that they spell, before normalization, as UTF-8: the
+            same whatever the encoding, the line ends and the byte-order mark were.
         source: how `open_corpus` finds it again: absolute paths, a catalog name, or "-".
-        lossless: the text spells exactly the characters that were read.
+        bytes_read: how many for each character; None where a normalization changed the text.
         notes: sentences that its reader should see.
     """
 
@@ -36,18 +39,35 @@ class Corpus:
     text: str
     normalization: str = "none"
     sha256: str = ""
+    characters_sha256: str = ""
     source: tuple[str, ...] = ()
-    lossless: bool = True
+    bytes_read: BytesRead | None = field(default_factory=BytesRead, compare=False, repr=False)
     notes: tuple[str, ...] = ()
 
     @classmethod
     def from_text(cls, text: str, name: str = "text", normalization: str = "none") -> "Corpus":
-        """A corpus from a string.
+        """A corpus from a string: line ends become \\n, and a byte-order mark is left out.
 
         Raises:
+            CorpusError: it has characters that no text has, such as NUL.
             UsageError: an unknown normalization.
         """
-        return cls(name, text, sha256=sha256_of(text)).normalized(normalization)
+        look_up(NORMALIZATIONS, normalization, "normalization")
+        decoded = decode_string(text, f"The text '{name}'")
+        return cls.of(decoded, name, sha256_of(text)).normalized(normalization)
+
+    @classmethod
+    def of(cls, decoded: Decoded, name: str, sha256: str, source: tuple[str, ...] = ()) -> "Corpus":
+        """A corpus of a text as it came in."""
+        return cls(
+            name,
+            decoded.text,
+            sha256=sha256,
+            characters_sha256=sha256_of(decoded.text),
+            source=source,
+            bytes_read=decoded.bytes_read,
+            notes=decoded.notes,
+        )
 
     def normalized(self, normalization: str) -> "Corpus":
         """The same corpus after one more normalization.
@@ -56,8 +76,27 @@ class Corpus:
             UsageError: there is none of this name.
         """
         text = look_up(NORMALIZATIONS, normalization, "normalization")(self.text)
-        lossless = self.lossless and text == self.text
-        return replace(self, text=text, normalization=normalization, lossless=lossless)
+        bytes_read = self.bytes_read if text == self.text else None
+        return replace(self, text=text, normalization=normalization, bytes_read=bytes_read)
+
+    @property
+    def lossless(self) -> bool:
+        """The text spells exactly the characters that were read, of one text without a mark."""
+        counts = self.bytes_read
+        return counts is not None and not self.notes and not counts.extra.any()
+
+    def count_bytes(self, start: int, stop: int) -> int | None:
+        """Bytes that were read for the characters from `start`, before which there is another.
+
+        None where nobody can tell: a normalization changed the text, or its encoding has several
+        spellings.
+        """
+        if self.bytes_read is None:
+            return None
+        try:
+            return self.bytes_read.count(self.text, start, stop)
+        except UnicodeError:
+            return None
 
 
 def open_corpus(
@@ -66,6 +105,7 @@ def open_corpus(
     normalization: str | None = None,
     encoding: str = "utf-8",
     report: Report | None = None,
+    line_end: str = "\n",
 ) -> Corpus:
     """Read a corpus by catalog name, file, folder, glob, several of these, or "-" (standard input).
 
@@ -73,6 +113,7 @@ def open_corpus(
         source: None is the bundled corpus. A folder stands for the text files in and below it.
         normalization: by default the catalog entry's own, and "none" for any other text.
         report: told of the bytes received when a corpus has to be downloaded first.
+        line_end: what is put between two texts of which the first does not end in a line end.
 
     Raises:
         CorpusError: nothing there, nothing in it, or bytes that are no text in this encoding.
@@ -88,17 +129,16 @@ def open_corpus(
         named = len(given) == 1 and given[0] in CATALOG
         normalization = CATALOG[given[0]].normalization if named else "none"
     look_up(NORMALIZATIONS, normalization, "normalization")
-    raw = "".join(decode(piece.content, piece.label, encoding) for piece in pieces)
-    if not raw:
-        raise CorpusError(f"{pieces[0].label} is empty.", "Give a text with something in it.")
-    text = raw.replace("\r\n", "\n").replace("\r", "\n")
-    corpus = Corpus(
+    labels = [piece.label for piece in pieces]
+    texts = [decode(piece.content, piece.label, encoding) for piece in pieces]
+    decoded = join(texts, labels, line_end)
+    if not decoded.text:
+        raise CorpusError(f"{labels[0]} is empty.", "Give a text with something in it.")
+    corpus = Corpus.of(
+        decoded,
         name_of(given, pieces),
-        text,
-        sha256=hashlib.sha256(b"".join(piece.content for piece in pieces)).hexdigest(),
-        source=tuple(piece.source for piece in pieces),
-        lossless=text == raw,
-        notes=() if text == raw else ("Line ends were \\r\\n or \\r; they are read as \\n.",),
+        hashlib.sha256(b"".join(piece.content for piece in pieces)).hexdigest(),
+        tuple(piece.source for piece in pieces),
     ).normalized(normalization)
     if not corpus.text:
         raise CorpusError(
@@ -190,36 +230,3 @@ def read_bytes(path: Path) -> bytes:
         raise CorpusError(
             f"Cannot read '{path}': {(error.strerror or str(error)).lower()}."
         ) from None
-
-
-def decode(content: bytes, label: str, encoding: str) -> str:
-    """The text that the bytes spell, without a byte-order mark.
-
-    Raises:
-        CorpusError: they spell none; the message names the offset, in bytes, of the first bad one.
-        SettingError: Python knows no such encoding.
-    """
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        # Text has no NUL bytes; what has them is better called by its name.
-        if b"\0" in content and "\0".encode(encoding) == b"\0":
-            raise binary(label, content.find(b"\0")) from None
-        raise CorpusError(
-            f"'{label}' is not {encoding} text: byte 0x{error.object[error.start]:02X} "
-            f"at offset {len(content) - len(error.object) + error.start:,} cannot stand there.",
-            "Name its encoding with --encoding, for example latin-1, cp1251 or utf-16.",
-        ) from None
-    except (LookupError, UnicodeError):
-        raise SettingError("encoding", f"'{encoding}' is not known, or does not fit.") from None
-    if "\0" in text:
-        before = text[: text.index("\0")]
-        raise binary(label, len(before.encode(encoding)))
-    return text.removeprefix("\ufeff")
-
-
-def binary(label: str, offset: int) -> CorpusError:
-    return CorpusError(
-        f"'{label}' has a NUL byte at offset {offset:,}: it is binary, or text in utf-16.",
-        "Give a text file, or name its encoding with --encoding, for example utf-16.",
-    )

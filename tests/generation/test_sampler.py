@@ -11,15 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charlm.config import SamplingConfig
-from charlm.errors import UsageError
+from charlm.errors import SettingError, UsageError
 from charlm.generation.filters import distribution
 from charlm.generation.sampler import (
     chosen_seed,
     draw,
+    ending,
     overlap,
     sample_ids,
     sample_texts,
     stream_text,
+    stream_texts,
 )
 from charlm.seeds import Stream, generator
 from charlm.text.vocabulary import Vocabulary
@@ -295,7 +297,7 @@ def test_no_length_is_no_text(texts: int, stop: str | None) -> None:
         top_k=st.integers(0, 4),
         length=st.integers(0, 60),
         num_samples=st.integers(1, 3),
-        stop=st.one_of(st.none(), st.text("abcdefg", max_size=2)),
+        stop=st.one_of(st.none(), st.text("abcdefg", min_size=1, max_size=2)),
         seed=st.integers(0, 2**32),
     )
 )
@@ -374,3 +376,97 @@ def test_overlap_is_the_longest_beginning_at_the_end(text: str, stop: str) -> No
 )
 def test_overlaps_by_hand(text: str, stop: str, length: int) -> None:
     assert overlap(text, stop) == length
+
+
+# Several stop strings
+
+
+stop_lists = st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=3)
+
+
+def slow_end(text: str, stops: Sequence[str]) -> str:
+    """The text a character at a time, until it ends in one of the strings: without that."""
+    for n in range(1, len(text) + 1):
+        complete = [stop for stop in stops if text[:n].endswith(stop)]
+        if complete:
+            return text[: n - max(map(len, complete))]
+    return text
+
+
+@settings(deadline=None, max_examples=300)
+@given(few_letters, stop_lists, st.integers(0, 20))
+def test_a_text_ends_before_the_first_of_several_strings(
+    text: str, stops: list[str], length: int
+) -> None:
+    config = SamplingConfig(temperature=0, length=length, stop=tuple(stops))
+    endless = text + "c" * 20
+    assert sample(config, written(endless)) == [slow_end(endless[:length], stops)]
+    assert all(stream(config, written(endless)))
+
+
+@pytest.mark.parametrize(
+    ("text", "stops", "end"),
+    [
+        ("abcd", ("cd", "b"), 1),
+        ("abcd", ("abcd", "bc"), 1),  # bc is complete before abcd is
+        ("abcd", ("bc", "abc"), 0),  # both at once
+        ("abcd", ("x", "dd"), None),
+        ("abab", ("b",), 1),
+        ("", ("a",), None),
+    ],
+)
+def test_ends_by_hand(text: str, stops: tuple[str, ...], end: int | None) -> None:
+    assert ending(text, stops) == end
+
+
+def test_one_stop_string_is_a_list_of_one() -> None:
+    assert SamplingConfig(stop="ab").stops == SamplingConfig(stop=["ab"]).stops == ("ab",)
+    assert SamplingConfig().stops == SamplingConfig(stop=()).stops == ()
+    for empty in ("", ["ab", ""]):
+        with pytest.raises(SettingError, match=r"^stop cannot be empty"):
+            SamplingConfig(stop=empty)
+
+
+# Several texts, in pieces
+
+
+class Counting(Chaotic):
+    """Counts the steps after the prefix."""
+
+    @property
+    def steps(self) -> int:
+        return sum(len(ids) > 1 for ids in self.read)
+
+
+@pytest.mark.parametrize("stop", [None, "a", ("ab", "c")])
+def test_streamed_texts_are_the_samples_in_order(stop: Any) -> None:
+    config = SamplingConfig(length=150, num_samples=4, seed=1, stop=stop)
+    streamed = [list(text) for text in stream_texts(Chaotic(), VOCABULARY, PREFIX, config)]
+    assert ["".join(pieces) for pieces in streamed] == sample(config)
+    for number, text in enumerate(sample(config)):
+        alone = replace(config, num_samples=number + 1)
+        assert sample(alone)[number] == text
+
+
+def test_the_first_text_flows_as_it_is_drawn() -> None:
+    engine, config = Counting(), SamplingConfig(length=50, num_samples=3, seed=1)
+    texts = stream_texts(engine, VOCABULARY, PREFIX, config)
+    for number, _ in enumerate(next(texts)):
+        assert engine.steps == number  # of the characters before it
+    # By then the others are drawn.
+    rest = [list(text) for text in texts]
+    assert engine.steps == 49
+    assert [len(text) for text in rest] == [50, 50]
+
+
+def test_drawing_ends_when_the_last_text_has_ended() -> None:
+    config = SamplingConfig(length=10_000, num_samples=4, seed=1, stop="a")
+    engine = Counting()
+    texts = sample(config, engine)
+    longest = max(map(len, texts))
+    assert engine.steps == longest
+    assert len({len(text) for text in texts}) > 1
+    # What nobody reads is not drawn.
+    engine = Counting()
+    first = "".join(next(stream_texts(engine, VOCABULARY, PREFIX, config)))
+    assert (first, engine.steps) == (texts[0], len(texts[0]))

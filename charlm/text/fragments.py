@@ -1,0 +1,88 @@
+"""Pieces of text that a model is to go on from or to stop at, read as its run's text was."""
+
+from collections.abc import Callable
+
+from charlm.errors import UnknownCharacterError, UsageError
+from charlm.text.decoding import decode_string
+from charlm.text.normalize import WITHIN, taken
+from charlm.text.vocabulary import Ids, Vocabulary, describe
+
+# Told, in a sentence, of what was changed in a text that was given.
+Notify = Callable[[str], object]
+
+
+def read_prefix(
+    prefix: str, vocabulary: Vocabulary, normalization: str, unknown: str, notify: Notify
+) -> Ids:
+    """Ids of a prefix after normalization.
+
+    Args:
+        unknown: what to do about characters without an id: "error", "replace" or "skip".
+
+    Raises:
+        CorpusError: it is no text.
+        UnknownCharacterError: it has unknown characters, or the normalization leaves nothing but
+            blanks of it, and `unknown` is "error".
+        UsageError: nothing of it is left.
+    """
+    text, lost = normalized(prefix, "the prefix", normalization, notify)
+    nothing = bool(lost) and not text.strip()
+    if nothing and unknown == "error":
+        raise nothing_left("the prefix", lost, normalization)
+    tell(text, "the prefix", lost, normalization, notify)
+    ids = vocabulary.encode("" if nothing and unknown == "skip" else text, unknown)
+    if not len(ids):
+        raise UsageError(
+            "The prefix is empty" + (" after normalization." if prefix else "."),
+            "Give at least one character that the model knows.",
+        )
+    return ids
+
+
+def read_stop(stop: str, vocabulary: Vocabulary, normalization: str, notify: Notify) -> str:
+    """A string that ends a text, after normalization.
+
+    Raises:
+        CorpusError: it is no text.
+        UnknownCharacterError: it has characters that the model never writes, or the normalization
+            leaves nothing but blanks of it.
+    """
+    what = f"the stop string {stop!r}"
+    text, lost = normalized(stop, what, normalization, notify)
+    if not text or (lost and not text.strip()):
+        raise nothing_left(what, lost or dict.fromkeys(stop, 1), normalization)
+    tell(text, what, lost, normalization, notify)
+    unknown = vocabulary.unknown(text)
+    if unknown:
+        raise UnknownCharacterError(
+            f"A text never ends at {what}: the vocabulary lacks {describe(unknown)}.",
+            "Name a string of characters that the run knows.",
+        )
+    return text
+
+
+def normalized(
+    given: str, what: str, normalization: str, notify: Notify
+) -> tuple[str, dict[str, int]]:
+    """A piece of text after normalization, and the characters that it has lost by that."""
+    decoded = decode_string(given, what[0].upper() + what[1:])
+    for note in decoded.notes:
+        notify(note)
+    return WITHIN[normalization](decoded.text), taken(decoded.text, normalization)
+
+
+def tell(text: str, what: str, lost: dict[str, int], normalization: str, notify: Notify) -> None:
+    """Say what a normalization has taken from a piece of text, if anything."""
+    if lost:
+        notify(
+            f"The run's text was normalized by '{normalization}', which knows no {describe(lost)}: "
+            f"{what} is read as {text!r}."
+        )
+
+
+def nothing_left(what: str, lost: dict[str, int], normalization: str) -> UnknownCharacterError:
+    return UnknownCharacterError(
+        f"Nothing of {what} is left: the run's text was normalized by '{normalization}', which "
+        f"knows no {describe(lost)}.",
+        "Give characters that it knows.",
+    )
