@@ -18,7 +18,7 @@ from charlm.generation.sampler import sample_texts
 from charlm.metrics import Score
 from charlm.model import LanguageModel
 from charlm.runs import RunDirectory
-from charlm.text.corpus import Corpus, open_corpus, sha256_of
+from charlm.text.corpus import STDIN, Corpus, open_corpus, sha256_of
 from charlm.text.vocabulary import Ids
 from charlm.training.events import Evaluated, Event, RolledBack, Stopped
 from charlm.training.language_modeling import LanguageModeling
@@ -204,6 +204,7 @@ def corpus_of(run: RunDirectory) -> Corpus:
     """
     about = run.record.corpus
     stored = run.corpus_text
+    hint = f"Put it back, or name it: {run.resume_command} FILE, or charlm eval FILE"
     if stored is not None:
         corpus = Corpus(
             about["name"],
@@ -214,6 +215,8 @@ def corpus_of(run: RunDirectory) -> Corpus:
         )
     else:
         try:
+            if STDIN in about["source"]:
+                raise CorpusError("It came from standard input, and there is no copy.")
             corpus = open_corpus(
                 about["source"],
                 normalization=about["normalization"],
@@ -222,11 +225,8 @@ def corpus_of(run: RunDirectory) -> Corpus:
         except CorpusError as error:
             raise RunError(
                 f"The text that '{run.name}' was trained on cannot be read: {error.message}",
-                "Put it back, or name a text to score: charlm eval FILE",
+                hint,
             ) from None
-    if (corpus.sha256, sha256_of(corpus.text)) != (about["sha256"], about["text_sha256"]):
-        raise RunError(
-            f"The text that '{run.name}' was trained on has changed since.",
-            "Put the old one back, or name a text to score: charlm eval FILE",
-        )
+    if sha256_of(corpus.text) != about["text_sha256"]:
+        raise RunError(f"The text that '{run.name}' was trained on has changed since.", hint)
     return corpus

@@ -19,13 +19,12 @@ import charlm
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import CharlmError, RunError, UsageError
 from charlm.record import Record
-from charlm.run_names import check_free, check_name, free_name
+from charlm.run_deletion import delete_run, run_to_delete
+from charlm.run_names import check_free, check_name, free_names
 from charlm.runs import (
     RunDirectory,
-    delete_run,
     find_run,
     list_runs,
-    run_to_delete,
     runs_folder,
 )
 from charlm.text.splits import Splits
@@ -464,11 +463,11 @@ def test_a_name_that_is_taken_is_refused_with_what_to_do(tmp_path: Path) -> None
 
 
 def test_free_names_count_up(tmp_path: Path) -> None:
-    assert free_name(tmp_path, "book-gru") == "book-gru-1"
+    assert next(free_names(tmp_path, "book-gru")) == "book-gru-1"
     make_run(tmp_path, "book-gru-1")
     (tmp_path / "book-gru-2").mkdir()
-    assert free_name(tmp_path, "book-gru") == "book-gru-3"
-    assert free_name(tmp_path, "my book (2nd ed.)") == "my-book-2nd-ed-1"
+    assert next(free_names(tmp_path, "book-gru")) == "book-gru-3"
+    assert next(free_names(tmp_path, "my book (2nd ed.)")) == "my-book-2nd-ed-1"
 
 
 @settings(
@@ -483,7 +482,7 @@ def test_free_names_count_up(tmp_path: Path) -> None:
 @example("好" * 150)
 @example("a/../b")
 def test_a_free_name_is_a_good_name_whatever_the_text_is_called(tmp_path: Path, stem: str) -> None:
-    check_free(tmp_path, free_name(tmp_path, stem))
+    check_free(tmp_path, next(free_names(tmp_path, stem)))
 
 
 # Finding

@@ -1,6 +1,7 @@
 """charlm runs list | show | compare | delete"""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -78,7 +79,7 @@ def summary(run: "RunDirectory") -> dict[str, Any]:
         "perplexity": score.get("perplexity"),
         "bits_per_character": score.get("bits_per_character"),
         "train_perplexity": record.result.get("train_perplexity"),
-        "status": record.status,
+        "status": run.status,
         "created": record.created,
         "path": str(run.path.resolve()),
     }
@@ -98,7 +99,14 @@ def show(
     found = find_run(run, runs_dir)
     record = found.record
     if json:
-        console.write_json({**vars(record), "path": str(found.path), "metrics": found.metrics()})
+        console.write_json(
+            {
+                **vars(record),
+                "status": found.status,
+                "path": str(found.path),
+                "metrics": found.metrics(),
+            }
+        )
         return
     text = record.corpus
     console.facts(
@@ -183,13 +191,22 @@ def delete(
     runs_dir: RunsDir = None,
 ) -> None:
     """Delete runs for good."""
-    from charlm.runs import delete_run, run_to_delete
+    from charlm.run_deletion import delete_run, run_to_delete
 
-    paths = [run_to_delete(name, runs_dir) for name in runs]
+    # All of them are there, and each once, before the first is gone.
+    paths = list(dict.fromkeys(run_to_delete(name, runs_dir) for name in runs))
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("Deleting needs a yes.", "Give --yes.")
-        typer.confirm(f"Delete {', '.join(path.name for path in paths)} for good?", abort=True)
+        typer.confirm(f"Delete {', '.join(map(told, paths))} for good?", abort=True)
     for path in paths:
+        what = told(path)
         delete_run(path)
-        console.say(f"Deleted {path.name}.")
+        console.say(f"Deleted {what}.")
+
+
+def told(path: Path) -> str:
+    """What is deleted: a run, or a link to one, which stays."""
+    if path.is_symlink():
+        return f"the link {path.name} (the run {path.resolve()} stays)"
+    return path.name

@@ -28,7 +28,10 @@ def train(
         str | None, typer.Option(help="The new run's name.", show_default="CORPUS-CELL-N")
     ] = None,
     resume: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Go on with an interrupted run; CORPUS, if its text has moved."
+        ),
     ] = None,
     init_from: Annotated[
         str | None,
@@ -48,11 +51,11 @@ def train(
     of the preset `quick`.
     """
     if resume is not None:
-        extra = {"CORPUS": corpus, "--run": run, "--init-from": init_from}
+        extra = {"--run": run, "--init-from": init_from}
         for name, value in extra.items():
             if value:
                 raise UsageError(
-                    f"{name} and --resume do not go together: a run goes on with its own text.",
+                    f"{name} and --resume do not go together: a run goes on as itself.",
                     "Leave one of them out.",
                 )
     with graceful_stop() as stop:
@@ -70,7 +73,7 @@ def train(
                 **settings,
             }
             if resume is not None:
-                trained = api.resume(resume, **choices)
+                trained = api.resume(resume, source=corpus or None, **choices)
             else:
                 trained = api.train(
                     corpus,

@@ -27,7 +27,8 @@ class Corpus:
         text: the text after normalization.
         normalization: its name.
         sha256: of the bytes that were read.
-        source: how `open_corpus` finds it again: absolute paths, a catalog name, or "-".
+        source: how `open_corpus` finds it again: absolute paths, a catalog name, or "-" for what
+            was read from standard input or a pipe.
         lossless: the text spells exactly the characters that were read.
         notes: sentences that its reader should see.
     """
@@ -39,6 +40,11 @@ class Corpus:
     source: tuple[str, ...] = ()
     lossless: bool = True
     notes: tuple[str, ...] = ()
+
+    @property
+    def unique(self) -> bool:
+        """Whether it, or a part of it, can be read nowhere else again."""
+        return not self.source or STDIN in self.source
 
     @classmethod
     def from_text(cls, text: str, name: str = "text", normalization: str = "none") -> "Corpus":
@@ -127,7 +133,20 @@ def read_source(given: str, report: Report | None) -> list[Piece]:
         return [Piece("standard input", sys.stdin.buffer.read(), STDIN)]
     if given in CATALOG:
         return [Piece(given, fetch(CATALOG[given], report).read_bytes(), given)]
-    return [Piece(str(p), read_bytes(p), str(p.resolve())) for p in text_files(given)]
+    contents = ((path, read_bytes(path)) for path in text_files(given))
+    return [Piece(str(path), content, place_of(path, content)) for path, content in contents]
+
+
+def place_of(path: Path, content: bytes) -> str:
+    """Where a file is found again; STDIN where it is not, as with pipes and what /proc makes up."""
+    place = path.resolve()
+    try:
+        lasting = place.is_file() and place.stat().st_size == len(content)
+    except OSError:
+        lasting = False
+    # On some systems a redirected file looks like a file there, to this process alone.
+    passing = place.parent in (Path("/dev"), Path("/dev/fd"))
+    return str(place) if lasting and not passing else STDIN
 
 
 def name_of(given: list[str], pieces: list[Piece]) -> str:
@@ -138,7 +157,9 @@ def name_of(given: list[str], pieces: list[Piece]) -> str:
         return "stdin"
     if len(given) == 1 and Path(given[0]).expanduser().is_dir():
         return Path(given[0]).expanduser().resolve().name
-    first = Path(pieces[0].source)
+    first = Path(pieces[0].label if pieces[0].source == STDIN else pieces[0].source)
+    if first.parent == Path("/dev/fd"):
+        return "pipe"
     return first.stem if len(pieces) == 1 else first.parent.name or "texts"
 
 
