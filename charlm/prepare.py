@@ -237,7 +237,7 @@ def go_on(
         settings.train, snapshot.counters
     ):
         raise UsageError(
-            f"The run '{run.name}' is finished: {snapshot.counters.step:,} steps.",
+            f"The run '{run.name}' is finished: {count(snapshot.counters.step, 'step')}.",
             "To train it longer, give a higher --max-steps, --epochs, --max-minutes or --patience.",
         )
     moved = text_at is not None or encoding is not None

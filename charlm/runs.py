@@ -34,6 +34,7 @@ from charlm.files import (
 from charlm.record import Record
 from charlm.run_locks import is_locked
 from charlm.run_names import NameTakenError, check_free, check_name, composed, names_in
+from charlm.text.splits import count
 from charlm.text.vocabulary import Vocabulary
 
 DEFAULT_FOLDER = "runs"
@@ -117,7 +118,8 @@ class RunDirectory:
             ) from None
         if len(vocabulary) != record.model["vocabulary_size"]:
             raise RunError(
-                f"'{path / 'vocabulary.json'}' has {len(vocabulary)} entries where the model has "
+                f"'{path / 'vocabulary.json'}' has "
+                f"{count(len(vocabulary), 'entry', 'entries')} where the model has "
                 f"{record.model['vocabulary_size']}: it belongs to another run.",
                 COPY_AGAIN,
             )
@@ -261,7 +263,7 @@ def find_run(name: str | Path | None = None, folder: str | Path | None = None) -
                 return run
         raise RunError(f"There is no run in '{where}' yet.", "Make one: charlm train")
     path = Path(name)
-    if str(name) and (is_run(path) or len(path.parts) != 1 or path.name in ("", "..")):
+    if str(name) and is_run(path):
         return RunDirectory.open(path)
     found = folder_called(str(name), where)
     if found is None:

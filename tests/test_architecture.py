@@ -13,7 +13,7 @@ FLOORS = [
     ["model"],
     ["evaluation", "scoring", "baselines", "dynamic", "calibration", "generation"],
     ["training"],
-    ["files", "record", "run_names", "run_locks", "runs", "run_deletion"],
+    ["files", "record", "run_names", "run_locks", "runs", "run_deletion", "comparison"],
     ["session", "planning", "prepare", "passages", "run_text", "run", "together", "api"],
     ["bench", "__init__"],
     ["cli", "__main__"],

@@ -10,6 +10,7 @@ from charlm.cli import console
 from charlm.cli.commands import Commands
 from charlm.cli.options import Json, RunsDir
 from charlm.errors import UsageError
+from charlm.text.splits import count
 
 if TYPE_CHECKING:
     from charlm.runs import RunDirectory
@@ -63,11 +64,12 @@ def size_of(row: dict[str, Any]) -> str:
 
 
 def summary(run: "RunDirectory") -> dict[str, Any]:
-    """A run in a row: what it is, and its best held-out score so far."""
+    """A run in a row: what it is, and its held-out score, or else its best one so far."""
+    from charlm.comparison import scored
+
     record = run.record
-    scored = [row for row in run.metrics() if row.get("perplexity") is not None]
-    best = min(scored, key=lambda row: row["nats_per_character"], default={})
-    score = record.result.get("score") or best
+    reported = scored(run)
+    score = reported.score if reported else {}
     return {
         "name": run.name,
         "cell": record.model["cell"],
@@ -78,6 +80,9 @@ def summary(run: "RunDirectory") -> dict[str, Any]:
         "corpus": record.corpus["name"],
         "perplexity": score.get("perplexity"),
         "bits_per_character": score.get("bits_per_character"),
+        "split": reported.split if reported else None,
+        "characters_scored": score.get("characters"),
+        "final": reported.final if reported else None,
         "train_perplexity": record.result.get("train_perplexity"),
         "status": run.status,
         "created": record.created,
@@ -112,7 +117,7 @@ def show(
     console.facts(
         [
             *((name, value) for name, value in summary(found).items() if value is not None),
-            ("text", f"{text['name']}, {text['normalization']}, {text['characters']:,} characters"),
+            ("text", f"{text['name']}, {text['normalization']}, {count(text['characters'])}"),
             ("splits", ", ".join(f"{n} {b - a:,}" for n, (a, b) in record.splits.items())),
             *([("started from", record.parent)] if record.parent else []),
             ("settings", ", ".join(f"{n}={v}" for n, v in settings_of(found).items())),
@@ -145,6 +150,7 @@ def settings_of(run: "RunDirectory") -> dict[str, Any]:
 @runs_app.command()
 def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
     """Runs side by side: their scores, and the settings in which they differ."""
+    from charlm.comparison import differences
     from charlm.runs import find_run
 
     found = [find_run(name, runs_dir) for name in runs]
@@ -155,6 +161,7 @@ def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
             **{name: value for name, value in summary(each).items() if name != "path"},
             "sha256": each.record.corpus["sha256"],
             "normalization": each.record.corpus["normalization"],
+            "vocabulary": len(each.vocabulary),
             "seconds": each.record.result.get("seconds"),
             "steps": each.record.result.get("steps"),
             **settings_of(each),
@@ -164,7 +171,8 @@ def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
     if json:
         console.write_json(columns)
         return
-    always = ("name", "perplexity", "bits_per_character", "parameters")
+    always = {"name", "perplexity", "bits_per_character", "split", "characters_scored"}
+    always |= {"parameters"}
     names = list(dict.fromkeys(name for column in columns for name in column))
     rows = [
         (name, *(shown(column.get(name)) for column in columns))
@@ -172,14 +180,16 @@ def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
         if name in always or len({str(column.get(name)) for column in columns}) > 1
     ]
     console.table(rows[0], rows[1:], left=(rows[0][0],))
-    if len({column["sha256"] + column["normalization"] for column in columns}) > 1:
-        console.say("These runs were trained on different texts: their scores do not compare.")
+    for difference in differences(found):
+        console.say(difference)
 
 
 def shown(value: Any) -> str:
     if value is None:
         return "-"
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 

@@ -13,6 +13,7 @@ from charlm.cli.options import BackendName, CorpusArgument, Device, Json, RunsDi
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
+from charlm.text.splits import count
 
 if TYPE_CHECKING:
     from charlm.run import Run
@@ -112,16 +113,16 @@ def conclude(trained: "Run", json: bool) -> None:
                 for name, each in worst_first
             ),
             left=("model",),
-            title=f"Held-out text ({result['split']}), {result['score']['characters']:,} "
-            f"characters{chosen}",
+            title=f"Held-out text ({result['split']}), "
+            f"{count(result['score']['characters'])}{chosen}",
         )
     if result["train_perplexity"] is not None:
         console.write(f"Training perplexity of the last epoch: {result['train_perplexity']:.3f}\n")
     peak = result["peak_memory"]
     memory = f", at most {peak / 2**20:,.0f} MiB of memory" if peak else ""
     console.write(
-        f"Run {trained.name}: {record.parameters:,} parameters, {result['steps']:,} steps in "
-        f"{console.duration(result['seconds'])}{memory}.\n"
+        f"Run {trained.name}: {record.parameters:,} parameters, {count(result['steps'], 'step')} "
+        f"in {console.duration(result['seconds'])}{memory}.\n"
     )
     prefix = "time traveller" if "time traveller" in record.corpus["name"].replace("-", " ") else ""
     option = f' --prefix "{prefix}"' if prefix else ""
