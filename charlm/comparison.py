@@ -43,31 +43,35 @@ def differences(runs: Sequence[RunDirectory]) -> Iterator[str]:
             yield f"{run.name} has no held-out score."
     texts = {run.record.corpus["text_sha256"] for run, _ in each}
     splits = list(dict.fromkeys(found.split for _, found in each))
-    if len(texts) > 1:
+    if len(texts) > 1 and len({run.record.corpus["sha256"] for run, _ in each}) > 1:
         yield "These runs were trained on different texts: their scores do not compare."
+    elif len(texts) > 1:
+        ways = dict.fromkeys(run.record.corpus["normalization"] for run, _ in each)
+        yield f"The text was normalized differently ({listing(ways)}): the scores do not compare."
     if len(splits) > 1:
         yield f"The scores are of different splits ({listing(splits)}): they do not compare."
     if len(texts) == len(splits) == 1:
         spans = {
-            (run.record.spans.span(found.split), found.score["characters"]) for run, found in each
+            (run.record.spans.span(found.split), found.score.get("characters"))
+            for run, found in each
         }
         if len(spans) > 1:
             yield (
-                f"The scores are of different characters of the same text's split {splits[0]}: they "
-                "do not quite compare."
+                f"The scores are of different characters of the text's split {splits[0]}: they do "
+                "not quite compare."
             )
     if len({found.final for _, found in each}) > 1:
         early = [run.name for run, found in each if not found.final]
         yield (
-            f"Not finished: {listing(early)}. The score is the best so far, of the beginning of the "
-            "split; of the others it is the last."
+            f"Not finished: {listing(early)}. What is shown is the best score so far, of the "
+            "beginning of the split; of the others it is the last."
         )
     vocabularies = {frozenset(run.vocabulary.characters) for run, _ in each}
     if len(vocabularies) > 1:
         sizes = listing(count(len(run.vocabulary), "entry", "entries") for run, _ in each)
         yield (
-            f"The vocabularies differ ({sizes}): what one lacks is scored as <unk>, which is easier to "
-            "predict than the character itself."
+            f"The vocabularies differ ({sizes}): what one lacks is scored as <unk>, which is "
+            "easier to predict than the character itself."
         )
 
 

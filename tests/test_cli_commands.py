@@ -372,7 +372,7 @@ def test_a_narrow_terminal_loses_no_figure(
         finally:
             terminal.cache_clear()
 
-    # From 96 columns on `runs list` shows more.
+    # From 108 columns on `runs list` shows more.
     figures, narrow = set(re.findall(r"\d[\d.,%]*", on_terminal(95))), on_terminal(width)
     assert "…" not in narrow
     sentences = ("dynamic:",)  # which the terminal itself wraps

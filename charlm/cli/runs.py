@@ -22,15 +22,16 @@ Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or pat
 @runs_app.command("list")
 def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
     """All runs, newest first."""
+    from charlm.comparison import differences, scored
     from charlm.runs import RunDirectory, list_runs, runs_folder
 
     folder = runs_folder(runs_dir)
-    rows = []
-    for run in list_runs(folder):
-        if isinstance(run, RunDirectory):
-            rows.append(summary(run))
-        else:
-            console.say(f"Left out: {run}")
+    listed = list(list_runs(folder))
+    for each in listed:
+        if not isinstance(each, RunDirectory):
+            console.say(f"Left out: {each}")
+    runs = [each for each in listed if isinstance(each, RunDirectory)]
+    rows = [summary(run) for run in runs]
     if json:
         console.write_json(rows)
     elif not rows:
@@ -42,6 +43,7 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
                 "cell": size_of(row),
                 "perplexity": console.number(row["perplexity"]),
                 "bits": console.number(row["bits_per_character"]),
+                "scored": of_what(row),
                 "status": row["status"],
                 "parameters": f"{row['parameters']:,}",
                 "created (UTC)": row["created"][:16].replace("T", " "),
@@ -49,12 +51,21 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
             for row in rows
         ]
         # A narrow terminal gets the columns that matter most.
-        columns = list(table[0])[: None if console.terminal().width >= 96 else 5]
+        columns = list(table[0])[: None if console.terminal().width >= 108 else 6]
         console.table(
             columns,
             ([row[column] for column in columns] for row in table),
-            left=("name", "cell", "status"),
+            left=("name", "cell", "scored", "status"),
         )
+        if any(differences([run for run in runs if scored(run)])):
+            console.say(
+                "Not all of these scores compare; charlm runs compare RUN RUN says which, and why."
+            )
+
+
+def of_what(row: dict[str, Any]) -> str:
+    """Which split a run's score is of, and whether it is the last word."""
+    return "-" if row["split"] is None else row["split"] + ("" if row["final"] else " so far")
 
 
 def size_of(row: dict[str, Any]) -> str:
@@ -161,7 +172,6 @@ def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
             **{name: value for name, value in summary(each).items() if name != "path"},
             "sha256": each.record.corpus["sha256"],
             "normalization": each.record.corpus["normalization"],
-            "vocabulary": len(each.vocabulary),
             "seconds": each.record.result.get("seconds"),
             "steps": each.record.result.get("steps"),
             **settings_of(each),
