@@ -9,7 +9,7 @@ from charlm.runs import find_run, folder_called, is_run, runs_folder
 
 
 def run_to_delete(name: str, folder: str | Path | None = None) -> Path:
-    """The absolute path of a run, which may be damaged, or of a link to one.
+    """The absolute path of a run, which may be damaged, or of a link to one or to nothing.
 
     Raises:
         RunError: there is none, or it is being trained.
@@ -19,7 +19,7 @@ def run_to_delete(name: str, folder: str | Path | None = None) -> Path:
         found = folder_called(name, runs_folder(folder))
         # Which says what is wrong with the name.
         path = find_run(name, folder).path if found is None else found
-    if not is_run(path):
+    if not is_run(path) and (path.exists() or not path.is_symlink()):
         raise RunError(f"'{path}' is no run.", "charlm runs list shows the runs.")
     # "." and ".." are no names; a link is itself, not where it leads.
     path = path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from charlm.errors import RunError
+from charlm.errors import RunError, SettingError
 from charlm.passages import Source
 from charlm.runs import RunDirectory
-from charlm.text.corpus import Corpus, open_corpus, sha256_of
+from charlm.text.corpus import STDIN, Corpus, open_corpus, sha256_of
 from charlm.text.splits import count
 
 
@@ -20,6 +20,7 @@ def moved_corpus(run: RunDirectory, source: Source, encoding: str | None) -> Cor
     Raises:
         CorpusError: it cannot be read.
         RunError: it is another text.
+        SettingError: an encoding where there is no file.
     """
     about, data = run.record.corpus, run.record.settings.data
     normalization = about["normalization"]
@@ -27,6 +28,8 @@ def moved_corpus(run: RunDirectory, source: Source, encoding: str | None) -> Cor
     if isinstance(source, Corpus):
         corpus = source.normalized(normalization)
     else:
+        if source is None and (not about["source"] or STDIN in about["source"]):
+            raise SettingError("encoding", "is of no use: the run keeps its text as it was read.")
         places = about["source"] if source is None else source
         corpus = open_corpus(places, normalization=normalization, encoding=data.encoding)
     if sha256_of(corpus.text) != about["text_sha256"]:

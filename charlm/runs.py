@@ -276,6 +276,7 @@ def find_run(name: str | Path | None = None, folder: str | Path | None = None) -
 
 def folder_called(name: str, where: Path) -> Path | None:
     """The folder of this name in the runs folder, in whichever of Unicode's forms it is spelled."""
+    name = name.rstrip("/" + os.sep)  # as shells complete it
     # Systems that tell two spellings apart may have both.
     for each in sorted(names_in(where), key=lambda other: other != name):
         if composed(each) == composed(name) and not each.startswith("."):

@@ -228,5 +228,6 @@ def delete(
 def told(path: Path) -> str:
     """What is deleted: a run, or a link to one, which stays."""
     if path.is_symlink():
-        return f"the link {path.name} (the run {path.resolve()} stays)"
+        stays = f" (the run {path.resolve()} stays)" if path.exists() else ""
+        return f"the link {path.name}{stays}"
     return path.name
