@@ -8,8 +8,9 @@ from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.presets import DEFAULT_PRESET, adapts, as_options, preset_values, resolve
 from charlm.reports import Report
 from charlm.run import Run, Source
+from charlm.run_locks import RunLock
 from charlm.run_names import check_free
-from charlm.runs import find_run, runs_folder
+from charlm.runs import RunDirectory, find_run, runs_folder
 from charlm.text.corpus import Corpus, open_corpus
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def train(
     explicit = {name: value for name, value in settings.items() if value is not None}
     chosen = resolve(preset, **{**inherited, **explicit})
     if run is not None:
-        check_free(folder, run)
+        run = check_free(folder, run)
     corpus = (
         source.normalized(chosen.data.normalize or source.normalization)
         if isinstance(source, Corpus)
@@ -73,7 +74,7 @@ def train(
     stands_for = preset_values(preset, explicit)
     rest = {name: value for name, value in stands_for.items() if name not in explicit}
     hear(Chosen(f"Preset {preset}: {as_options(rest)}"))
-    session = begin(
+    started = begin(
         corpus,
         chosen,
         folder=folder,
@@ -85,12 +86,15 @@ def train(
         backend=backend,
         listener=hear,
     )
-    return _go(session, hear, should_stop)
+    with started as session:
+        return _go(session, hear, should_stop)
 
 
 def resume(
     run: str | Path,
     *,
+    source: Source = None,
+    encoding: str | None = None,
     runs_dir: str | Path | None = None,
     device: str = "auto",
     backend: str = "auto",
@@ -103,16 +107,26 @@ def resume(
     On one CPU, a run that was interrupted and resumed equals one that was not, bit for bit.
 
     Args:
+        source: where the run's text is now, if it has moved: as in `train`. The run remembers it.
+        encoding: of that text, if it is another than before.
         settings: epochs, max_steps, max_minutes, patience, eval_every, learning_rate.
 
     Raises:
-        CharlmError: the run or its text is missing, damaged or changed; nothing is left to do.
+        CharlmError: the run or its text is missing, damaged or changed; another process trains it;
+            nothing is left to do.
     """
     from charlm.prepare import go_on
+    from charlm.session import Notice
 
     given = {name: value for name, value in settings.items() if value is not None}
-    session = go_on(find_run(run, runs_dir), device, backend, given)
-    return _go(session, (lambda _: None) if listener is None else listener, should_stop)
+    hear = (lambda _: None) if listener is None else listener
+    path = find_run(run, runs_dir).path
+    with RunLock.take(path) as lock:
+        if lock.problem:
+            hear(Notice(lock.problem))
+        # Until now another process may have trained it.
+        session = go_on(RunDirectory.open(path), source, encoding, device, backend, given)
+        return _go(session, hear, should_stop)
 
 
 def _go(session: "Session", listener: "Listener", should_stop: Callable[[], bool] | None) -> Run:

@@ -1,5 +1,7 @@
 """Files and folders that appear under their name only once they are whole and on the disk."""
 
+import errno
+import glob
 import os
 import shutil
 import tempfile
@@ -54,30 +56,78 @@ def write(path: Path, content: str | bytes) -> None:
             raise
 
 
+def create_folder(path: Path, fill: Callable[[Path], None]) -> None:
+    """Put a folder that `fill` fills where there is none.
+
+    Raises:
+        FileExistsError: something is there; it stays as it is.
+    """
+    with draft_of(path, fill) as draft:
+        try:
+            # Only an empty folder would give way to another.
+            draft.rename(path)
+        except OSError:
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            raise
+
+
 def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
     """Put a folder that `fill` fills in the place of `path`.
 
     The old one is called `.<name>.old` until the new one has its place, so that `whole_folder`
     finds one of them whenever the machine stops. There must be no other writer.
     """
-    for abandoned in path.parent.glob(f".{path.name}.draft*"):
-        shutil.rmtree(abandoned, ignore_errors=True)
-    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.draft"))
+    remove_drafts(path)
     old = old_folder(path)
+    with draft_of(path, fill) as draft:
+        try:
+            if path.exists():
+                # If both are there, a machine stopped before the older one was removed.
+                shutil.rmtree(old, ignore_errors=True)
+                path.rename(old)
+            draft.rename(path)
+        except BaseException:
+            if not path.exists() and old.exists():
+                old.rename(path)
+            raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def draft_of(path: Path, fill: Callable[[Path], None]) -> Iterator[Path]:
+    """A filled folder beside `path`, to be renamed; it does not outlive what goes wrong."""
+    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.draft"))
     try:
         draft.chmod(0o755)
         fill(draft)
-        if path.exists():
-            # If both are there, a machine stopped before the older one was removed.
-            shutil.rmtree(old, ignore_errors=True)
-            path.rename(old)
-        draft.rename(path)
+        yield draft
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
-        if not path.exists() and old.exists():
-            old.rename(path)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_drafts(path: Path) -> None:
+    """Remove what was abandoned on its way to `path`. There must be no other writer."""
+    for abandoned in path.parent.glob(f".{glob.escape(path.name)}.draft*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder and all that is in it, of which no half is ever left in its place.
+
+    There must be no other writer.
+
+    Raises:
+        OSError: not all of it can be removed, and none of it was.
+    """
+    for folder in (path, *(each for each in path.rglob("*") if each.is_dir())):
+        if not folder.is_symlink() and not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    remove_drafts(path)
+    draft = path.parent / f".{path.name}.draft-removed"
+    path.rename(draft)
+    shutil.rmtree(draft)
 
 
 def old_folder(path: Path) -> Path:

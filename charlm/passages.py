@@ -80,7 +80,7 @@ def find_passage(
         text = "".join(each for each in text if each in run.vocabulary)
     if len(ids) < 2:
         raise UsageError(
-            f"There are {len(ids)} characters to score in {corpus.name} ({split}).",
+            f"{corpus.name} ({split}) has {count(len(ids))} to score.",
             "At least two are needed: one to read and one to predict.",
         )
     counted = corpus.count_bytes(start + 1, stop)

@@ -1,6 +1,7 @@
 """From a text and settings, or from a run that stopped, to a session that can go."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,18 +12,20 @@ import torch
 from charlm.config import ModelConfig, TrainConfig
 from charlm.device import choose_device
 from charlm.errors import SettingError, UsageError
+from charlm.files import writing
 from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
-from charlm.passages import beginning_sha256
+from charlm.passages import Source, beginning_sha256
 from charlm.planning import measured, plan
 from charlm.presets import Settings, overridden
 from charlm.record import Record
 from charlm.rnn.stack import choose_arithmetic, choose_backend
 from charlm.rnn.windows import fit
-from charlm.run_names import free_name
+from charlm.run_locks import make_run, remove_abandoned
+from charlm.run_text import moved_corpus
 from charlm.runs import RunDirectory
 from charlm.session import Chosen, Listener, Notice, Session, corpus_of
-from charlm.text.corpus import STDIN, Corpus, sha256_of
+from charlm.text.corpus import Corpus, sha256_of
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import UNKNOWN, Vocabulary, describe
 from charlm.training.state import Counters, Snapshot
@@ -42,6 +45,7 @@ IDENTITY = (
 RESUMABLE = tuple(LimitKeywords.__annotations__)
 
 
+@contextmanager
 def begin(
     corpus: Corpus,
     settings: Settings,
@@ -54,8 +58,8 @@ def begin(
     device: str,
     backend: str,
     listener: Listener,
-) -> Session:
-    """A new run, on the disk and ready to train.
+) -> Iterator[Session]:
+    """A new run, on the disk and ready to train; nobody else writes to it meanwhile.
 
     Args:
         folder: of the runs.
@@ -97,7 +101,7 @@ def begin(
     else:
         model.load_weights(parent.load_weights())
     record = Record(
-        name=name or free_name(folder, f"{corpus.name}-{model_config.cell}"),
+        name=name or "",
         created=datetime.now(UTC).isoformat(),
         charlm=__version__,
         torch=str(torch.__version__),
@@ -121,12 +125,22 @@ def begin(
         train=train.to_json(),
         parent=parent.name if parent else None,
     )
-    # A text from standard input or from a Python string can be read nowhere else again.
-    unique = corpus.source in ((), (STDIN,))
-    run = RunDirectory.create(folder, record, vocabulary, corpus.text if unique else None)
-    for notice in (*corpus.notes, *unknowns(corpus, run), *shrunk):
-        listener(Notice(notice))
-    return assemble(run, model.to(where), corpus.text)
+
+    def make(name: str) -> RunDirectory:
+        named = replace(record, name=name)
+        return RunDirectory.create(
+            folder, named, vocabulary, corpus.text if corpus.unique else None
+        )
+
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(folder)
+    run, lock = make_run(folder, name, f"{corpus.name}-{model_config.cell}", make)
+    with lock:
+        for notice in (lock.problem, *corpus.notes, *unknowns(corpus, run), *shrunk):
+            if notice:
+                listener(Notice(notice))
+        yield assemble(run, model.to(where), corpus.text)
 
 
 def fitted(train: TrainConfig, characters: int) -> TrainConfig:
@@ -194,10 +208,19 @@ def assemble(
     return Session(run, model, train, held_out, text, snapshot)
 
 
-def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any]) -> Session:
+def go_on(
+    run: RunDirectory,
+    text_at: Source,
+    encoding: str | None,
+    device: str,
+    backend: str,
+    changes: dict[str, Any],
+) -> Session:
     """The session of an interrupted run, where it stopped.
 
     Args:
+        text_at: where its text is now; None: where it was.
+        encoding: of that text; None: as before.
         changes: settings to change; only those of RESUMABLE can.
 
     Raises:
@@ -216,10 +239,11 @@ def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any])
         settings.train, snapshot.counters
     ):
         raise UsageError(
-            f"The run '{run.name}' is finished: {snapshot.counters.step:,} steps.",
+            f"The run '{run.name}' is finished: {count(snapshot.counters.step, 'step')}.",
             "To train it longer, give a higher --max-steps, --epochs, --max-minutes or --patience.",
         )
-    text = corpus_of(run).text
+    moved = text_at is not None or encoding is not None
+    text = (moved_corpus(run, text_at, encoding) if moved else corpus_of(run)).text
     where = choose_device(device)
     if backend == "auto" and run.record.device == str(where):
         # Another backend rounds differently, and would not go on bit for bit.

@@ -3,7 +3,7 @@
     runs/<name>/
       run.json           what was trained on what, with which settings, and how it ended
       vocabulary.json
-      corpus.txt         the text, only where it came from standard input and nowhere else
+      corpus.txt         the text, only where it can be read nowhere else again
       metrics.jsonl      a row for each evaluation
       best/              model.safetensors: the weights that scored best
       last/              model.safetensors, training.safetensors, training.json: what resuming needs
@@ -13,8 +13,8 @@ A file or folder appears under its name only once it is whole and on the disk.
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from charlm.errors import RunError, suggestion
 from charlm.files import (
     COPY_AGAIN,
     Arrays,
+    create_folder,
     load_arrays,
     read,
     replace_folder,
@@ -31,7 +32,9 @@ from charlm.files import (
     writing,
 )
 from charlm.record import Record
-from charlm.run_names import check_free, check_name
+from charlm.run_locks import is_locked
+from charlm.run_names import NameTakenError, check_free, check_name, composed, names_in
+from charlm.text.splits import count
 from charlm.text.vocabulary import Vocabulary
 
 DEFAULT_FOLDER = "runs"
@@ -50,13 +53,20 @@ class RunDirectory:
     """
 
     def __init__(self, path: Path, record: Record, vocabulary: Vocabulary) -> None:
-        self.path = path
+        # "." and ".." are no names; of a link it is the link's that counts.
+        self.path = path.resolve() if path.name in ("", "..") else path
         self.record = record
         self.vocabulary = vocabulary
 
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def status(self) -> str:
+        """The record's, or "stopped" where it says "running" and no process trains it any more."""
+        gone = self.record.status == "running" and is_locked(self.path) is False
+        return "stopped" if gone else self.record.status
 
     @classmethod
     def create(
@@ -71,7 +81,7 @@ class RunDirectory:
             UsageError: the name is taken or makes no folder name.
             RunError: the folder cannot be written.
         """
-        check_free(folder, record.name)
+        record = replace(record, name=check_free(folder, record.name))
         path = folder / record.name
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +93,10 @@ class RunDirectory:
                 if text is not None:
                     write(draft / "corpus.txt", text)
 
-            replace_folder(path, fill)
+            try:
+                create_folder(path, fill)
+            except FileExistsError:
+                raise NameTakenError(path) from None
         return cls(path, record, vocabulary)
 
     @classmethod
@@ -105,7 +118,8 @@ class RunDirectory:
             ) from None
         if len(vocabulary) != record.model["vocabulary_size"]:
             raise RunError(
-                f"'{path / 'vocabulary.json'}' has {len(vocabulary)} entries where the model has "
+                f"'{path / 'vocabulary.json'}' has "
+                f"{count(len(vocabulary), 'entry', 'entries')} where the model has "
                 f"{record.model['vocabulary_size']}: it belongs to another run.",
                 COPY_AGAIN,
             )
@@ -122,6 +136,11 @@ class RunDirectory:
     def corpus_text(self) -> str | None:
         path = self.path / "corpus.txt"
         return read(path) if path.exists() else None
+
+    def keep_text(self, text: str) -> None:
+        """Keep a copy of the corpus."""
+        with writing(self.path):
+            write(self.path / "corpus.txt", text)
 
     # Weights and training state
 
@@ -208,7 +227,9 @@ class RunDirectory:
 def is_run(path: Path) -> bool:
     """Whether there is a run, be it damaged, in this folder."""
     try:
-        return (path / "run.json").exists()
+        # Without its record it is a damaged run still.
+        others = (path / "vocabulary.json", path / "metrics.jsonl")
+        return (path / "run.json").exists() or all(each.exists() for each in others)
     except OSError:
         # No name for a file, or a folder that cannot be entered.
         return False
@@ -241,30 +262,23 @@ def find_run(name: str | Path | None = None, folder: str | Path | None = None) -
             if isinstance(run, RunDirectory):
                 return run
         raise RunError(f"There is no run in '{where}' yet.", "Make one: charlm train")
-    if is_run(Path(name)):
-        return RunDirectory.open(Path(name))
-    check_name(str(name))
-    path = where / str(name)
-    if not path.is_dir():
+    path = Path(name)
+    if str(name) and is_run(path):
+        return RunDirectory.open(path)
+    found = folder_called(str(name), where)
+    if found is None:
+        check_name(str(name))
         known = [each.name for each in list_runs(where) if isinstance(each, RunDirectory)]
         hint = suggestion(dict.fromkeys(known), str(name)) if known else "Make one: charlm train"
         raise RunError(f"There is no run called '{name}' in '{where}'.", hint)
-    return RunDirectory.open(path)
+    return RunDirectory.open(found)
 
 
-def run_to_delete(name: str, folder: str | Path | None = None) -> Path:
-    """The folder of a run, which may be damaged.
-
-    Raises:
-        RunError: there is none.
-    """
-    path = Path(name) if is_run(Path(name)) else runs_folder(folder) / name
-    if not is_run(path):
-        return find_run(name, folder).path
-    return path
-
-
-def delete_run(path: Path) -> None:
-    """Delete a run's folder and all that is in it."""
-    with writing(path):
-        shutil.rmtree(path)
+def folder_called(name: str, where: Path) -> Path | None:
+    """The folder of this name in the runs folder, in whichever of Unicode's forms it is spelled."""
+    name = name.rstrip("/" + os.sep)  # as shells complete it
+    # Systems that tell two spellings apart may have both.
+    for each in sorted(names_in(where), key=lambda other: other != name):
+        if composed(each) == composed(name) and not each.startswith("."):
+            return where / each
+    return None

@@ -18,7 +18,7 @@ from charlm.generation.sampler import sample_texts
 from charlm.metrics import Score
 from charlm.model import LanguageModel
 from charlm.runs import RunDirectory
-from charlm.text.corpus import Corpus, open_corpus, sha256_of
+from charlm.text.corpus import STDIN, Corpus, open_corpus, sha256_of
 from charlm.text.decoding import BytesRead
 from charlm.text.vocabulary import Ids
 from charlm.threads import tuned_threads
@@ -212,8 +212,13 @@ def corpus_of(run: RunDirectory) -> Corpus:
             return corpus
     raise RunError(
         f"The text that '{run.name}' was trained on has changed since.",
-        "Put the old one back, or name a text to score: charlm eval FILE",
+        where_to_put_it(run),
     )
+
+
+def where_to_put_it(run: RunDirectory) -> str:
+    """What to do where a run's text is not where it was."""
+    return f"Put it back, or name it: {run.resume_command} FILE, or charlm eval FILE"
 
 
 def readings(run: RunDirectory) -> Iterator[Corpus]:
@@ -239,6 +244,8 @@ def opened(run: RunDirectory, line_end: str = "\n") -> Corpus:
     """The text that a run's record names, as it is now."""
     about = run.record.corpus
     try:
+        if STDIN in about["source"]:
+            raise CorpusError("It came from standard input, and there is no copy.")
         return open_corpus(
             about["source"],
             normalization=about["normalization"],
@@ -248,5 +255,5 @@ def opened(run: RunDirectory, line_end: str = "\n") -> Corpus:
     except CorpusError as error:
         raise RunError(
             f"The text that '{run.name}' was trained on cannot be read: {error.message}",
-            "Put it back, or name a text to score: charlm eval FILE",
+            where_to_put_it(run),
         ) from None

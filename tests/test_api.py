@@ -582,10 +582,10 @@ def test_splits_that_are_not_there_are_refused(
 def test_a_text_of_fewer_than_two_characters_is_refused(
     trained: charlm.Run, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=r"1 characters? to score"):
+    with pytest.raises(UsageError, match="1 character to score"):
         trained.evaluate(Corpus.from_text("T"))
     (tmp_path / "one.txt").write_text("T")
-    with pytest.raises(UsageError, match=r"1 characters? to score"):
+    with pytest.raises(UsageError, match="1 character to score"):
         trained.evaluate(tmp_path / "one.txt")
     (tmp_path / "none.txt").write_text("")
     with pytest.raises(CorpusError, match="is empty"):
@@ -611,7 +611,7 @@ def test_unknown_characters_are_refused_replaced_or_left_out(trained: charlm.Run
 
 def test_a_text_of_which_nothing_is_left_is_refused(trained: charlm.Run) -> None:
     for text in ("ЖЖЖЖ", "ЖtЖ"):
-        with pytest.raises(UsageError, match="characters to score"):
+        with pytest.raises(UsageError, match=r"[01] characters? to score"):
             trained.evaluate(Corpus.from_text(text), unknown="skip")
 
 

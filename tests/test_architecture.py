@@ -13,8 +13,9 @@ FLOORS = [
     ["model"],
     ["evaluation", "scoring", "baselines", "dynamic", "calibration", "generation"],
     ["training"],
-    ["files", "record", "run_names", "runs"],
-    ["session", "planning", "prepare", "passages", "run", "together", "api", "bench", "__init__"],
+    ["files", "record", "run_names", "run_locks", "runs", "run_deletion", "comparison"],
+    ["session", "planning", "prepare", "passages", "run_text", "run", "together", "api"],
+    ["bench", "__init__"],
     ["cli", "__main__"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -314,6 +315,80 @@ def test_runs_compare_shows_differences_only() -> None:
     assert "different texts" in result.err
 
 
+def test_runs_compare_names_what_was_scored_and_what_does_not_compare() -> None:
+    def trained(name: str, *more: str) -> None:
+        run("train", "english.txt", "--run", name, "--max-steps", "2", *SMALL, *more)
+
+    names = ("one", "same", "tested", "cut", "less")
+    trained("one")
+    trained("same", "--seed", "3")
+    trained("tested", "--test-fraction", "0.1")
+    trained("cut", "--min-count", "150")
+    trained("less", "--val-fraction", "0.2")
+    rows = run("runs", "compare", *names, "--json").json
+    assert [row["split"] for row in rows] == ["val", "val", "test", "val", "val"]
+    held_out = len(Path("english.txt").read_text()) // 10 - 1
+    assert rows[0]["characters_scored"] == pytest.approx(held_out, abs=2)
+    assert all(row["final"] for row in rows)
+    table = run("runs", "compare", "one", "tested").out
+    assert re.search(r"^ split +val +test *$", table, re.MULTILINE)
+    assert re.search(r"^ characters_scored +2\d\d", table, re.MULTILINE)
+    for other, part in (
+        ("same", ""),
+        ("tested", "different splits (val, test)"),
+        ("cut", "vocabularies differ"),
+        ("less", "different characters"),
+    ):
+        said = run("runs", "compare", "one", other).err
+        assert part in said
+        assert bool(said) == bool(part)
+    assert "Not all of these scores compare" in run("runs", "list").err
+    run("runs", "delete", *names, "--yes")
+
+
+def test_runs_compare_tells_a_last_score_from_one_on_the_way() -> None:
+    about = json.loads(Path("runs/english/run.json").read_text())
+    shutil.copytree("runs/english", "runs/early")
+    about["result"], about["status"] = {}, "interrupted"
+    Path("runs/early/run.json").write_text(json.dumps(about))
+    compared = run("runs", "compare", "english", "early")
+    assert "Not finished: early" in compared.err
+    assert re.search(r"^ final +yes +no *$", compared.out, re.MULTILINE)
+    assert "val so far" in run("runs", "list").out
+    Path("runs/early/metrics.jsonl").write_text("")
+    assert "early has no held-out score." in run("runs", "compare", "english", "early").err
+    run("runs", "delete", "early", "--yes")
+
+
+def test_runs_delete_finds_all_before_the_first_is_gone() -> None:
+    for name in ("a", "b"):
+        shutil.copytree("runs/english", f"runs/{name}")
+    missed = charlm("runs", "delete", "a", "nosuch", "b", "--yes")
+    assert missed.code == 1
+    assert "nosuch" in missed.err
+    assert Path("runs/a").exists()
+    Path("runs/link").symlink_to("b")
+    told = run("runs", "delete", "a", "runs/a/", "link", "a", "--yes").err.splitlines()
+    assert told[0] == "Deleted a."
+    assert told[1].startswith("Deleted the link link (the run ")
+    assert len(told) == 2
+    assert Path("runs/b/run.json").exists()
+    run("runs", "delete", "b", "--yes")
+
+
+def test_one_is_said_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    wrote = run("vocab", str(tmp_path / "a.txt"), "--min-count", "2", "--out", str(tmp_path / "v"))
+    assert "Wrote 1 entry to" in wrote.err
+    assert "1 character, 1 entry" in wrote.out
+    refused = charlm("eval", str(tmp_path / "a.txt"), "--run", "english")
+    assert "has 1 character to score" in refused.err
+    trained = run("train", "english.txt", "--run", "single", "--max-steps", "1", *SMALL)
+    assert "1 step in" in trained.out
+    assert "finished: 1 step." in charlm("train", "--resume", "single").err
+    run("runs", "delete", "single", "--yes")
+
+
 def test_runs_delete() -> None:
     run("train", "english.txt", "--run", "gone", "--max-steps", "2", *SMALL)
     run("runs", "delete", "gone", "--yes")
@@ -322,8 +397,6 @@ def test_runs_delete() -> None:
 
 
 def test_a_run_works_from_another_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shutil
-
     shutil.copytree("runs/russian", tmp_path / "copied")
     expected = run("generate", "--run", "russian", "--seed", "1", "--length", "20").out
     monkeypatch.chdir(tmp_path)
@@ -372,7 +445,7 @@ def test_a_narrow_terminal_loses_no_figure(
         finally:
             terminal.cache_clear()
 
-    # From 96 columns on `runs list` shows more.
+    # From 108 columns on `runs list` shows more.
     figures, narrow = set(re.findall(r"\d[\d.,%]*", on_terminal(95))), on_terminal(width)
     assert "…" not in narrow
     sentences = ("dynamic:",)  # which the terminal itself wraps

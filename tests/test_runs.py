@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,13 +20,12 @@ import charlm
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import CharlmError, RunError, UsageError
 from charlm.record import Record
-from charlm.run_names import check_free, check_name, free_name
+from charlm.run_deletion import delete_run, run_to_delete
+from charlm.run_names import check_free, check_name, free_names
 from charlm.runs import (
     RunDirectory,
-    delete_run,
     find_run,
     list_runs,
-    run_to_delete,
     runs_folder,
 )
 from charlm.text.splits import Splits
@@ -419,6 +419,10 @@ def test_a_run_half_created_is_no_run(tmp_path: Path, monkeypatch: pytest.Monkey
 BAD_NAMES = [
     "", " ", ".", "..", "a/b", "/a", "../a", "a\\b", ".hidden", "_", "-rf", "--run", "a b", "a\n",
     "a\0", "a.", "a:b", "a*", "x" * 101, "ж" * 128, "好" * 100, "👍",
+    # Windows' devices
+    "CON", "con", "con.txt", "Aux.tar.gz", "PRN", "nul", "COM1", "lpt9.log", "com\u00b9", "CONIN$",
+    # Marks with nothing to stand on, joiners with nothing to join, direction, invisible blanks
+    "\u0301a", "\u200da", "a\u200d", "a-\u200cb", "a\u202eb", "a\u2066b", "a\u200bb", "a\ufeffb",
 ]  # fmt: skip
 
 
@@ -446,12 +450,95 @@ def test_a_name_that_can_be_no_folder_finds_nothing(
 
 
 @pytest.mark.parametrize(
-    "name", ["a", "7", "time-machine-gru-1", "v1.2+b_c", "книга-gru-1", "日本"]
+    "name",
+    [
+        "a",
+        "7",
+        "time-machine-gru-1",
+        "v1.2+b_c",
+        "книга-gru-1",
+        "日本",
+        "हिन्दी",
+        "தமிழ்",
+        "é",
+        "می\u200cخواهم",
+        "ක්\u200dරම",
+        "console",
+        "COM10",
+        "x" * 100,
+    ],
 )
 def test_a_good_name_is_taken(name: str, tmp_path: Path) -> None:
     check_name(name)
     assert make_run(tmp_path, name).name == name
     assert find_run(name, tmp_path).name == name
+
+
+def test_a_name_is_one_in_whichever_form_it_is_spelled(tmp_path: Path) -> None:
+    composed, decomposed = "étude-gru-1", "e\u0301tude-gru-1"
+    assert make_run(tmp_path, decomposed).name == composed
+    assert [run.record.name for run in list_runs(tmp_path)] == [composed]
+    with pytest.raises(UsageError, match="already"):
+        check_free(tmp_path, decomposed)
+    assert next(free_names(tmp_path, "e\u0301tude-gru")) == "étude-gru-2"
+    for spelled in (composed, decomposed):
+        assert find_run(spelled, tmp_path).name == composed
+    # As another system, or an older charlm, left it.
+    (tmp_path / composed).rename(tmp_path / decomposed)
+    for spelled in (composed, decomposed):
+        assert find_run(spelled, tmp_path).path == tmp_path / decomposed
+        assert run_to_delete(spelled, tmp_path) == tmp_path / decomposed
+        with pytest.raises(UsageError, match="already"):
+            check_free(tmp_path, spelled)
+
+
+def test_names_that_differ_in_case_are_one_on_some_systems(tmp_path: Path) -> None:
+    make_run(tmp_path, "Straße")
+    for name in ("straße", "STRASSE", "Straße"):
+        with pytest.raises(UsageError, match="a run called 'Straße' already"):
+            check_free(tmp_path, name)
+    make_run(tmp_path, "Book-gru-1")
+    assert next(free_names(tmp_path, "book-gru")) == "book-gru-2"
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("हिन्दी-gru", "हिन्दी-gru-1"),
+        ("தமிழ்-gru", "தமிழ்-gru-1"),
+        ("e\u0301-gru", "é-gru-1"),
+        ("می\u200cخواهم\u200c", "می\u200cخواهم-1"),
+        ("con.txt", "run-con.txt-1"),
+        ("a\u202eb", "a-b-1"),
+        ("--rf", "rf-1"),
+        ("\u0301", "run-\u0301-1"),
+    ],
+    ids=ascii,
+)
+def test_a_name_that_is_made_keeps_what_the_text_is_called(
+    stem: str, name: str, tmp_path: Path
+) -> None:
+    assert next(free_names(tmp_path, stem)) == name
+    check_name(name)
+
+
+def test_a_run_has_its_folders_name_from_within(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_run(tmp_path).path
+    for inside, way in ((path, "."), (path, "./"), (path / "best", "..")):
+        monkeypatch.chdir(inside)
+        found = find_run(way, tmp_path / "elsewhere")
+        assert found.name == "one"
+        assert found.resume_command == f"charlm train --resume one --runs-dir {tmp_path}"
+    monkeypatch.chdir(tmp_path)
+    assert find_run("one/").name == find_run("one/", tmp_path / "..").name == "one"
+
+
+def test_a_folder_that_was_renamed_is_found_by_the_name_that_is_listed(tmp_path: Path) -> None:
+    make_run(tmp_path).path.rename(tmp_path / "my run")
+    assert [run.name for run in list_runs(tmp_path)] == ["my run"]
+    assert find_run("my run", tmp_path).path == tmp_path / "my run"
 
 
 def test_a_name_that_is_taken_is_refused_with_what_to_do(tmp_path: Path) -> None:
@@ -464,11 +551,11 @@ def test_a_name_that_is_taken_is_refused_with_what_to_do(tmp_path: Path) -> None
 
 
 def test_free_names_count_up(tmp_path: Path) -> None:
-    assert free_name(tmp_path, "book-gru") == "book-gru-1"
+    assert next(free_names(tmp_path, "book-gru")) == "book-gru-1"
     make_run(tmp_path, "book-gru-1")
     (tmp_path / "book-gru-2").mkdir()
-    assert free_name(tmp_path, "book-gru") == "book-gru-3"
-    assert free_name(tmp_path, "my book (2nd ed.)") == "my-book-2nd-ed-1"
+    assert next(free_names(tmp_path, "book-gru")) == "book-gru-3"
+    assert next(free_names(tmp_path, "my book (2nd ed.)")) == "my-book-2nd-ed-1"
 
 
 @settings(
@@ -483,7 +570,7 @@ def test_free_names_count_up(tmp_path: Path) -> None:
 @example("好" * 150)
 @example("a/../b")
 def test_a_free_name_is_a_good_name_whatever_the_text_is_called(tmp_path: Path, stem: str) -> None:
-    check_free(tmp_path, free_name(tmp_path, stem))
+    check_free(tmp_path, next(free_names(tmp_path, stem)))
 
 
 # Finding
@@ -564,6 +651,51 @@ def test_a_damaged_run_can_be_deleted(tmp_path: Path) -> None:
     (run.path / "run.json").write_text("{")
     delete_run(run_to_delete("one", tmp_path))
     assert not run.path.exists()
+
+
+def test_of_a_link_only_the_link_is_deleted(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    (tmp_path / "link").symlink_to(run.path)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    for name in ("link/", "dangling"):
+        delete_run(run_to_delete(name, tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+    run.load_last()
+
+
+@pytest.mark.parametrize("way", [".", "..", "../one/"])
+def test_a_run_is_deleted_whole_from_within(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_run(tmp_path).path
+    monkeypatch.chdir(path / "best" if way == ".." else path)
+    delete_run(run_to_delete(way, tmp_path / "elsewhere"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_its_record_can_be_deleted_and_other_folders_cannot(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    (run.path / "run.json").unlink()
+    assert ["is missing" in str(each) for each in list_runs(tmp_path)] == [True]
+    delete_run(run_to_delete("one", tmp_path))
+    assert not run.path.exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(RunError, match="is no run"):
+        run_to_delete("mine", tmp_path)
+
+
+def test_a_run_that_cannot_be_deleted_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path)
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: path != run.path / "best" and access(path, mode)
+    )
+    with pytest.raises(RunError, match="cannot be deleted: permission denied"):
+        delete_run(run.path)
+    run.load_weights()
+    run.load_last()
 
 
 # Where nothing can be written

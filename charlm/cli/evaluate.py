@@ -8,6 +8,7 @@ import typer
 from charlm.cli import console
 from charlm.cli.bars import scoring
 from charlm.cli.options import BackendName, Device, Encoding, Json, RunsDir, Threads
+from charlm.text.splits import count
 
 if TYPE_CHECKING:
     from charlm.scoring import Evaluation
@@ -196,7 +197,7 @@ def notes(result: "Evaluation") -> Iterator[str]:
     if result.dynamic:
         config = result.dynamic.config
         yield (
-            f"dynamic: after each {config.window} characters the weights take a step; rate "
+            f"dynamic: after every {count(config.window)} the weights take a step; rate "
             f"{config.rate:g}, decay {config.decay:g}. The run stays as it is."
         )
     if result.calibrated:

@@ -1,6 +1,7 @@
 """charlm runs list | show | compare | delete"""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from charlm.cli import console
 from charlm.cli.commands import Commands
 from charlm.cli.options import Json, RunsDir
 from charlm.errors import UsageError
+from charlm.text.splits import count
 
 if TYPE_CHECKING:
     from charlm.runs import RunDirectory
@@ -20,15 +22,16 @@ Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or pat
 @runs_app.command("list")
 def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
     """All runs, newest first."""
+    from charlm.comparison import differences, scored
     from charlm.runs import RunDirectory, list_runs, runs_folder
 
     folder = runs_folder(runs_dir)
-    rows = []
-    for run in list_runs(folder):
-        if isinstance(run, RunDirectory):
-            rows.append(summary(run))
-        else:
-            console.say(f"Left out: {run}")
+    listed = list(list_runs(folder))
+    for each in listed:
+        if not isinstance(each, RunDirectory):
+            console.say(f"Left out: {each}")
+    runs = [each for each in listed if isinstance(each, RunDirectory)]
+    rows = [summary(run) for run in runs]
     if json:
         console.write_json(rows)
     elif not rows:
@@ -40,6 +43,7 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
                 "cell": size_of(row),
                 "perplexity": console.number(row["perplexity"]),
                 "bits": console.number(row["bits_per_character"]),
+                "scored": of_what(row),
                 "status": row["status"],
                 "parameters": f"{row['parameters']:,}",
                 "created (UTC)": row["created"][:16].replace("T", " "),
@@ -47,12 +51,21 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
             for row in rows
         ]
         # A narrow terminal gets the columns that matter most.
-        columns = list(table[0])[: None if console.terminal().width >= 96 else 5]
+        columns = list(table[0])[: None if console.terminal().width >= 108 else 6]
         console.table(
             columns,
             ([row[column] for column in columns] for row in table),
-            left=("name", "cell", "status"),
+            left=("name", "cell", "scored", "status"),
         )
+        if any(differences([run for run in runs if scored(run)])):
+            console.say(
+                "Not all of these scores compare; charlm runs compare RUN RUN says which, and why."
+            )
+
+
+def of_what(row: dict[str, Any]) -> str:
+    """Which split a run's score is of, and whether it is the last word."""
+    return "-" if row["split"] is None else row["split"] + ("" if row["final"] else " so far")
 
 
 def size_of(row: dict[str, Any]) -> str:
@@ -62,11 +75,12 @@ def size_of(row: dict[str, Any]) -> str:
 
 
 def summary(run: "RunDirectory") -> dict[str, Any]:
-    """A run in a row: what it is, and its best held-out score so far."""
+    """A run in a row: what it is, and its held-out score, or else its best one so far."""
+    from charlm.comparison import scored
+
     record = run.record
-    scored = [row for row in run.metrics() if row.get("perplexity") is not None]
-    best = min(scored, key=lambda row: row["nats_per_character"], default={})
-    score = record.result.get("score") or best
+    reported = scored(run)
+    score = reported.score if reported else {}
     return {
         "name": run.name,
         "cell": record.model["cell"],
@@ -77,8 +91,11 @@ def summary(run: "RunDirectory") -> dict[str, Any]:
         "corpus": record.corpus["name"],
         "perplexity": score.get("perplexity"),
         "bits_per_character": score.get("bits_per_character"),
+        "split": reported.split if reported else None,
+        "characters_scored": score.get("characters"),
+        "final": reported.final if reported else None,
         "train_perplexity": record.result.get("train_perplexity"),
-        "status": record.status,
+        "status": run.status,
         "created": record.created,
         "path": str(run.path.resolve()),
     }
@@ -98,13 +115,20 @@ def show(
     found = find_run(run, runs_dir)
     record = found.record
     if json:
-        console.write_json({**vars(record), "path": str(found.path), "metrics": found.metrics()})
+        console.write_json(
+            {
+                **vars(record),
+                "status": found.status,
+                "path": str(found.path),
+                "metrics": found.metrics(),
+            }
+        )
         return
     text = record.corpus
     console.facts(
         [
             *((name, value) for name, value in summary(found).items() if value is not None),
-            ("text", f"{text['name']}, {text['normalization']}, {text['characters']:,} characters"),
+            ("text", f"{text['name']}, {text['normalization']}, {count(text['characters'])}"),
             ("splits", ", ".join(f"{n} {b - a:,}" for n, (a, b) in record.splits.items())),
             *([("started from", record.parent)] if record.parent else []),
             ("settings", ", ".join(f"{n}={v}" for n, v in settings_of(found).items())),
@@ -137,6 +161,7 @@ def settings_of(run: "RunDirectory") -> dict[str, Any]:
 @runs_app.command()
 def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
     """Runs side by side: their scores, and the settings in which they differ."""
+    from charlm.comparison import differences
     from charlm.runs import find_run
 
     found = [find_run(name, runs_dir) for name in runs]
@@ -156,7 +181,8 @@ def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
     if json:
         console.write_json(columns)
         return
-    always = ("name", "perplexity", "bits_per_character", "parameters")
+    always = {"name", "perplexity", "bits_per_character", "split", "characters_scored"}
+    always |= {"parameters"}
     names = list(dict.fromkeys(name for column in columns for name in column))
     rows = [
         (name, *(shown(column.get(name)) for column in columns))
@@ -164,14 +190,16 @@ def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
         if name in always or len({str(column.get(name)) for column in columns}) > 1
     ]
     console.table(rows[0], rows[1:], left=(rows[0][0],))
-    if len({column["sha256"] + column["normalization"] for column in columns}) > 1:
-        console.say("These runs were trained on different texts: their scores do not compare.")
+    for difference in differences(found):
+        console.say(difference)
 
 
 def shown(value: Any) -> str:
     if value is None:
         return "-"
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -183,13 +211,23 @@ def delete(
     runs_dir: RunsDir = None,
 ) -> None:
     """Delete runs for good."""
-    from charlm.runs import delete_run, run_to_delete
+    from charlm.run_deletion import delete_run, run_to_delete
 
-    paths = [run_to_delete(name, runs_dir) for name in runs]
+    # All of them are there, and each once, before the first is gone.
+    paths = list(dict.fromkeys(run_to_delete(name, runs_dir) for name in runs))
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("Deleting needs a yes.", "Give --yes.")
-        typer.confirm(f"Delete {', '.join(path.name for path in paths)} for good?", abort=True)
+        typer.confirm(f"Delete {', '.join(map(told, paths))} for good?", abort=True)
     for path in paths:
+        what = told(path)
         delete_run(path)
-        console.say(f"Deleted {path.name}.")
+        console.say(f"Deleted {what}.")
+
+
+def told(path: Path) -> str:
+    """What is deleted: a run, or a link to one, which stays."""
+    if path.is_symlink():
+        stays = f" (the run {path.resolve()} stays)" if path.exists() else ""
+        return f"the link {path.name}{stays}"
+    return path.name

@@ -21,6 +21,7 @@ from charlm.cli.options import (
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
+from charlm.text.splits import count
 
 if TYPE_CHECKING:
     from charlm.run import Run
@@ -36,7 +37,10 @@ def train(
         str | None, typer.Option(help="The new run's name.", show_default="CORPUS-CELL-N")
     ] = None,
     resume: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Go on with an interrupted run; CORPUS, if its text has moved."
+        ),
     ] = None,
     init_from: Annotated[
         str | None,
@@ -57,11 +61,11 @@ def train(
     of the preset `quick`.
     """
     if resume is not None:
-        extra = {"CORPUS": corpus, "--run": run, "--init-from": init_from}
+        extra = {"--run": run, "--init-from": init_from}
         for name, value in extra.items():
             if value:
                 raise UsageError(
-                    f"{name} and --resume do not go together: a run goes on with its own text.",
+                    f"{name} and --resume do not go together: a run goes on as itself.",
                     "Leave one of them out.",
                 )
     with graceful_stop() as stop:
@@ -79,7 +83,7 @@ def train(
                 **settings,
             }
             if resume is not None:
-                trained = api.resume(resume, **choices)
+                trained = api.resume(resume, source=corpus or None, **choices)
             else:
                 trained = api.train(
                     corpus,
@@ -118,16 +122,16 @@ def conclude(trained: "Run", json: bool) -> None:
                 for name, each in worst_first
             ),
             left=("model",),
-            title=f"Held-out text ({result['split']}), {result['score']['characters']:,} "
-            f"characters{chosen}",
+            title=f"Held-out text ({result['split']}), "
+            f"{count(result['score']['characters'])}{chosen}",
         )
     if result["train_perplexity"] is not None:
         console.write(f"Training perplexity of the last epoch: {result['train_perplexity']:.3f}\n")
     peak = result["peak_memory"]
     memory = f", at most {peak / 2**20:,.0f} MiB of memory" if peak else ""
     console.write(
-        f"Run {trained.name}: {record.parameters:,} parameters, {result['steps']:,} steps in "
-        f"{console.duration(result['seconds'])}{memory}.\n"
+        f"Run {trained.name}: {record.parameters:,} parameters, {count(result['steps'], 'step')} "
+        f"in {console.duration(result['seconds'])}{memory}.\n"
     )
     prefix = "time traveller" if "time traveller" in record.corpus["name"].replace("-", " ") else ""
     option = f' --prefix "{prefix}"' if prefix else ""

@@ -23,6 +23,7 @@ def vocab(
     """The characters of a text by frequency, with their ids."""
     from charlm.files import write, writing
     from charlm.text.corpus import open_corpus
+    from charlm.text.splits import count
     from charlm.text.vocabulary import UNKNOWN, Vocabulary, printable
 
     with fetching() as report:
@@ -34,13 +35,13 @@ def vocab(
     names = (UNKNOWN, *vocabulary.characters)
     counts = (vocabulary.unknown_count, *vocabulary.counts)
     entries = [
-        {"id": number, "character": name, "count": count, "share": count / characters}
-        for number, (name, count) in enumerate(zip(names, counts, strict=True))
+        {"id": number, "character": name, "count": often, "share": often / characters}
+        for number, (name, often) in enumerate(zip(names, counts, strict=True))
     ]
     if out is not None:
         with writing(out.parent):
             write(out, vocabulary.to_json())
-        console.say(f"Wrote {len(vocabulary):,} entries to {out}.")
+        console.say(f"Wrote {count(len(vocabulary), 'entry', 'entries')} to {out}.")
     if json:
         console.write_json(
             {
@@ -55,9 +56,9 @@ def vocab(
     console.table(
         ("rank", "character", "count", "share"),
         (
-            (number, printable(name), f"{count:,}", f"{count / characters:.3%}")
-            for number, (name, count) in enumerate(zip(names, counts, strict=True))
+            (number, printable(name), f"{often:,}", f"{often / characters:.3%}")
+            for number, (name, often) in enumerate(zip(names, counts, strict=True))
         ),
-        title=f"{text.name} ({text.normalization}): {characters:,} characters, "
-        f"{len(vocabulary):,} entries",
+        title=f"{text.name} ({text.normalization}): {count(characters)}, "
+        f"{count(len(vocabulary), 'entry', 'entries')}",
     )

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from charlm.errors import CorpusError
 from charlm.seeds import Stream, generator
+from charlm.text.splits import count
 
 # Of random lengths: standard deviation and share of half windows, 5 steps of 70 and a twentieth in
 # AWD-LSTM.
@@ -72,7 +73,7 @@ class Windows:
         needed = batch_size * seq_length + 1
         if len(ids) < needed:
             raise CorpusError(
-                f"The training text has {len(ids):,} characters; windows of {batch_size} × "
+                f"The training text has {count(len(ids))}; windows of {batch_size} × "
                 f"{seq_length} need {needed:,}.",
                 "Use a longer text or a smaller --batch-size or --seq-length.",
             )

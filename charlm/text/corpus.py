@@ -30,7 +30,8 @@ class Corpus:
         sha256: of the bytes that were read.
         characters_sha256: of the characters that they spell, before normalization, as UTF-8: the
             same whatever the encoding, the line ends and the byte-order mark were.
-        source: how `open_corpus` finds it again: absolute paths, a catalog name, or "-".
+        source: how `open_corpus` finds it again: absolute paths, a catalog name, or "-" for what
+            was read from standard input or a pipe.
         bytes_read: how many for each character; None where a normalization changed the text.
         notes: sentences that its reader should see.
     """
@@ -43,6 +44,11 @@ class Corpus:
     source: tuple[str, ...] = ()
     bytes_read: BytesRead | None = field(default_factory=BytesRead, compare=False, repr=False)
     notes: tuple[str, ...] = ()
+
+    @property
+    def unique(self) -> bool:
+        """Whether it, or a part of it, can be read nowhere else again."""
+        return not self.source or STDIN in self.source
 
     @classmethod
     def from_text(cls, text: str, name: str = "text", normalization: str = "none") -> "Corpus":
@@ -167,7 +173,20 @@ def read_source(given: str, report: Report | None) -> list[Piece]:
         return [Piece("standard input", sys.stdin.buffer.read(), STDIN)]
     if given in CATALOG:
         return [Piece(given, fetch(CATALOG[given], report).read_bytes(), given)]
-    return [Piece(str(p), read_bytes(p), str(p.resolve())) for p in text_files(given)]
+    contents = ((path, read_bytes(path)) for path in text_files(given))
+    return [Piece(str(path), content, place_of(path, content)) for path, content in contents]
+
+
+def place_of(path: Path, content: bytes) -> str:
+    """Where a file is found again; STDIN where it is not, as with pipes and what /proc makes up."""
+    place = path.resolve()
+    try:
+        lasting = place.is_file() and place.stat().st_size == len(content)
+    except OSError:
+        lasting = False
+    # On some systems a redirected file looks like a file there, to this process alone.
+    passing = place.parent in (Path("/dev"), Path("/dev/fd"))
+    return str(place) if lasting and not passing else STDIN
 
 
 def name_of(given: list[str], pieces: list[Piece]) -> str:
@@ -178,7 +197,9 @@ def name_of(given: list[str], pieces: list[Piece]) -> str:
         return "stdin"
     if len(given) == 1 and Path(given[0]).expanduser().is_dir():
         return Path(given[0]).expanduser().resolve().name
-    first = Path(pieces[0].source)
+    first = Path(pieces[0].label if pieces[0].source == STDIN else pieces[0].source)
+    if first.parent == Path("/dev/fd"):
+        return "pipe"
     return first.stem if len(pieces) == 1 else first.parent.name or "texts"
 
 

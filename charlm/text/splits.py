@@ -80,5 +80,6 @@ class Splits:
         return text[start:stop]
 
 
-def count(characters: int) -> str:
-    return f"{characters:,} character{'' if characters == 1 else 's'}"
+def count(number: int, one: str = "character", many: str = "") -> str:
+    """A number and what it counts, of which there may be one."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
