@@ -41,6 +41,8 @@ class Writer(Protocol):
     ) -> tuple[Array, Array, EngineState]:
         """The next ids (T, N) of N texts, and the logits and the state after the last of them.
 
+        From where a text's largest logit is NaN or infinite on, its ids are UNKNOWN_ID.
+
         Args:
             logits: (N, V), those of the first of the ids.
             draws: uniform in [0, 1), one for each of the ids, (T, N).

@@ -22,6 +22,7 @@ f32 = np.float32
 ZERO, HALF, ONE, TWO = f32(0.0), f32(0.5), f32(1.0), f32(2.0)
 EPSILON = f32(1e-5)  # torch's, of layer normalization
 SIXTEEN, ODD, BELOW_HALF = np.uint32(16), np.uint32(1), np.uint32(0x7FFF)
+NAN = np.uint32(0x7FC0)  # in bfloat16
 
 # tanh x = x p(x²) / q(x²) to 3e-7 up to LIMIT, beyond which it is ±1: Eigen's rational fit.
 LIMIT = f32(7.90531110763549805)
@@ -67,8 +68,9 @@ def fast(function: Function) -> Function:
 
 @inlined
 def tanh(x: np.float32) -> np.float32:
-    x = x if x < LIMIT else LIMIT
-    x = x if x > -LIMIT else -LIMIT
+    # In this order, NaN stays NaN.
+    x = LIMIT if x > LIMIT else x
+    x = -LIMIT if x < -LIMIT else x
     y = x * x
     p = x * (P0 + y * (P1 + y * (P2 + y * (P3 + y * (P4 + y * (P5 + y * P6))))))
     return p / (Q0 + y * (Q1 + y * (Q2 + y * Q3)))
@@ -97,9 +99,10 @@ def widen_typed(x: Any) -> Callable[[Any], Any]:
 
 @inlined
 def narrowed(x: np.float32) -> np.uint32:
-    """The bits of the nearest bfloat16, of two equally near of the even one."""
+    """The bits of the nearest bfloat16, of two equally near of the even one; NaN stays NaN."""
     bits = np.float32(x).view(np.uint32)
-    return np.uint32((bits + BELOW_HALF + ((bits >> SIXTEEN) & ODD)) >> SIXTEEN)
+    nearest = np.uint32((bits + BELOW_HALF + ((bits >> SIXTEEN) & ODD)) >> SIXTEEN)
+    return NAN if x != x else nearest
 
 
 @inlined
