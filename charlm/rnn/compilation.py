@@ -37,6 +37,14 @@ if config.CPU_FEATURES is None and "+avx512f" in get_host_cpu_features():
     # bring about in any case.
     config.CPU_FEATURES = f"{get_host_cpu_features()},-prefer-256-bit"
 
+
+def has(feature: str) -> bool:
+    """Whether the processor that numba compiles for has this, by LLVM's name for it."""
+    features = config.CPU_FEATURES  # as NUMBA_CPU_FEATURES or NUMBA_CPU_NAME=generic say
+    features = get_host_cpu_features() if features is None else features
+    return f"+{feature}" in features.split(",")
+
+
 # With Python's own rules for division by zero no loop with a quotient would vectorize.
 RULES: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}
 OPTIONS: Any = RULES  # numba types them more narrowly

@@ -1,6 +1,5 @@
 """What is compiled writes the NumPy engine's texts, and is imported for long ones only."""
 
-import builtins
 import subprocess
 import sys
 from itertools import chain, islice, product
@@ -10,6 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import needs_compiled_code
+
+needs_compiled_code()
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation import engines, sampler
@@ -288,22 +290,6 @@ def test_large_models_are_left_to_numpys_threads(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(engines, "LARGE", sum(each.size for each in weights.values()) - 1)
     sampling = SamplingConfig(length=engines.LONG)
     assert type(cpu_engine(config, weights, sampling)) is NumpyEngine
-
-
-def test_without_numba_numpy_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = builtins.__import__
-
-    def unable(name: str, *arguments: Any, **options: Any) -> Any:
-        if name.split(".")[0] == "numba":
-            raise ImportError("no numba here")
-        return known(name, *arguments, **options)
-
-    for name in ("generation.compiled", "generation.writing", "rnn.compilation"):
-        monkeypatch.delitem(sys.modules, f"charlm.{name}")
-    monkeypatch.setattr(builtins, "__import__", unable)
-    config = ModelConfig(V, "gru", 8)
-    engine = cpu_engine(config, made(config), SamplingConfig(length=engines.LONG))
-    assert type(engine) is NumpyEngine
 
 
 SHORT = """

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from needs import needs_compiled_code
 
 import charlm
 from charlm import session
@@ -31,7 +32,7 @@ def torch_engine(config: ModelConfig, weights: Arrays) -> Engine:
 
 
 def compiled_engine(config: ModelConfig, weights: Arrays) -> Engine:
-    pytest.importorskip("charlm.rnn.compilation", exc_type=ImportError)
+    needs_compiled_code()
     from charlm.generation.compiled import CompiledEngine
 
     return CompiledEngine(config, weights)

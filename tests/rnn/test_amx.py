@@ -5,6 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import needs_compiled_code
+
+needs_compiled_code()
 
 from charlm.rnn import amx
 from charlm.rnn.fused.kernels import lay_out_pairs

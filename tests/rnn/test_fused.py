@@ -3,17 +3,15 @@
 import os
 import subprocess
 import sys
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from needs import UNCOMPILED
 
 from charlm.config import ModelConfig
 from charlm.model import LanguageModel
-from charlm.rnn import amx, builtin, cells, compilation, fused
-from charlm.rnn.compilation import Ids
-from charlm.rnn.fused import machine, parallel
+from charlm.rnn import builtin, cells, fused
+from charlm.rnn.fused import machine
 from charlm.rnn.stack import RecurrentStack, choose_backend
 
 CELLS = tuple(name for name, cell in cells.CELLS.items() if fused.supports(cell()))
@@ -23,6 +21,7 @@ FORMS = tuple(
     for layer_norm in (False, True)
     if fused.supports(cell(ModelConfig(cell=name, layer_norm=layer_norm)))
 )
+NEEDS_COMPILED = pytest.mark.skipif(not machine.COMPILED, reason=UNCOMPILED)
 SHAPES = [(1, 1, 1), (1, 3, 5), (7, 1, 5), (7, 3, 16), (4, 2, 33)]
 
 
@@ -58,6 +57,7 @@ def assert_near(mine: list[torch.Tensor], theirs: list[torch.Tensor], tolerance:
         torch.testing.assert_close(got, wanted, rtol=tolerance, atol=tolerance * largest)
 
 
+@NEEDS_COMPILED
 @pytest.mark.parametrize(("cell", "layer_norm"), FORMS)
 @pytest.mark.parametrize(("T", "B", "H"), SHAPES)
 @pytest.mark.parametrize("one_hot", [True, False])
@@ -72,7 +72,6 @@ def test_compiled_arithmetic_equals_torchs(
     threads: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert machine.COMPILED
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(machine, "WORTH_SHARING", 1)
     torch.manual_seed(0)
@@ -126,6 +125,7 @@ def test_every_form_is_that_of_scratch(cell: str, layer_norm: bool, one_hot: boo
     assert_near(*pairs, tolerance=1e-4)
 
 
+@NEEDS_COMPILED
 @pytest.mark.parametrize(("cell", "layer_norm"), FORMS)
 @pytest.mark.parametrize("one_hot", [True, False])
 def test_narrow_products_are_the_same_compiled_or_not(
@@ -185,25 +185,6 @@ def test_memory_is_used_again_but_never_while_it_is_needed(cell: str) -> None:
     assert sum(len(each) for each in machine.Lease.free.values()) == before
 
 
-@parallel.parallel
-def count_calls(part: int, parts: int, rows: Ids, calls: Ids) -> None:
-    for i in parallel.rows_of(part, parts, len(rows)):
-        rows[i] += 1
-    calls[part] += parts
-
-
-@pytest.mark.parametrize("team", [0, machine.TEAM])
-@pytest.mark.parametrize("parts", [1, 2, 3, 8])
-def test_every_part_is_done_once(team: int, parts: int) -> None:
-    launch: Any = count_calls
-    for size in (0, 1, 7, 64):
-        rows, calls = np.zeros(size, dtype=np.int64), np.zeros(8, dtype=np.int64)
-        launch.func(team, parts, rows, calls)
-        assert (rows == 1).all()
-        assert (calls[:parts] == parts).all()
-        assert not calls[parts:].any()
-
-
 def test_two_matrices_of_one_shape_are_multiplied_by_at_once() -> None:
     x = torch.randn(5, 64).bfloat16()
     matrices = torch.randn(2, 96, 64).bfloat16().unbind(0)
@@ -213,6 +194,7 @@ def test_two_matrices_of_one_shape_are_multiplied_by_at_once() -> None:
         torch.testing.assert_close(multiply(x).double(), exact, rtol=0.01, atol=0.1)
 
 
+@NEEDS_COMPILED
 @pytest.mark.skipif(not machine.barrier(), reason="compiled code cannot share torch's threads")
 @pytest.mark.parametrize("one_hot", [True, False])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
@@ -257,6 +239,7 @@ def test_no_thread_waits_for_one_that_may_not_come(setting: str) -> None:
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=100)
 
 
+@NEEDS_COMPILED
 def test_rows_are_shared_among_threads_only_where_it_pays() -> None:
     assert machine.parts_of(torch.zeros(64, 256)) == min(torch.get_num_threads(), 16)
     assert machine.parts_of(torch.zeros(1, 10_000)) == 1
@@ -264,6 +247,7 @@ def test_rows_are_shared_among_threads_only_where_it_pays() -> None:
     assert machine.parts_of(torch.zeros(64, 256, dtype=torch.float64)) == 1
 
 
+@NEEDS_COMPILED
 def test_threads_that_cannot_be_shared_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     U, rows = torch.zeros(48, 16), torch.zeros(64, 16)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
@@ -282,10 +266,13 @@ def test_threads_that_cannot_be_shared_are_left_to_torch(monkeypatch: pytest.Mon
     assert machine.sweeps(U, rows, 1)
 
 
+@NEEDS_COMPILED
 def test_narrow_products_are_made_in_tiles_where_there_are_some(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(machine, "TEAM", 1)
+    from charlm.rnn import amx
+
     tiles = amx.available()
     for N, K, fit in ((96, 32, True), (96, 48, False), (24, 32, False), (51, 17, False)):
         U, rows = torch.zeros(N, K), torch.zeros(5, K, dtype=torch.bfloat16)
@@ -302,13 +289,7 @@ def test_narrow_products_are_made_in_tiles_where_there_are_some(
     assert not machine.in_tiles(96, 32)
 
 
-def test_the_rational_tanh_is_close_everywhere() -> None:
-    x = np.concatenate([np.linspace(-12, 12, 20_001), [0.0, 1e-8, -1e30, 1e30]]).astype(np.float32)
-    tanh = np.array([compilation.tanh(each) for each in x])
-    assert np.abs(tanh - np.tanh(x.astype(np.float64))).max() < 4e-7
-    assert np.abs(tanh).max() <= 1.0
-
-
+@NEEDS_COMPILED
 @pytest.mark.parametrize("cell", CELLS)
 def test_without_numba_torchs_kernels_are_the_fastest(
     cell: str, monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from needs import needs_compiled_code
 
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
@@ -100,7 +101,9 @@ def test_nan_in_input_state_or_gradient_comes_out(
 
 
 def test_the_rational_tanh_and_the_sigmoid_keep_nan() -> None:
-    compilation = pytest.importorskip("charlm.rnn.compilation")
+    needs_compiled_code()
+    from charlm.rnn import compilation
+
     for bits in NANS:
         number = np.uint32(bits).view(np.float32)
         assert np.isnan(compilation.tanh(number))
@@ -110,9 +113,11 @@ def test_the_rational_tanh_and_the_sigmoid_keep_nan() -> None:
 @pytest.mark.parametrize("bits", NANS, ids=hex)
 def test_every_nan_is_one_in_bfloat16_too(bits: int) -> None:
     """Rounded like a number, some become infinite and some zero."""
-    panels = pytest.importorskip("charlm.rnn.fused.kernels.panels")
+    needs_compiled_code()
+    from charlm.rnn.fused.kernels import lay_out_pairs
+
     matrix = np.full((32, 16), bits, dtype=np.uint32).view(np.float32)
     out = np.zeros((1, 1, 16, 16), dtype=np.int32)
-    panels.lay_out_pairs(1, matrix, out)
+    lay_out_pairs(1, matrix, out)
     narrow = torch.from_numpy(out.view(np.int16)).view(torch.bfloat16)
     assert narrow.isnan().all()

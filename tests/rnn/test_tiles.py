@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import needs_compiled_code
+
+needs_compiled_code()
 
 from charlm.rnn import tiles
 from charlm.rnn.fused.kernels import lay_out
