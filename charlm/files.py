@@ -5,7 +5,7 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,13 @@ from charlm.errors import RunError
 
 COPY_AGAIN = "Copy the run again from where it came, or delete it."
 Arrays = dict[str, npt.NDArray[Any]]
+# Types of tensors in safetensors files, by their names there.
+NUMBERS = {
+    "BOOL": "?",
+    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
+    **{f"I{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)},
+    **{f"U{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
+}
 
 
 @contextmanager
@@ -146,18 +153,29 @@ def save_arrays(path: Path, arrays: Arrays) -> None:
     write(path.with_suffix(".safetensors"), save(whole, metadata={"format": "pt"}))
 
 
+def array_from(about: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """A tensor as safetensors describes it; KeyError where charlm does not know its type."""
+    data, kind = about["data"], about["dtype"]
+    if kind == "BF16":
+        numbers = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    else:
+        numbers = np.frombuffer(data, NUMBERS[kind])
+        numbers = numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
+    return numbers.reshape(about["shape"])
+
+
 def load_arrays(path: Path) -> Arrays:
-    """Arrays from a safetensors file.
+    """Arrays from a safetensors file; bfloat16, which NumPy lacks, as float32.
 
     Raises:
         RunError: it is missing or damaged.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+    from safetensors import SafetensorError, deserialize
 
     file = path.with_suffix(".safetensors")
     try:
-        return dict(load(file.read_bytes()))
+        tensors: Any = deserialize(file.read_bytes())  # type: ignore[no-untyped-call]
+        return {name: array_from(about) for name, about in tensors}
     except FileNotFoundError:
         problem = "is missing"
     except (SafetensorError, OSError, ValueError, KeyError) as error:

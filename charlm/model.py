@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from charlm.config import ModelConfig
-from charlm.errors import RunError
 from charlm.rnn.cells import State
 from charlm.rnn.dropout import locked_dropout
 from charlm.rnn.stack import RecurrentStack
+from charlm.rnn.weights import check_shapes
 from charlm.seeds import Stream, derived_seed
 
 
@@ -103,15 +103,6 @@ class LanguageModel(nn.Module):
         Raises:
             RunError: a name or shape is not the model's.
         """
-        mine = self.weights()
-        if mine.keys() != weights.keys():
-            odd = ", ".join(sorted(mine.keys() ^ weights.keys()))
-            raise RunError(f"These weights are not this model's: they differ in {odd}.")
-        for name, weight in mine.items():
-            if weight.shape != weights[name].shape:
-                raise RunError(
-                    f"These weights are not this model's: {name} is {tuple(weights[name].shape)}, "
-                    f"not {tuple(weight.shape)}."
-                )
-        for name, weight in mine.items():
+        check_shapes(self.config, {name: tuple(each.shape) for name, each in weights.items()})
+        for name, weight in self.weights().items():
             weight.copy_(torch.as_tensor(weights[name]))

@@ -95,11 +95,12 @@ def begin(
     if initialization == "d2l":
         initialization = "normal" if chosen_backend == "scratch" else "uniform"
     train = replace(train, precision=precision, initialization=initialization)
+    weights = None if parent is None else parent.load_weights()
     model = LanguageModel(model_config, chosen_backend)
-    if parent is None:
+    if weights is None:
         model.initialize(train.initialization, train.seed)
     else:
-        model.load_weights(parent.load_weights())
+        model.load_weights(weights)
     record = Record(
         name=name or "",
         created=datetime.now(UTC).isoformat(),

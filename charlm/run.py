@@ -78,8 +78,10 @@ class Run:
         from charlm.rnn.stack import choose_backend
 
         where = choose_device(device)
+        # First, since they are what shows that such a model can be.
+        weights = self.directory.load_weights()
         model = LanguageModel(self.config, choose_backend(self.config, backend, where.type))
-        model.load_weights(self.directory.load_weights())
+        model.load_weights(weights)
         return model.to(where).eval()
 
     def normalize(self, text: str) -> str:

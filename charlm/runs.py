@@ -32,6 +32,7 @@ from charlm.files import (
     writing,
 )
 from charlm.record import Record
+from charlm.rnn.weights import checked
 from charlm.run_locks import is_locked
 from charlm.run_names import NameTakenError, check_free, check_name, composed, names_in
 from charlm.text.splits import count
@@ -161,14 +162,23 @@ class RunDirectory:
         """The best weights, or the last ones where none were evaluated yet.
 
         Raises:
-            RunError: there are none, or they are damaged.
+            RunError: there are none, or they are damaged, or not this model's.
         """
         found = whole_folder(self.path / "best") or whole_folder(self.path / "last")
         if found is None:
             raise RunError(
                 f"The run '{self.name}' has no weights yet.", f"Train it: {self.resume_command}"
             )
-        return load_arrays(found / "model")
+        return self._weights(found)
+
+    def _weights(self, folder: Path) -> Arrays:
+        """The weights in `best` or `last`, in float32, which are all that the model has."""
+        arrays = load_arrays(folder / "model")
+        try:
+            return checked(self.record.settings.model, arrays)
+        except RunError as error:
+            file = folder / "model.safetensors"
+            raise RunError(f"'{file}' is damaged: {error.message}", COPY_AGAIN) from None
 
     def load_last(self) -> tuple[Arrays, Arrays, dict[str, Any]]:
         """What `save_last` saved.
@@ -186,7 +196,7 @@ class RunDirectory:
             scalars = json.loads(read(path / "training.json"))
         except ValueError as error:
             raise RunError(f"'{path / 'training.json'}' is damaged: {error}.") from None
-        return load_arrays(path / "model"), load_arrays(path / "training"), scalars
+        return self._weights(path), load_arrays(path / "training"), scalars
 
     @property
     def resume_command(self) -> str:

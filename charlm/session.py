@@ -14,6 +14,7 @@ from charlm.config import SamplingConfig
 from charlm.errors import CorpusError, RunError, TrainingError
 from charlm.evaluation import score
 from charlm.generation.engines import cpu_engine
+from charlm.generation.filters import NotFiniteError
 from charlm.generation.sampler import sample_texts
 from charlm.metrics import Score
 from charlm.model import LanguageModel
@@ -112,7 +113,7 @@ class Session:
                 listener(event)
                 if isinstance(event, Evaluated):
                     saved = trainer.clock()
-                    listener(Sampled(self._sample(trainer.weights(event.weights))))
+                    listener(self._sample(trainer.weights(event.weights)))
         assert stopped is not None
         self._conclude(stopped, listener)
 
@@ -144,11 +145,14 @@ class Session:
         snapshot = trainer.capture()
         self.run.save_last(*snapshot.arrays(), snapshot.scalars())
 
-    def _sample(self, weights: Mapping[str, Tensor]) -> str:
+    def _sample(self, weights: Mapping[str, Tensor]) -> Sampled | Notice:
         engine = cpu_engine(self.model.config, arrays_of(weights))
         vocabulary = self.run.vocabulary
         prefix = vocabulary.encode(vocabulary.likely_beginning)
-        return sample_texts(engine, vocabulary, prefix, SAMPLE)[0]
+        try:
+            return Sampled(sample_texts(engine, vocabulary, prefix, SAMPLE)[0])
+        except NotFiniteError as error:
+            return Notice(error.message)
 
     def _conclude(self, stopped: Stopped, listener: Listener) -> None:
         """Write down how it ended: the best weights' score, beside those of the baselines."""

@@ -13,13 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 import charlm
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import CharlmError, RunError, UsageError
+from charlm.files import Arrays
 from charlm.record import Record
+from charlm.rnn.weights import model_shapes
 from charlm.run_deletion import delete_run, run_to_delete
 from charlm.run_names import check_free, check_name, free_names
 from charlm.runs import (
@@ -34,7 +38,11 @@ from charlm.text.vocabulary import Vocabulary
 TEXT = "the time traveller Ж\n"
 VOCABULARY = Vocabulary.build(TEXT)
 DIGEST = hashlib.sha256(TEXT.encode()).hexdigest()
-WEIGHTS = {"w": np.arange(6, dtype=np.float32).reshape(2, 3)}
+MODEL = ModelConfig(vocabulary_size=len(VOCABULARY), hidden_size=5)
+WEIGHTS = {
+    name: np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    for name, shape in model_shapes(MODEL)
+}
 TENSORS = {"totals": np.array([1.0, np.nan]), "random/cpu": np.arange(9, dtype=np.uint8)}
 SCALARS = {"counters": {"step": 3}, "scaler": {}}
 
@@ -59,7 +67,7 @@ def make_record(name: str = "one", created: str = "2026-01-01T00:00:00+00:00") -
         },
         splits={"train": [0, 16], "val": [16, 21], "test": [21, 21]},
         data=DataConfig(normalize="none").to_json(),
-        model=ModelConfig(vocabulary_size=len(VOCABULARY), hidden_size=5).to_json(),
+        model=MODEL.to_json(),
         train=TrainConfig(max_steps=7).to_json(),
     )
 
@@ -72,6 +80,12 @@ def make_run(
     run.save_last(WEIGHTS, TENSORS, SCALARS)
     run.append_metrics({"step": 3, "nats": 1.5})
     return run
+
+
+def assert_same(mine: Arrays, theirs: Arrays) -> None:
+    assert mine.keys() == theirs.keys()
+    for name, each in mine.items():
+        np.testing.assert_array_equal(each, theirs[name])
 
 
 def hidden(folder: Path) -> list[str]:
@@ -87,7 +101,7 @@ def test_a_run_comes_back_as_it_was_made(tmp_path: Path) -> None:
     assert run.name == "one"
     assert run.path == made.path
     assert run.record == make_record()
-    assert run.record.settings.model == ModelConfig(vocabulary_size=len(VOCABULARY), hidden_size=5)
+    assert run.record.settings.model == MODEL
     assert run.record.settings.train == TrainConfig(max_steps=7)
     assert run.record.settings.data == DataConfig(normalize="none")
     assert run.record.spans == Splits((0, 16), (16, 21), (21, 21))
@@ -96,9 +110,9 @@ def test_a_run_comes_back_as_it_was_made(tmp_path: Path) -> None:
     assert run.vocabulary.counts == VOCABULARY.counts
     assert run.corpus_text is None
     assert run.metrics() == [{"step": 3, "nats": 1.5}]
-    np.testing.assert_array_equal(run.load_weights()["w"], WEIGHTS["w"])
+    assert_same(run.load_weights(), WEIGHTS)
     weights, tensors, scalars = run.load_last()
-    np.testing.assert_array_equal(weights["w"], WEIGHTS["w"])
+    assert_same(weights, WEIGHTS)
     for name, tensor in TENSORS.items():
         assert tensors[name].dtype == tensor.dtype
         np.testing.assert_array_equal(tensors[name], tensor)
@@ -156,10 +170,11 @@ def test_the_last_weights_serve_where_none_scored_best_yet(tmp_path: Path) -> No
     with pytest.raises(RunError, match="no weights yet") as caught:
         run.load_weights()
     assert "--resume one" in caught.value.hint
-    run.save_last({"w": np.zeros(1)}, TENSORS, SCALARS)
-    np.testing.assert_array_equal(run.load_weights()["w"], [0.0])
-    run.save_best({"w": np.ones(1)})
-    np.testing.assert_array_equal(run.load_weights()["w"], [1.0])
+    zeros = {name: np.zeros_like(each) for name, each in WEIGHTS.items()}
+    run.save_last(zeros, TENSORS, SCALARS)
+    assert_same(run.load_weights(), zeros)
+    run.save_best(WEIGHTS)
+    assert_same(run.load_weights(), WEIGHTS)
 
 
 def test_the_resume_command_says_where_the_run_is(
@@ -288,6 +303,40 @@ def test_damage_to_weights_and_training_state_is_one_sentence(
     assert "\n" not in caught.value.message
 
 
+def test_weights_of_any_floating_type_are_read(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for dtype in (np.float16, np.float64):
+        run.save_best({name: each.astype(dtype) for name, each in WEIGHTS.items()})
+        assert_same(run.load_weights(), WEIGHTS)
+    narrow = {name: torch.from_numpy(each).bfloat16() for name, each in WEIGHTS.items()}
+    save_file(narrow, run.path / "best" / "model.safetensors")
+    read = run.load_weights()
+    assert_same(read, WEIGHTS)
+    assert all(each.dtype == np.float32 for each in read.values())
+
+
+@pytest.mark.parametrize("folder", ["best", "last"])
+def test_weights_that_are_not_the_models_are_refused_at_the_door(
+    folder: str, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path)
+    name = "rnn.weight_hh_l0"
+    others = {other: each for other, each in WEIGHTS.items() if other != name}
+    for wrong in (
+        others,
+        {**others, "renamed": WEIGHTS[name]},
+        {**WEIGHTS, name: WEIGHTS[name][:-1]},
+        {**WEIGHTS, name: WEIGHTS[name].astype(np.int32)},
+        {**WEIGHTS, name: WEIGHTS[name] * np.float32("nan")},
+        {**WEIGHTS, name: WEIGHTS[name] + np.float32("inf")},
+    ):
+        run.save_best(wrong) if folder == "best" else run.save_last(wrong, TENSORS, SCALARS)
+        with pytest.raises(RunError, match=name) as caught:
+            run.load_weights() if folder == "best" else run.load_last()
+        assert f"{folder}/model.safetensors" in caught.value.message
+        assert caught.value.hint
+
+
 @pytest.mark.parametrize("how", ["missing", "binary"])
 def test_damage_to_the_metrics_is_one_sentence(how: str, tmp_path: Path) -> None:
     run = make_run(tmp_path)
@@ -393,7 +442,7 @@ def test_a_run_whose_replacement_was_cut_off_has_what_it_had_before(tmp_path: Pa
     (run.path / "best").rename(run.path / ".best.old")
     (run.path / "last").rename(run.path / ".last.old")
     opened = RunDirectory.open(run.path)
-    np.testing.assert_array_equal(opened.load_weights()["w"], WEIGHTS["w"])
+    assert_same(opened.load_weights(), WEIGHTS)
     assert opened.load_last()[2] == SCALARS
     opened.save_best(WEIGHTS)
     assert not (run.path / ".best.old").exists()
@@ -726,7 +775,7 @@ def test_a_save_that_fails_leaves_what_was_saved_before(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         run.save_last({"w": np.zeros(3)}, TENSORS, {"counters": object()})
     weights, _, scalars = run.load_last()
-    np.testing.assert_array_equal(weights["w"], WEIGHTS["w"])
+    assert_same(weights, WEIGHTS)
     assert scalars == SCALARS
     assert hidden(tmp_path) == []
 

@@ -35,14 +35,18 @@ def write(
 def draw(logits: Tensor, draws: Tensor, temperature: float | Tensor | None) -> Tensor:
     """Ids (N,): `filters.distribution` without filters, and `sampler.draw`.
 
+    UNKNOWN_ID where the largest logit is NaN or infinite: nothing waits for the device to know it.
+
     Args:
         temperature: None for the most probable.
     """
     logits = logits.to(draws.dtype, copy=True)
     logits[:, UNKNOWN_ID] = -torch.inf
+    largest = logits.amax(dim=1, keepdim=True)
     if temperature is None:
-        return logits.argmax(dim=1)
-    below = logits - logits.amax(dim=1, keepdim=True)
+        return logits.argmax(dim=1).where(largest[:, 0].isfinite(), UNKNOWN_ID)
+    # NaN where the largest is NaN or infinite, and then no draw falls beyond any sum.
+    below = logits - largest
     cumulative = (below / temperature).exp().cumsum(dim=1)
     beyond = cumulative <= draws[:, None] * cumulative[:, -1:]
     # Without float64 a draw may have been rounded to one.

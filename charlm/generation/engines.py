@@ -10,6 +10,7 @@ import numpy.typing as npt
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation.equations import EquationsEngine
 from charlm.generation.filters import filtered
+from charlm.rnn import kernel_choice
 
 if TYPE_CHECKING:
     from charlm.model import LanguageModel
@@ -40,6 +41,8 @@ class Writer(Protocol):
         self, logits: Array, state: EngineState, draws: Array, temperature: float
     ) -> tuple[Array, Array, EngineState]:
         """The next ids (T, N) of N texts, and the logits and the state after the last of them.
+
+        From where a text's largest logit is NaN or infinite on, its ids are UNKNOWN_ID.
 
         Args:
             logits: (N, V), those of the first of the ids.
@@ -197,13 +200,12 @@ def cpu_engine(
     """What writes the texts that are asked for in the shortest time, its own start included."""
     if config.cell not in STEPS or config.layer_norm or config.zoneout:
         return EquationsEngine(config, weights)
-    if sampling and not filtered(sampling) and compiling_pays(weights, sampling):
-        try:
-            from charlm.generation.compiled import CompiledEngine
+    kernel_choice.choice()  # which may be nonsense, whatever is to be written
+    wanted = sampling and not filtered(sampling) and compiling_pays(weights, sampling)
+    if wanted and kernel_choice.compiles():
+        from charlm.generation.compiled import CompiledEngine
 
-            return CompiledEngine(config, weights)
-        except ImportError:
-            pass  # No numba, or none for this NumPy.
+        return CompiledEngine(config, weights)
     return NumpyEngine(config, weights)
 
 

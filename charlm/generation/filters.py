@@ -4,9 +4,20 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.config import SamplingConfig
+from charlm.errors import RunError
 from charlm.text.vocabulary import UNKNOWN_ID
 
 Floats = npt.NDArray[np.floating]
+
+
+class NotFiniteError(RunError):
+    """Logits from which nothing can be drawn."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The model's numbers went beyond all bounds: no next character can be drawn.",
+            "Train it anew with a lower --learning-rate.",
+        )
 
 
 def filtered(config: SamplingConfig) -> bool:
@@ -21,13 +32,20 @@ def distribution(logits: Floats, config: SamplingConfig) -> npt.NDArray[np.float
 
     Args:
         logits: (N, V).
+
+    Raises:
+        NotFiniteError: the largest of a text's logits is NaN or infinite.
     """
     logits = logits.astype(np.float64)
     logits[:, UNKNOWN_ID] = -np.inf
+    largest = logits.max(axis=1, keepdims=True)
+    # Of few numbers all() takes several times as long as counting, for every character.
+    if np.count_nonzero(np.isfinite(largest)) < len(largest):
+        raise NotFiniteError
     if config.temperature == 0:
         return np.asarray(np.eye(logits.shape[1])[logits.argmax(axis=1)])
     # Differences, which a tiny temperature sends to -inf, where exp is zero, and never to +inf.
-    logits -= logits.max(axis=1, keepdims=True)
+    logits -= largest
     if config.temperature < 1:
         with np.errstate(over="ignore"):
             logits /= config.temperature

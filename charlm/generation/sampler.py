@@ -9,9 +9,9 @@ import numpy as np
 from charlm.config import SamplingConfig
 from charlm.errors import UsageError
 from charlm.generation.engines import Array, Engine, Writer
-from charlm.generation.filters import distribution, filtered
+from charlm.generation.filters import NotFiniteError, distribution, filtered
 from charlm.seeds import Stream, generator
-from charlm.text.vocabulary import Ids, Vocabulary
+from charlm.text.vocabulary import UNKNOWN_ID, Ids, Vocabulary
 
 # Draws to a call: the first at once, then blocks that still seem to flow.
 BLOCKS = (1, 3, 12, 48, 64)
@@ -27,6 +27,7 @@ def sample_ids(engine: Engine, prefix: Ids, config: SamplingConfig, seed: int) -
 
     Raises:
         UsageError: the prefix is empty.
+        NotFiniteError: the model's logits are not finite.
     """
     return chain.from_iterable(sample_blocks(engine, prefix, config, seed))
 
@@ -48,6 +49,8 @@ def sample_blocks(
         draws = np.stack([stream.random(size) for stream in streams], axis=1)
         if writer:
             ids, logits, state = writer.write(logits, state, draws, config.temperature)
+            if np.count_nonzero(ids == UNKNOWN_ID):
+                raise NotFiniteError
             yield ids
             continue
         for row in draws:

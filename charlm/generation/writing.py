@@ -20,6 +20,7 @@ from charlm.rnn.compilation import fast, sigmoid, tanh
 from charlm.rnn.tiles import WIDTH, multiply
 
 RNN, GRU, TEXTBOOK_GRU, LSTM = range(4)
+LARGEST = np.finfo(np.float32).max
 
 
 @fast
@@ -208,12 +209,19 @@ def lstm_step(x: Array, u: Array, h: Array, C: Array) -> None:
 
 @fast
 def draw(logits: Array, uniform: float, temperature: float, cumulative: Array) -> int:
-    """`filters.distribution` without filters and `sampler.draw`, of one text; never `<unk>`."""
+    """`filters.distribution` without filters and `sampler.draw`, of one text.
+
+    Never `<unk>`, but where the largest logit is NaN or infinite: then there is nothing to draw.
+    """
     V = logits.shape[0]
     best = 1
-    for i in range(2, V):
+    for i in range(1, V):
+        if not logits[i] <= LARGEST:
+            return 0
         if logits[i] > logits[best]:
             best = i
+    if logits[best] < -LARGEST:
+        return 0
     if temperature == 0:
         return best
     total = 0.0
@@ -225,4 +233,4 @@ def draw(logits: Array, uniform: float, temperature: float, cumulative: Array) -
     for i in range(1, V):
         if cumulative[i] > uniform * total:
             return i
-    return 0  # Of logits that are no numbers, as there.
+    return 0  # Of a sum that is no number.

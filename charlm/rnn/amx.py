@@ -16,12 +16,13 @@ import functools
 from typing import Any
 
 import torch
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from charlm.rnn.compilation import Array, Narrow, joined
+from charlm.rnn import kernel_choice
+from charlm.rnn.compilation import Array, Narrow, has, joined
 from charlm.rnn.tiles import INT, row_of
 
 EDGE, DEPTH = 16, 32  # of a tile: its rows or columns, and numbers in each
@@ -32,8 +33,9 @@ BYTE = ir.IntType(8)
 
 @functools.cache
 def available() -> bool:
-    """Whether this processor multiplies so, and the system lets this process."""
-    has = binding.get_host_cpu_features().get
+    """Whether the processor multiplies so, and system and user (CHARLM_KERNELS) let it."""
+    if kernel_choice.choice() == "generic":
+        return False
     # Not public in torch, and not in every version of it.
     allow = getattr(torch.cpu, "_init_amx", lambda: False)
     return bool(has("amx-tile") and has("amx-bf16") and allow())

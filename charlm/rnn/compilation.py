@@ -22,6 +22,7 @@ f32 = np.float32
 ZERO, HALF, ONE, TWO = f32(0.0), f32(0.5), f32(1.0), f32(2.0)
 EPSILON = f32(1e-5)  # torch's, of layer normalization
 SIXTEEN, ODD, BELOW_HALF = np.uint32(16), np.uint32(1), np.uint32(0x7FFF)
+NAN = np.uint32(0x7FC0)  # in bfloat16
 
 # tanh x = x p(x²) / q(x²) to 3e-7 up to LIMIT, beyond which it is ±1: Eigen's rational fit.
 LIMIT = f32(7.90531110763549805)
@@ -35,6 +36,14 @@ if config.CPU_FEATURES is None and "+avx512f" in get_host_cpu_features():
     # LLVM shuns the widest vectors of Intel's processors, for fear of a lower clock, which products
     # bring about in any case.
     config.CPU_FEATURES = f"{get_host_cpu_features()},-prefer-256-bit"
+
+
+def has(feature: str) -> bool:
+    """Whether the processor that numba compiles for has this, by LLVM's name for it."""
+    features = config.CPU_FEATURES  # as NUMBA_CPU_FEATURES or NUMBA_CPU_NAME=generic say
+    features = get_host_cpu_features() if features is None else features
+    return f"+{feature}" in features.split(",")
+
 
 # With Python's own rules for division by zero no loop with a quotient would vectorize.
 RULES: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}
@@ -67,8 +76,9 @@ def fast(function: Function) -> Function:
 
 @inlined
 def tanh(x: np.float32) -> np.float32:
-    x = x if x < LIMIT else LIMIT
-    x = x if x > -LIMIT else -LIMIT
+    # In this order, NaN stays NaN.
+    x = LIMIT if x > LIMIT else x
+    x = -LIMIT if x < -LIMIT else x
     y = x * x
     p = x * (P0 + y * (P1 + y * (P2 + y * (P3 + y * (P4 + y * (P5 + y * P6))))))
     return p / (Q0 + y * (Q1 + y * (Q2 + y * Q3)))
@@ -97,9 +107,10 @@ def widen_typed(x: Any) -> Callable[[Any], Any]:
 
 @inlined
 def narrowed(x: np.float32) -> np.uint32:
-    """The bits of the nearest bfloat16, of two equally near of the even one."""
+    """The bits of the nearest bfloat16, of two equally near of the even one; NaN stays NaN."""
     bits = np.float32(x).view(np.uint32)
-    return np.uint32((bits + BELOW_HALF + ((bits >> SIXTEEN) & ODD)) >> SIXTEEN)
+    nearest = np.uint32((bits + BELOW_HALF + ((bits >> SIXTEEN) & ODD)) >> SIXTEEN)
+    return NAN if x != x else nearest
 
 
 @inlined

@@ -14,17 +14,16 @@ from itertools import chain
 from itertools import product as pairs_of
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from charlm.rnn.compilation import Array, joined
+from charlm.rnn.compilation import Array, has, joined
 
 
 def registers() -> tuple[int, int]:
-    """How many vector registers this processor has, and how many float32 each of them holds."""
-    has = binding.get_host_cpu_features().get
+    """How many vector registers the processor has, and how many float32 each of them holds."""
     if has("avx512f"):
         return 32, 16
     return (16, 8) if has("avx2") else (32, 4) if has("neon") else (16, 4)

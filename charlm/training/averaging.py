@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from charlm.training.state import put_back
+
 RAW, EMA, AVERAGE = "raw", "ema", "average"
 
 
@@ -88,4 +90,4 @@ class Averages:
         for kind in [EMA] * bool(self.decay) + [AVERAGE] * averaging:
             self.begin(kind)
             for name, each in self.weights(kind).items():
-                each.copy_(tensors[f"{kind}/{name}"])
+                put_back(each, f"{kind}/{name}", tensors)

@@ -17,6 +17,7 @@ from charlm.training.averaging import Averages
 from charlm.training.optimization import Optimizer
 from charlm.training.state import (
     copy_to_cpu,
+    put_back,
     random_tensors,
     restore_random,
 )
@@ -126,19 +127,18 @@ class Learner:
             RunError: it is not of this model and task.
         """
         try:
-            with torch.no_grad():
-                for name, weight in self.averages.weights("raw").items():
-                    weight.copy_(weights[name])
-                for i, each in enumerate(self.recurrent):
-                    each.copy_(tensors[f"recurrent/{i}"])
-                self.totals.values.copy_(tensors["totals"])
+            for name, weight in self.averages.weights("raw").items():
+                put_back(weight, name, weights)
+            for i, each in enumerate(self.recurrent):
+                put_back(each, f"recurrent/{i}", tensors)
+            self.totals.restore(tensors)
             self.averages.restore(tensors, averaging)
             prefix = "optimizer/"
             self.optimizer.restore(
                 {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             )
             restore_random(self.device, tensors)
-        except (KeyError, RuntimeError) as error:
+        except (LookupError, RuntimeError, TypeError) as error:
             raise RunError(f"The training state does not fit the run: {error}.") from None
         if scaler:
             self.scaler.load_state_dict(scaler)

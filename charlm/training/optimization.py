@@ -13,6 +13,7 @@ from torch.optim.sgd import sgd
 
 from charlm.config import TrainConfig
 from charlm.errors import RunError
+from charlm.training.state import put_back
 
 DTYPES = {
     "fp32": torch.float32,
@@ -59,18 +60,17 @@ class Optimizer:
                 for name, tensor in zip(group.names, tensors, strict=True):
                     yield f"{quantity}/{name}", tensor
 
-    @torch.no_grad()
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what `tensors` gave.
 
         Raises:
-            RunError: something is missing, or belongs to no weight.
+            RunError: something is missing, belongs to no weight, or is none that can be.
         """
         mine = dict(self.tensors())
         if odd := sorted(mine.keys() ^ tensors.keys()):
             raise RunError(f"The training state is damaged: it and the model differ in {odd[0]}.")
         for name, tensor in mine.items():
-            tensor.copy_(tensors[name])
+            put_back(tensor, name, tensors)
 
 
 class Group:

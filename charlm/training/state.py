@@ -1,5 +1,6 @@
 """Everything that a run needs to go on as if it had never stopped."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_type_hints
 
@@ -106,6 +107,23 @@ class Snapshot:
 
 def copy_to_cpu(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", copy=True).contiguous()
+
+
+@torch.no_grad()
+def put_back(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> None:
+    """Copy saved numbers into the tensor of this name; KeyError where there are none.
+
+    Raises:
+        RunError: they are not as many, whole, NaN or infinite.
+    """
+    found = saved[name]
+    if found.shape != tensor.shape or not found.is_floating_point():
+        raise RunError(f"The training state does not fit the run: {name} is another.")
+    # Squares of gradients may overflow: their weights stand still from then on.
+    sound = ~found.isnan() if "exp_avg_sq" in name else found.isfinite()
+    if not sound.all():
+        raise RunError(f"The training state is damaged: {name} holds NaN or infinity.")
+    tensor.copy_(found)
 
 
 def random_tensors(device: torch.device) -> dict[str, Tensor]:

@@ -1,10 +1,13 @@
 """Running totals of a run, kept where it computes."""
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from charlm.training.state import put_back
 
 # Nats and gradient norms since the last evaluation, the largest loss or norm (not finite once one
 # was not), the nats of this epoch, the nats per item of the last one.
@@ -43,6 +46,17 @@ class Totals:
         self.values[NORM] += norm
         self.values[WORST] = torch.maximum(self.values[WORST], torch.maximum(loss, norm))
         self.values[EPOCH_NATS].add_(loss, alpha=items)
+
+    def restore(self, saved: Mapping[str, Tensor]) -> None:
+        """Put `values` back, saved as "totals".
+
+        Raises:
+            RunError: they are none that can be.
+        """
+        # There is no last epoch before the first has ended.
+        last = saved["totals"][LAST_EPOCH:]
+        put_back(self.values[:LAST_EPOCH], "totals", {"totals": saved["totals"][:LAST_EPOCH]})
+        self.values[LAST_EPOCH:].copy_(last)
 
     def end_epoch(self, items: int) -> None:
         self.values[LAST_EPOCH] = self.values[EPOCH_NATS] / items

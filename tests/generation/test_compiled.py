@@ -1,6 +1,5 @@
 """What is compiled writes the NumPy engine's texts, and is imported for long ones only."""
 
-import builtins
 import subprocess
 import sys
 from itertools import chain, islice, product
@@ -10,15 +9,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import needs_compiled_code
+
+needs_compiled_code()
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation import engines, sampler
 from charlm.generation.compiled import CACHE_LINE, CompiledEngine, aligned
 from charlm.generation.engines import STEPS, NumpyEngine, Writer, cpu_engine
-from charlm.generation.filters import distribution
+from charlm.generation.filters import NotFiniteError, distribution
 from charlm.generation.sampler import draw, sample_blocks, sample_ids, sample_texts, stream_text
 from charlm.generation.writing import draw as compiled_draw
-from charlm.text.vocabulary import Vocabulary
+from charlm.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 V = 11
 VOCABULARY = Vocabulary("abcdefghij", [1] * 10)
@@ -239,13 +241,21 @@ def test_draws_at_the_extremes() -> None:
     assert compiled_draw(np.zeros(6, dtype=np.float32), 0.9, 0.0, np.empty(6)) == 1
 
 
-@pytest.mark.parametrize("wrong", [0, 1, 4, 5])
-def test_logits_that_are_no_numbers_are_unknown_to_both(wrong: int) -> None:
-    logits = np.zeros(6, dtype=np.float32)
-    logits[wrong:] = np.nan
-    expected = draw(distribution(logits[None], SamplingConfig()), np.array([0.5]))[0]
-    assert expected == 0
-    assert compiled_draw(logits, 0.5, 1.0, np.empty(6)) == expected
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+@pytest.mark.parametrize("wrong", [slice(1, None), slice(1, 2), slice(4, 5), slice(5, 6)])
+def test_from_logits_that_are_not_finite_nothing_is_drawn(
+    wrong: slice, temperature: float, number: float
+) -> None:
+    logits = np.arange(6, dtype=np.float32)
+    logits[wrong] = number
+    with pytest.raises(NotFiniteError):
+        distribution(logits[None], SamplingConfig(temperature=temperature))
+    assert compiled_draw(logits, 0.5, float(temperature), np.empty(6)) == UNKNOWN_ID
+    nowhere = np.full(6, -np.inf, dtype=np.float32)
+    with pytest.raises(NotFiniteError):
+        distribution(nowhere[None], SamplingConfig(temperature=temperature))
+    assert compiled_draw(nowhere, 0.5, float(temperature), np.empty(6)) == UNKNOWN_ID
 
 
 # Which engine
@@ -280,22 +290,6 @@ def test_large_models_are_left_to_numpys_threads(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(engines, "LARGE", sum(each.size for each in weights.values()) - 1)
     sampling = SamplingConfig(length=engines.LONG)
     assert type(cpu_engine(config, weights, sampling)) is NumpyEngine
-
-
-def test_without_numba_numpy_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = builtins.__import__
-
-    def unable(name: str, *arguments: Any, **options: Any) -> Any:
-        if name.split(".")[0] == "numba":
-            raise ImportError("no numba here")
-        return known(name, *arguments, **options)
-
-    for name in ("generation.compiled", "generation.writing", "rnn.compilation"):
-        monkeypatch.delitem(sys.modules, f"charlm.{name}")
-    monkeypatch.setattr(builtins, "__import__", unable)
-    config = ModelConfig(V, "gru", 8)
-    engine = cpu_engine(config, made(config), SamplingConfig(length=engines.LONG))
-    assert type(engine) is NumpyEngine
 
 
 SHORT = """

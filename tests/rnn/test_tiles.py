@@ -2,8 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import needs_compiled_code
+from tolerances import rounding
+
+needs_compiled_code()
 
 from charlm.rnn import tiles
 from charlm.rnn.fused.kernels import lay_out
@@ -31,7 +36,9 @@ def test_a_product_is_numpys(M: int, K: int, N: int, data: st.DataObject) -> Non
     product = np.full((M, tiles.padded(N)), 7, dtype=np.float32)
     tiles.multiply(x, first, end, panels_of(matrix), product)
     exact = x.astype(np.float64) @ matrix.astype(np.float64)
-    np.testing.assert_allclose(product[first:end, :N], exact[first:end], atol=1e-6 * K)
+    # Each of K products and sums is rounded once or twice.
+    allowed = rounding(torch.float32, 2 * K) * (np.abs(x).astype(np.float64) @ matrix)
+    assert (np.abs(product[:, :N] - exact) <= allowed)[first:end].all()
     # Padding multiplies to nothing, and other rows belong to other threads.
     assert not product[first:end, N:].any()
     assert (product[:first] == 7).all()

@@ -585,6 +585,50 @@ def test_a_training_state_that_lacks_something_is_refused(
         charlm.resume("stopped", runs_dir=tmp_path)
 
 
+def put_in(array: np.ndarray, number: float) -> np.ndarray:
+    changed = array.copy()
+    changed.flat[0] = number
+    return changed
+
+
+WRONG: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "NaN": partial(put_in, number=math.nan),
+    "infinity": partial(put_in, number=math.inf),
+    "whole numbers": lambda array: np.zeros(array.shape, np.int32),
+    "one number": lambda array: array.reshape(-1)[:1],
+    "a number": lambda array: array.reshape(-1)[0].reshape(()),
+    "more": lambda array: np.concatenate([array, array]) if array.ndim else array.reshape(1),
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_a_training_state_that_cannot_be_is_refused_tensor_by_tensor(
+    how: str, book: Path, tmp_path: Path
+) -> None:
+    settings = {**TINY, "max_steps": 9, "ema_decay": 0.9, "average_after": 1, "eval_every": 1}
+    settings |= {"optimizer": "adam", "learning_rate": 1e-9}
+    run = charlm.train(
+        book, run="a", runs_dir=tmp_path, should_stop=stops_after(8), **settings
+    ).directory
+    weights, tensors, scalars = run.load_last()
+    assert {name.split("/")[0] for name in tensors} >= {"optimizer", "recurrent", "ema", "totals"}
+    one_of_each = {name.rpartition("/")[0] or name[:4]: name for name in weights | tensors}
+    for name in one_of_each.values():
+        array = (weights | tensors)[name]
+        changed = WRONG[how](array) if array.dtype.kind == "f" else np.ones(3, np.float32)
+        if changed.shape == array.shape and changed.dtype == array.dtype and how == "a number":
+            continue  # what counts steps is a number
+        if how == "infinity" and "exp_avg_sq" in name:
+            continue  # overflowed squares
+        there = [{**part, name: changed} if name in part else part for part in (weights, tensors)]
+        run.save_last(*there, scalars)
+        with pytest.raises(RunError) as caught:
+            charlm.resume("a", runs_dir=tmp_path)
+        assert "\n" not in caught.value.message, name
+    run.save_last(weights, tensors, scalars)
+    assert charlm.resume("a", runs_dir=tmp_path).result["steps"] == 9
+
+
 def test_the_training_state_of_another_run_is_refused(
     stopped: charlm.Run, book: Path, tmp_path: Path
 ) -> None:
@@ -592,7 +636,11 @@ def test_the_training_state_of_another_run_is_refused(
     other = charlm.train(
         book, run="other", runs_dir=tmp_path, should_stop=stops_after(5), **settings
     )
-    stopped.directory.save_last(*other.directory.load_last())
+    weights, tensors, scalars = other.directory.load_last()
+    stopped.directory.save_last(weights, tensors, scalars)
+    with pytest.raises(RunError, match="not this model's"):
+        charlm.resume("stopped", runs_dir=tmp_path)
+    stopped.directory.save_last(stopped.directory.load_weights(), tensors, scalars)
     with pytest.raises(RunError, match="does not fit"):
         charlm.resume("stopped", runs_dir=tmp_path)
 

@@ -938,7 +938,9 @@ def test_bf16_trains_with_a_float32_state_and_nearly_the_same_loss(
         assert loss.dtype == torch.float32
         assert all(each.dtype == torch.float32 for each in state)
         losses[precision] = loss.item()
-    assert losses["bf16"] == pytest.approx(losses["fp32"], abs=0.01)
+    # Logits, below 1 in size, come of rounded states and are rounded again, to 8 bits each time; a
+    # loss moves by no more than twice what the logits do.
+    assert losses["bf16"] == pytest.approx(losses["fp32"], abs=2 * 2 * 2**-8)
     assert losses["bf16"] != losses["fp32"]
 
 

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charlm.config import ModelConfig
+from charlm.rnn.weights import Shape, layer_shapes
 
 # Recurrent state: one tensor for most cells, two for those of the lstm's kind.
 State = tuple[Tensor, ...]
-Shape = tuple[int, ...]
 
 
 class LayerWeights(dict[str, Tensor]):
@@ -59,11 +59,7 @@ class Cell(ABC):
 
     def weight_shapes(self, I: int, H: int) -> dict[str, Shape]:  # noqa: E741
         """The shapes of a layer's weights, by letter, for an input of size I."""
-        rows = len(self.gates) * H
-        shapes: dict[str, Shape] = {"W": (rows, I), "U": (rows, H), "b": (rows,), "c": (rows,)}
-        if self.config.layer_norm:
-            shapes |= {"gain_W": (rows,), "gain_U": (rows,)}
-        return shapes
+        return dict(layer_shapes(self.name, self.config, I, H))
 
     def share(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
         """What of all steps depends on the input alone: W x_t and the `bias`, (T, B, G·H).

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charlm.rnn.cells.cell import Cell, LayerWeights, State
+from charlm.rnn.weights import GATES
 
 
 class GRU(Cell):
@@ -19,7 +20,7 @@ class GRU(Cell):
     """
 
     name = "gru"
-    gates = ("r", "z", "n")
+    gates = GATES[name]
     states = ("h",)
 
     @property

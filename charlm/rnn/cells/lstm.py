@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from charlm.rnn.cells.cell import Cell, LayerWeights, State
+from charlm.rnn.weights import GATES
 
 
 class LSTM(Cell):
@@ -18,7 +19,7 @@ class LSTM(Cell):
     """
 
     name = "lstm"
-    gates = ("i", "f", "g", "o")
+    gates = GATES[name]
     states = ("h", "C")
 
     def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:

@@ -10,17 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from charlm.rnn.cells.cell import Cell, LayerWeights, Shape, State
+from charlm.rnn.cells.cell import Cell, LayerWeights, State
+from charlm.rnn.weights import GATES
 
 
 class LinearCell(Cell):
     """A cell of the form h' = a ⊙ h + v. It has W and b, and nothing recurrent but a."""
 
     states = ("h",)
-
-    def weight_shapes(self, I: int, H: int) -> dict[str, Shape]:  # noqa: E741
-        shapes = super().weight_shapes(I, H)
-        return {name: shapes[name] for name in shapes if name in ("W", "b", "gain_W")}
 
     def bias(self, weights: LayerWeights) -> Tensor:
         return weights.b
@@ -39,7 +36,7 @@ class MinGRU(LinearCell):
     """h' = (1 - z) ⊙ h + z ⊙ n with z = σ(W_z x + b_z), n = W_n x + b_n"""
 
     name = "mingru"
-    gates = ("z", "n")
+    gates = GATES[name]
 
     def coefficients(self, share: Tensor) -> tuple[Tensor, Tensor]:
         z, n = share.chunk(2, dim=-1)
@@ -54,7 +51,7 @@ class MinLSTM(LinearCell):
     """
 
     name = "minlstm"
-    gates = ("i", "f", "n")
+    gates = GATES[name]
 
     def coefficients(self, share: Tensor) -> tuple[Tensor, Tensor]:
         i, f, n = share.chunk(3, dim=-1)

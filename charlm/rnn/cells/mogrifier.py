@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from charlm.rnn.cells.cell import LayerWeights, Shape, State
+from charlm.rnn.cells.cell import LayerWeights, State
 from charlm.rnn.cells.lstm import LSTM
+from charlm.rnn.weights import mogrifier_rounds
 
 
 class MogrifierLSTM(LSTM):
@@ -23,15 +24,7 @@ class MogrifierLSTM(LSTM):
     @property
     def rounds(self) -> tuple[str, ...]:
         """Q1, R2, Q3 …, by which their matrices are called."""
-        numbers = range(1, self.config.mogrifier_rounds + 1)
-        return tuple(f"Q{number}" if number % 2 else f"R{number}" for number in numbers)
-
-    def weight_shapes(self, I: int, H: int) -> dict[str, Shape]:  # noqa: E741
-        shapes, rank = super().weight_shapes(I, H), self.config.mogrifier_rank
-        for name in self.rounds:
-            gated, gating = (I, H) if name.startswith("Q") else (H, I)
-            shapes |= {f"{name}_up": (gated, rank), f"{name}_down": (rank, gating)}
-        return shapes
+        return tuple(mogrifier_rounds(self.config))
 
     def share(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
         """The input itself, (T, B, I): it is gated before W sees it."""

@@ -4,13 +4,14 @@ import torch
 from torch import Tensor
 
 from charlm.rnn.cells.cell import Cell, LayerWeights, State
+from charlm.rnn.weights import GATES
 
 
 class RNN(Cell):
     """h' = tanh(W x + b + U h + c)"""
 
     name = "rnn"
-    gates = ("h",)
+    gates = GATES[name]
     states = ("h",)
 
     def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:

@@ -2,16 +2,16 @@
 
 import ctypes
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from charlm.rnn import kernel_choice
 from charlm.rnn.fused import kernels_torch
 from charlm.threads import most_threads
 
-COMPILED = find_spec("numba") is not None
+COMPILED = kernel_choice.compiles()
 ARRAY_TYPES = (torch.float32, torch.bfloat16, torch.int64)
 
 

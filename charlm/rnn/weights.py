@@ -1,0 +1,108 @@
+"""Which weights a model has, by its configuration alone, and whether given ones are its. No torch.
+
+V, E, H, I, R mean vocabulary size, embedding size, hidden size, a layer's input size and the
+Mogrifier's rank.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charlm.config import ModelConfig
+from charlm.errors import RunError, look_up
+from charlm.rnn.names import weight_name
+
+Shape = tuple[int, ...]
+
+# The gates of each cell, in the order of the rows of its matrices.
+GATES = {
+    "rnn": ("h",),
+    "gru": ("r", "z", "n"),
+    "lstm": ("i", "f", "g", "o"),
+    "mogrifier": ("i", "f", "g", "o"),
+    "mingru": ("z", "n"),
+    "minlstm": ("i", "f", "n"),
+}
+# Their gates do not look at the state.
+NOT_RECURRENT = ("mingru", "minlstm")
+
+
+def mogrifier_rounds(config: ModelConfig) -> Iterator[str]:
+    """Q1, R2, Q3 …, by which the matrices of each round are called."""
+    for number in range(1, config.mogrifier_rounds + 1):
+        yield f"Q{number}" if number % 2 else f"R{number}"
+
+
+def layer_shapes(cell: str, config: ModelConfig, I: int, H: int) -> Iterator[tuple[str, Shape]]:  # noqa: E741
+    """The letters of a layer's weights and their shapes; see `charlm.rnn.cells.LayerWeights`.
+
+    Raises:
+        UsageError: there is no such cell.
+    """
+    rows = len(look_up(GATES, cell, "cell")) * H
+    shapes: dict[str, Shape] = {"W": (rows, I), "U": (rows, H), "b": (rows,), "c": (rows,)}
+    if config.layer_norm:
+        shapes |= {"gain_W": (rows,), "gain_U": (rows,)}
+    for letter, shape in shapes.items():
+        if cell not in NOT_RECURRENT or letter in ("W", "b", "gain_W"):
+            yield letter, shape
+    for name in mogrifier_rounds(config) if cell == "mogrifier" else ():
+        gated, gating = (I, H) if name.startswith("Q") else (H, I)
+        yield f"{name}_up", (gated, config.mogrifier_rank)
+        yield f"{name}_down", (config.mogrifier_rank, gating)
+
+
+def model_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
+    """The names and shapes of a model's weights, as of `LanguageModel.weights`.
+
+    One after another, since a damaged configuration may ask for more layers than can be.
+
+    Raises:
+        UsageError: there is no such cell.
+    """
+    V, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
+    yield "output.bias", (V,)
+    if E:
+        yield "embedding.weight", (V, E)
+    if not config.tie_weights:
+        yield "output.weight", (V, H)
+    elif E != H:
+        yield "projection.weight", (E, H)
+    for layer in range(config.num_layers):
+        for letter, shape in layer_shapes(config.cell, config, H if layer else E or V, H):
+            yield f"rnn.{weight_name(letter, layer)}", shape
+
+
+def check_shapes(config: ModelConfig, shapes: Mapping[str, Shape]) -> None:
+    """Raise RunError unless weights of these names and shapes are all that a model has."""
+    known = set()
+    for name, shape in model_shapes(config):
+        if name not in shapes:
+            raise RunError(f"These weights are not this model's: {name} is missing.")
+        if shapes[name] != shape:
+            raise RunError(
+                f"These weights are not this model's: {name} is {shapes[name]}, not {shape}."
+            )
+        known.add(name)
+    if odd := sorted(shapes.keys() - known):
+        raise RunError(f"These weights are not this model's: it has no {odd[0]}.")
+
+
+def checked(config: ModelConfig, weights: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """A model's weights, in float32.
+
+    Raises:
+        RunError: a name or a shape is not the model's; numbers are whole, NaN or infinite.
+    """
+    check_shapes(config, {name: each.shape for name, each in weights.items()})
+    narrow = {}
+    for name, each in weights.items():
+        if not np.issubdtype(each.dtype, np.floating):
+            raise RunError(f"{name} holds {each.dtype} in place of floating-point numbers.")
+        with np.errstate(over="ignore"):
+            narrow[name] = each.astype(np.float32, copy=False)
+        if not np.isfinite(narrow[name]).all():
+            raise RunError(f"{name} holds NaN or infinity.")
+    return narrow
