@@ -95,6 +95,8 @@ def begin(
         model.initialize(train.initialization, train.seed)
     else:
         model.load_weights(parent.load_weights())
+    # Before there is a run on the disk: the device may lack the memory.
+    model = model.to(where)
     record = Record(
         name=name or free_name(folder, f"{corpus.name}-{model_config.cell}"),
         created=datetime.now(UTC).isoformat(),
@@ -123,7 +125,7 @@ def begin(
     run = RunDirectory.create(folder, record, vocabulary, corpus.text if unique else None)
     for notice in (*corpus.notes, *unknowns(corpus, run), *shrunk):
         listener(Notice(notice))
-    return assemble(run, model.to(where), corpus.text)
+    return assemble(run, model, corpus.text)
 
 
 def fitted(train: TrainConfig, characters: int) -> TrainConfig:

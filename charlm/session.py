@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from charlm.generation.sampler import sample_texts
 from charlm.metrics import Score
 from charlm.model import LanguageModel
 from charlm.runs import RunDirectory
+from charlm.strict_json import finite
 from charlm.text.corpus import Corpus, open_corpus, sha256_of
 from charlm.text.vocabulary import Ids
 from charlm.training.events import Evaluated, Event, RolledBack, Stopped
@@ -84,6 +86,17 @@ class Session:
             TrainingError: training diverged time and again; the run is usable all the same.
             RunError: the run cannot be written.
         """
+        try:
+            self._go(listener, should_stop)
+        except BaseException as error:
+            # Whatever ended it, the record must not say that it still runs.
+            if self.run.record.status == "running":
+                status = "failed" if isinstance(error, Exception) else "interrupted"
+                with suppress(RunError):
+                    self.run.update(status=status)
+            raise
+
+    def _go(self, listener: Listener, should_stop: Callable[[], bool]) -> None:
         device = next(self.model.parameters()).device
         config = self.run.record.settings.train
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -162,7 +175,7 @@ class Session:
             result["score"] = self._best_score(split, ids, listener).to_json()
             result["baselines"] = {name: each.to_json() for name, each in scores.items()}
         result["peak_memory"] = peak_memory()
-        self.run.update(status=stopped.reason, result=result)
+        self.run.update(status=stopped.reason, result=finite(result))
         if stopped.reason == "diverged":
             raise TrainingError(
                 f"Training diverged again and again; the run '{self.run.name}' keeps its last good "
@@ -172,7 +185,7 @@ class Session:
 
     def _best_score(self, split: str, ids: Ids, listener: Listener) -> Score:
         """The score of the best weights, which is known if they were scored on all of the split."""
-        known = [row for row in self.run.metrics() if row["best"] and "nats" in row]
+        known = [row for row in self.run.metrics() if row["best"] and row.get("nats") is not None]
         if split == "val" and known and len(ids) == len(self.held_out):
             return Score(known[-1]["nats"], known[-1]["characters"])
         listener(Notice(f"Scoring all {len(ids):,} held-out characters ({split})."))

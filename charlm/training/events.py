@@ -54,7 +54,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """Loss or gradient was not finite: the state of `to_step` is back, at a lower learning rate."""
+    """Training diverged: the state of `to_step` is back, at a lower learning rate."""
 
     from_step: int
     to_step: int

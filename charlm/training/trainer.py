@@ -160,8 +160,10 @@ class Trainer:
         scores = self.learner.scores(should_stop)
         if scores is None:
             return None
+        loss = nats / max(counters.items_since, 1)
         # Weights may be finite and yet so large that they say nothing.
-        if not all(math.isfinite(each.perplexity) for each in scores.values()):
+        hopeless = loss > self.task.worst_loss
+        if hopeless or not all(math.isfinite(each.perplexity) for each in scores.values()):
             return self._roll_back()
         # Where nothing is held out, an average that was asked for is taken at its word.
         kind = min(
@@ -172,7 +174,7 @@ class Trainer:
             counters.step,
             counters.epoch,
             min(self.progress, 1.0),
-            nats / max(counters.items_since, 1),
+            loss,
             norms / max(counters.steps_since, 1),
             self.learning_rate,
             counters.items_since / max(busy, 1e-9),
