@@ -14,7 +14,7 @@ from charlm.errors import SettingError, UsageError
 from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
 from charlm.planning import measured, plan
-from charlm.presets import Settings, overridden
+from charlm.presets import LIMITS, Settings, as_options, overridden
 from charlm.record import Record
 from charlm.rnn.stack import choose_arithmetic, choose_backend
 from charlm.rnn.windows import fit
@@ -181,7 +181,11 @@ def inherited(parent: RunDirectory, explicit: Mapping[str, Any]) -> ModelConfig:
 
 
 def assemble(
-    run: RunDirectory, model: LanguageModel, text: str, snapshot: Snapshot | None = None
+    run: RunDirectory,
+    model: LanguageModel,
+    text: str,
+    snapshot: Snapshot | None = None,
+    before: TrainConfig | None = None,
 ) -> Session:
     """A session over a run's splits; what is scored on the way is the beginning of val."""
     spans = run.record.spans
@@ -190,7 +194,7 @@ def assemble(
         for split in ("train", "val")
     )
     held_out = held_out[: run.record.settings.train.eval_characters]
-    return Session(run, model, train, held_out, text, snapshot)
+    return Session(run, model, train, held_out, text, snapshot, before)
 
 
 def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any]) -> Session:
@@ -210,13 +214,19 @@ def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any])
                 f"cannot change when a run goes on; {', '.join(RESUMABLE)} can.",
             )
     snapshot = Snapshot.from_arrays(*run.load_last())
-    settings = overridden(run.record.settings, **changes)
-    if run.record.status in ("done", "patience") and nothing_left(
-        settings.train, snapshot.counters
-    ):
+    before = run.record.settings
+    if changes.keys() & set(LIMITS):
+        # As at the start: a limit given by name replaces the others.
+        changes = dict.fromkeys(LIMITS) | changes
+    settings = overridden(before, **changes)
+    over = reached(settings.train, snapshot.counters)
+    if run.record.status in ("done", "patience") and over:
         raise UsageError(
-            f"The run '{run.name}' is finished: {snapshot.counters.step:,} steps.",
-            "To train it longer, give a higher --max-steps, --epochs, --max-minutes or --patience.",
+            f"The run '{run.name}' is finished: after {snapshot.counters.step:,} steps it has "
+            f"reached {as_options(over)}.",
+            "To train it longer, give a higher --max-steps, --epochs or --max-minutes."
+            if "patience" not in over
+            else "To train it longer, give a higher --patience.",
         )
     text = corpus_of(run).text
     where = choose_device(device)
@@ -229,15 +239,19 @@ def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any])
     snapshot.counters.rollbacks = 0
     run.update(train=settings.train.to_json(), device=str(where), backend=model.rnn.backend)
     run.forget_metrics_after(snapshot.counters.step)
-    return assemble(run, model, text, snapshot)
+    changed = settings.train != before.train
+    return assemble(run, model, text, snapshot, before.train if changed else None)
 
 
-def nothing_left(config: TrainConfig, counters: Counters) -> bool:
-    """Whether a run has reached one of its limits."""
-    reached = (
-        (config.max_steps, counters.step),
-        (config.epochs, counters.epoch),
-        (config.max_minutes, counters.seconds / 60),
-        (config.patience, counters.stale),
-    )
-    return any(limit is not None and value >= limit for limit, value in reached)
+def reached(config: TrainConfig, counters: Counters) -> dict[str, float]:
+    """Those of a run's limits that it has reached, patience among them."""
+    done = {
+        "max_steps": counters.step,
+        "epochs": counters.epoch,
+        "max_minutes": counters.seconds / 60,
+        "patience": counters.stale,
+    }
+    limits = {name: getattr(config, name) for name in done}
+    return {
+        name: limit for name, limit in limits.items() if limit is not None and done[name] >= limit
+    }

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from charlm.baselines import baselines
-from charlm.config import SamplingConfig
+from charlm.config import SamplingConfig, TrainConfig
 from charlm.errors import CorpusError, RunError, TrainingError
 from charlm.evaluation import score
 from charlm.generation.engines import cpu_engine
@@ -70,6 +70,8 @@ class Session:
 
     Args:
         train, held_out: ids of the split that is trained on, and of what is scored along the way.
+        snapshot: where to go on.
+        before: the settings so far, where it goes on with others.
     """
 
     run: RunDirectory
@@ -78,6 +80,7 @@ class Session:
     held_out: Ids
     text: str
     snapshot: Snapshot | None = None
+    before: TrainConfig | None = None
 
     def go(self, listener: Listener, should_stop: Callable[[], bool] = never) -> None:
         """Train until the end, saving on the way; afterwards the record holds the result.
@@ -104,6 +107,8 @@ class Session:
             trainer = Trainer(task, config, self.snapshot)
             self.run.update(status="running")
             listener(Prepared(self.run))
+            if self.before is not None:
+                self._change(self.before, trainer, listener)
             saved = trainer.clock()
             stopped = None
             for event in trainer.run(should_stop):
@@ -123,6 +128,16 @@ class Session:
                     listener(Sampled(self._sample(trainer.weights(event.weights))))
         assert stopped is not None
         self._conclude(stopped, listener)
+
+    def _change(self, before: TrainConfig, trainer: Trainer, listener: Listener) -> None:
+        """Go on with other settings, and say what becomes of the learning rate."""
+        was = trainer.learning_rate_by(before)
+        trainer.change_from(before)
+        words = [f"{rate:.2g}" for rate in (was, trainer.learning_rate)]
+        if words[0] != words[1]:
+            cosine = trainer.config.schedule == "cosine"
+            end = ", on a cosine that ends with the run" if cosine else ""
+            listener(Notice(f"The learning rate was at {words[0]} and goes on at {words[1]}{end}."))
 
     def _keep(self, event: Evaluated, trainer: Trainer) -> None:
         row = {
