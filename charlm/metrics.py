@@ -1,7 +1,9 @@
 """What a model's predictions cost."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ class Score:
     def bits_per(self, units: int) -> float:
         """Bits for each of `units` other units that spell the same characters, such as bytes."""
         return self.nats / math.log(2) / units if units else math.nan
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Score":
+        """The inverse of `to_json`, also after a file, where what was not finite is None."""
+        nats = values["nats"]
+        return cls(math.nan if nats is None else nats, values["characters"])
 
     def to_json(self) -> dict[str, float | int]:
         return {

@@ -17,7 +17,7 @@ from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
 from charlm.passages import Source, beginning_sha256
 from charlm.planning import measured, plan
-from charlm.presets import Settings, overridden
+from charlm.presets import LIMITS, Settings, as_options, overridden
 from charlm.record import Record
 from charlm.rnn.stack import choose_arithmetic, choose_backend
 from charlm.rnn.windows import fit
@@ -101,6 +101,8 @@ def begin(
         model.initialize(train.initialization, train.seed)
     else:
         model.load_weights(weights)
+    # Before there is a run on the disk: the device may lack the memory.
+    model = model.to(where)
     record = Record(
         name=name or "",
         created=datetime.now(UTC).isoformat(),
@@ -141,7 +143,7 @@ def begin(
         for notice in (lock.problem, *corpus.notes, *unknowns(corpus, run), *shrunk):
             if notice:
                 listener(Notice(notice))
-        yield assemble(run, model.to(where), corpus.text)
+        yield assemble(run, model, corpus.text)
 
 
 def fitted(train: TrainConfig, characters: int) -> TrainConfig:
@@ -197,7 +199,11 @@ def inherited(parent: RunDirectory, explicit: Mapping[str, Any]) -> ModelConfig:
 
 
 def assemble(
-    run: RunDirectory, model: LanguageModel, text: str, snapshot: Snapshot | None = None
+    run: RunDirectory,
+    model: LanguageModel,
+    text: str,
+    snapshot: Snapshot | None = None,
+    before: TrainConfig | None = None,
 ) -> Session:
     """A session over a run's splits; what is scored on the way is the beginning of val."""
     spans = run.record.spans
@@ -206,7 +212,7 @@ def assemble(
         for split in ("train", "val")
     )
     held_out = held_out[: run.record.settings.train.eval_characters]
-    return Session(run, model, train, held_out, text, snapshot)
+    return Session(run, model, train, held_out, text, snapshot, before)
 
 
 def go_on(
@@ -235,13 +241,19 @@ def go_on(
                 f"cannot change when a run goes on; {', '.join(RESUMABLE)} can.",
             )
     snapshot = Snapshot.from_arrays(*run.load_last())
-    settings = overridden(run.record.settings, **changes)
-    if run.record.status in ("done", "patience") and nothing_left(
-        settings.train, snapshot.counters
-    ):
+    before = run.record.settings
+    if changes.keys() & set(LIMITS):
+        # As at the start: a limit given by name replaces the others.
+        changes = dict.fromkeys(LIMITS) | changes
+    settings = overridden(before, **changes)
+    over = reached(settings.train, snapshot.counters)
+    if run.record.status in ("done", "patience") and over:
         raise UsageError(
-            f"The run '{run.name}' is finished: {count(snapshot.counters.step, 'step')}.",
-            "To train it longer, give a higher --max-steps, --epochs, --max-minutes or --patience.",
+            f"The run '{run.name}' is finished: after {count(snapshot.counters.step, 'step')} it has "
+            f"reached {as_options(over)}.",
+            "To train it longer, give a higher --max-steps, --epochs or --max-minutes."
+            if "patience" not in over
+            else "To train it longer, give a higher --patience.",
         )
     moved = text_at is not None or encoding is not None
     text = (moved_corpus(run, text_at, encoding) if moved else corpus_of(run)).text
@@ -255,15 +267,19 @@ def go_on(
     snapshot.counters.rollbacks = 0
     run.update(train=settings.train.to_json(), device=str(where), backend=model.rnn.backend)
     run.forget_metrics_after(snapshot.counters.step)
-    return assemble(run, model, text, snapshot)
+    changed = settings.train != before.train
+    return assemble(run, model, text, snapshot, before.train if changed else None)
 
 
-def nothing_left(config: TrainConfig, counters: Counters) -> bool:
-    """Whether a run has reached one of its limits."""
-    reached = (
-        (config.max_steps, counters.step),
-        (config.epochs, counters.epoch),
-        (config.max_minutes, counters.seconds / 60),
-        (config.patience, counters.stale),
-    )
-    return any(limit is not None and value >= limit for limit, value in reached)
+def reached(config: TrainConfig, counters: Counters) -> dict[str, float]:
+    """Those of a run's limits that it has reached, patience among them."""
+    done = {
+        "max_steps": counters.step,
+        "epochs": counters.epoch,
+        "max_minutes": counters.seconds / 60,
+        "patience": counters.stale,
+    }
+    limits = {name: getattr(config, name) for name in done}
+    return {
+        name: limit for name, limit in limits.items() if limit is not None and done[name] >= limit
+    }

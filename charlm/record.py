@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from charlm import strict_json
 from charlm.config import DataConfig, ModelConfig, TrainConfig, fits
 from charlm.errors import CharlmError, RunError, look_up
 from charlm.files import COPY_AGAIN
@@ -35,7 +36,8 @@ class Record:
         corpus: as CORPUS says: how to find the text again, and how to know it. Newer runs also say
             `characters_sha256` and `beginning_sha256` (see `charlm.passages`).
         parent: name of the run that it started from.
-        status: "running" until it ends, then "done", "patience", "interrupted" or "diverged".
+        status: "running" until it ends, then "done", "patience", "interrupted", "diverged", or
+            "failed" where an error ended it.
         result: how it ended: split, score, baselines (filled in at the end).
         created: when, ISO 8601, UTC.
     """
@@ -100,7 +102,7 @@ class Record:
             ) from None
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return strict_json.dumps(asdict(self), indent=2) + "\n"
 
 
 def check_types(values: Mapping[str, Any], types: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from charlm import strict_json
 from charlm.errors import RunError, suggestion
 from charlm.files import (
     COPY_AGAIN,
@@ -153,7 +154,7 @@ class RunDirectory:
         def fill(draft: Path) -> None:
             save_arrays(draft / "model", weights)
             save_arrays(draft / "training", tensors)
-            write(draft / "training.json", json.dumps(scalars, indent=1))
+            write(draft / "training.json", strict_json.dumps(scalars, indent=1))
 
         with writing(self.path):
             replace_folder(self.path / "last", fill)
@@ -208,7 +209,7 @@ class RunDirectory:
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         with writing(self.path), (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(strict_json.dumps(row) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -227,8 +228,9 @@ class RunDirectory:
     def forget_metrics_after(self, step: int) -> None:
         """Drop rows beyond a step that training goes back to."""
         kept = [row for row in self.metrics() if row["step"] <= step]
+        lines = "".join(strict_json.dumps(row) + "\n" for row in kept)
         with writing(self.path):
-            write(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
+            write(self.path / "metrics.jsonl", lines)
 
 
 # Finding runs

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from charlm.baselines import baselines
-from charlm.config import SamplingConfig
+from charlm.config import SamplingConfig, TrainConfig
 from charlm.errors import CorpusError, RunError, TrainingError
 from charlm.evaluation import score
 from charlm.generation.engines import cpu_engine
@@ -19,6 +20,7 @@ from charlm.generation.sampler import sample_texts
 from charlm.metrics import Score
 from charlm.model import LanguageModel
 from charlm.runs import RunDirectory
+from charlm.strict_json import finite
 from charlm.text.corpus import STDIN, Corpus, open_corpus, sha256_of
 from charlm.text.decoding import BytesRead
 from charlm.text.vocabulary import Ids
@@ -71,6 +73,8 @@ class Session:
 
     Args:
         train, held_out: ids of the split that is trained on, and of what is scored along the way.
+        snapshot: where to go on.
+        before: the settings so far, where it goes on with others.
     """
 
     run: RunDirectory
@@ -79,6 +83,7 @@ class Session:
     held_out: Ids
     text: str
     snapshot: Snapshot | None = None
+    before: TrainConfig | None = None
 
     def go(self, listener: Listener, should_stop: Callable[[], bool] = never) -> None:
         """Train until the end, saving on the way; afterwards the record holds the result.
@@ -87,6 +92,17 @@ class Session:
             TrainingError: training diverged time and again; the run is usable all the same.
             RunError: the run cannot be written.
         """
+        try:
+            self._go(listener, should_stop)
+        except BaseException as error:
+            # Whatever ended it, the record must not say that it still runs.
+            if self.run.record.status == "running":
+                status = "failed" if isinstance(error, Exception) else "interrupted"
+                with suppress(RunError):
+                    self.run.update(status=status)
+            raise
+
+    def _go(self, listener: Listener, should_stop: Callable[[], bool]) -> None:
         device = next(self.model.parameters()).device
         config = self.run.record.settings.train
         with (
@@ -97,6 +113,8 @@ class Session:
             trainer = Trainer(task, config, self.snapshot, tuner=tuner)
             self.run.update(status="running")
             listener(Prepared(self.run))
+            if self.before is not None:
+                self._change(self.before, trainer, listener)
             saved = trainer.clock()
             stopped = None
             for event in trainer.run(should_stop):
@@ -116,6 +134,16 @@ class Session:
                     listener(self._sample(trainer.weights(event.weights)))
         assert stopped is not None
         self._conclude(stopped, listener)
+
+    def _change(self, before: TrainConfig, trainer: Trainer, listener: Listener) -> None:
+        """Go on with other settings, and say what becomes of the learning rate."""
+        was = trainer.learning_rate_by(before)
+        trainer.change_from(before)
+        words = [f"{rate:.2g}" for rate in (was, trainer.learning_rate)]
+        if words[0] != words[1]:
+            cosine = trainer.config.schedule == "cosine"
+            end = ", on a cosine that ends with the run" if cosine else ""
+            listener(Notice(f"The learning rate was at {words[0]} and goes on at {words[1]}{end}."))
 
     def _keep(self, event: Evaluated, trainer: Trainer) -> None:
         row = {
@@ -171,7 +199,7 @@ class Session:
             result["score"] = self._best_score(split, ids, listener).to_json()
             result["baselines"] = {name: each.to_json() for name, each in scores.items()}
         result["peak_memory"] = peak_memory()
-        self.run.update(status=stopped.reason, result=result)
+        self.run.update(status=stopped.reason, result=finite(result))
         if stopped.reason == "diverged":
             raise TrainingError(
                 f"Training diverged again and again; the run '{self.run.name}' keeps its last good "
@@ -181,7 +209,7 @@ class Session:
 
     def _best_score(self, split: str, ids: Ids, listener: Listener) -> Score:
         """The score of the best weights, which is known if they were scored on all of the split."""
-        known = [row for row in self.run.metrics() if row["best"] and "nats" in row]
+        known = [row for row in self.run.metrics() if row["best"] and row.get("nats") is not None]
         if split == "val" and known and len(ids) == len(self.held_out):
             return Score(known[-1]["nats"], known[-1]["characters"])
         listener(Notice(f"Scoring all {len(ids):,} held-out characters ({split})."))

@@ -7,7 +7,17 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "charlm"
 FLOORS = [
-    ["errors", "config", "metrics", "reports", "seeds", "presets", "keywords", "version"],
+    [
+        "errors",
+        "config",
+        "metrics",
+        "reports",
+        "seeds",
+        "strict_json",
+        "presets",
+        "keywords",
+        "version",
+    ],
     ["text"],
     ["rnn", "device", "threads", "recording"],
     ["model"],

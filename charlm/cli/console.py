@@ -1,6 +1,5 @@
 """Everything that reaches the terminal: results to standard output, messages to standard error."""
 
-import json
 import math
 import os
 import re
@@ -9,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from charlm import strict_json
 from charlm.errors import CharlmError, SettingError
 
 if TYPE_CHECKING:
@@ -63,15 +63,7 @@ def fail(error: CharlmError) -> None:
 
 def write_json(value: Any) -> None:
     """One JSON value; numbers that JSON lacks (infinity, NaN) become null."""
-    write(json.dumps(finite(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
-
-
-def finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    write(strict_json.dumps(value, indent=2) + "\n")
 
 
 # The least width of a column that wraps, and what stands between two columns.

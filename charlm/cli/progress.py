@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from charlm.cli import console
+from charlm.metrics import Score
 from charlm.session import Chosen, Notice, Prepared, Sampled, SessionEvent
 from charlm.training.events import Evaluated, Progressed, RolledBack, ThreadsChanged
 
@@ -121,14 +122,14 @@ class TrainingDisplay:
             )
         elif isinstance(event, RolledBack):
             console.say(
-                f"Loss or gradient was not finite at step {event.from_step:,}: back to step "
-                f"{event.to_step:,}, with the learning rate at {event.learning_rate:.2g}."
+                f"Training diverged at step {event.from_step:,}: back to step {event.to_step:,}, "
+                f"with the learning rate at {event.learning_rate:.2g}."
             )
 
     def _progressed(self, event: Progressed) -> None:
         figures = [
             f"loss {event.loss:.3f}",
-            f"ppl {math.exp(min(event.loss, 20.0)):.2f}",
+            f"ppl {console.number(Score(event.loss, 1).perplexity, 2)}",
             f"bpc {event.loss / math.log(2):.3f}",
             f"{event.items_per_second:,.0f} ch/s",
             *(
@@ -163,7 +164,8 @@ def evaluation_line(event: Evaluated) -> str:
     """Step, training loss, held-out loss, held-out perplexity and bits per character."""
     line = f"{event.step:>8,} {event.loss:>7.3f}"
     if event.score is None:
-        return f"{line}   (nothing held out; training perplexity {math.exp(event.loss):.3f})"
+        perplexity = console.number(Score(event.loss, 1).perplexity)
+        return f"{line}   (nothing held out; training perplexity {perplexity})"
     score = event.score
     mark = "" if event.weights == "raw" else f"  ({event.weights} of the weights)"
     mark += "" if event.improved else "  (not better)"

@@ -20,6 +20,7 @@ from charlm.cli.options import (
 )
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import UsageError
+from charlm.metrics import Score
 from charlm.presets import DEFAULT_PRESET, PRESETS
 from charlm.text.splits import count
 
@@ -108,16 +109,17 @@ def conclude(trained: "Run", json: bool) -> None:
         console.write_json({"run": trained.name, "status": record.status, **result})
         return
     if "score" in result:
-        scores = {**result["baselines"], trained.name: result["score"]}
-        worst_first = sorted(scores.items(), key=lambda pair: -pair[1]["nats"])
+        stored = {**result["baselines"], trained.name: result["score"]}
+        scores = {name: Score.from_json(each) for name, each in stored.items()}
+        worst_first = sorted(scores.items(), key=lambda pair: -pair[1].nats)
         chosen = ", on which the best weights were chosen" if result["split"] == "val" else ""
         console.table(
             ("model", "perplexity", "bits/char"),
             (
                 (
                     name,
-                    console.number(each["perplexity"]),
-                    console.number(each["bits_per_character"]),
+                    console.number(each.perplexity),
+                    console.number(each.bits_per_character),
                 )
                 for name, each in worst_first
             ),
@@ -126,7 +128,8 @@ def conclude(trained: "Run", json: bool) -> None:
             f"{count(result['score']['characters'])}{chosen}",
         )
     if result["train_perplexity"] is not None:
-        console.write(f"Training perplexity of the last epoch: {result['train_perplexity']:.3f}\n")
+        perplexity = console.number(result["train_perplexity"])
+        console.write(f"Training perplexity of the last epoch: {perplexity}\n")
     peak = result["peak_memory"]
     memory = f", at most {peak / 2**20:,.0f} MiB of memory" if peak else ""
     console.write(

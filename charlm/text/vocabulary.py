@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from charlm import strict_json
 from charlm.errors import UnknownCharacterError, look_up
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
@@ -135,7 +136,7 @@ class Vocabulary:
             "counts": self.counts,
             "unknown_count": self.unknown_count,
         }
-        return json.dumps(content, ensure_ascii=True, indent=1)
+        return strict_json.dumps(content, ensure_ascii=True, indent=1)
 
     @classmethod
     def from_json(cls, content: str) -> "Vocabulary":

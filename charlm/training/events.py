@@ -62,7 +62,7 @@ class ThreadsChanged:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """Loss or gradient was not finite: the state of `to_step` is back, at a lower learning rate."""
+    """Training diverged: the state of `to_step` is back, at a lower learning rate."""
 
     from_step: int
     to_step: int

@@ -1,5 +1,6 @@
 """The task `language-model`: predict the next character."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,10 @@ from charlm.rnn.windows import Windows
 from charlm.text.vocabulary import Ids
 from charlm.training.optimization import DTYPES
 from charlm.training.task import WindowLoss
+
+# A guess that knows nothing costs ln V. A learning rate that is merely high may cost two or three
+# times that for a while; at five times that weights say nothing any more, however finite they are.
+WORST_SHARE = 5.0
 
 
 class LanguageModeling:
@@ -47,6 +52,7 @@ class LanguageModeling:
         self.all_streams = torch.ones(config.batch_size, 1, dtype=torch.bool, device=device)
         self.no_streams = ~self.all_streams
         self.items_per_step = config.batch_size * config.seq_length
+        self.worst_loss = WORST_SHARE * math.log(model.config.vocabulary_size)
         dtype = DTYPES[config.precision]
         self.autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 

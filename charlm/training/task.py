@@ -34,9 +34,11 @@ class Task(Protocol):
 
     Attributes:
         items_per_step: of a window of the usual length, for which the learning rate is meant.
+        worst_loss: nats per item in training beyond which nothing is being learned any more.
     """
 
     items_per_step: int
+    worst_loss: float
 
     @property
     def model(self) -> nn.Module:

@@ -10,6 +10,7 @@ from torch import Tensor
 from charlm.config import TrainConfig
 from charlm.errors import RunError
 from charlm.metrics import Score
+from charlm.presets import LIMITS
 from charlm.threads import ThreadTuner
 from charlm.training.averaging import AVERAGE
 from charlm.training.events import (
@@ -76,7 +77,9 @@ class Trainer:
     @property
     def progress(self) -> float:
         """Share of the run that is done, by whichever limit is nearest."""
-        limits = self.config
+        return self._progress(self.config)
+
+    def _progress(self, limits: TrainConfig) -> float:
         epochs = self.counters.epoch + self.counters.window / self.epoch_steps
         return max(
             self.counters.step / limits.max_steps if limits.max_steps else 0.0,
@@ -86,8 +89,24 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        rate = scheduled_rate(self.config, self.counters.step, self.progress)
+        return self.learning_rate_by(self.config)
+
+    def learning_rate_by(self, config: TrainConfig) -> float:
+        """Of the next step, if the settings were these."""
+        rate = scheduled_rate(config, self.counters.step, self._progress(config))
         return rate * self.counters.rate_scale
+
+    def change_from(self, before: TrainConfig) -> None:
+        """Go on with settings that differ from those of the snapshot's run.
+
+        By other limits another share of the run is done, which by itself is no reason to evaluate,
+        and a new learning rate is what it says, whatever rollbacks have left of the old one.
+        """
+        for counters in (self.counters, self.good.counters):
+            if any(getattr(before, name) != getattr(self.config, name) for name in LIMITS):
+                counters.mark = int(self.progress * EVALUATIONS)
+            if before.learning_rate != self.config.learning_rate:
+                counters.rate_scale = 1.0
 
     @property
     def out_of_patience(self) -> bool:
@@ -177,8 +196,10 @@ class Trainer:
         scores = self.learner.scores(should_stop)
         if scores is None:
             return None
+        loss = nats / max(counters.items_since, 1)
         # Weights may be finite and yet so large that they say nothing.
-        if not all(math.isfinite(each.perplexity) for each in scores.values()):
+        hopeless = loss > self.task.worst_loss
+        if hopeless or not all(math.isfinite(each.perplexity) for each in scores.values()):
             return self._roll_back()
         # Where nothing is held out, an average that was asked for is taken at its word.
         kind = min(
@@ -189,7 +210,7 @@ class Trainer:
             counters.step,
             counters.epoch,
             min(self.progress, 1.0),
-            nats / max(counters.items_since, 1),
+            loss,
             norms / max(counters.steps_since, 1),
             self.learning_rate,
             counters.items_since / max(busy, 1e-9),

@@ -59,6 +59,7 @@ class FakeTask:
     """
 
     items_per_step = 6
+    worst_loss = math.inf
     items = (6, 6, 6, 6)
 
     def penalty(self, w: Tensor) -> Tensor | None:
