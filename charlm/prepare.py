@@ -248,9 +248,9 @@ def go_on(
     settings = overridden(before, **changes)
     over = reached(settings.train, snapshot.counters)
     if run.record.status in ("done", "patience") and over:
+        steps = count(snapshot.counters.step, "step")
         raise UsageError(
-            f"The run '{run.name}' is finished: after {count(snapshot.counters.step, 'step')} it has "
-            f"reached {as_options(over)}.",
+            f"The run '{run.name}' is finished: after {steps} it has reached {as_options(over)}.",
             "To train it longer, give a higher --max-steps, --epochs or --max-minutes."
             if "patience" not in over
             else "To train it longer, give a higher --patience.",
