@@ -81,7 +81,7 @@ def train(
         name=run,
         parent=parent,
         explicit=explicit,
-        plans=adapts(preset, explicit),
+        adapting=adapts(preset, explicit),
         device=device,
         backend=backend,
         listener=hear,

@@ -17,7 +17,7 @@ from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
 from charlm.passages import Source, beginning_sha256
 from charlm.planning import measured, plan
-from charlm.presets import LIMITS, Settings, as_options, overridden
+from charlm.presets import LIMITS, Settings, as_options, for_small_text, overridden
 from charlm.record import Record
 from charlm.rnn.stack import choose_arithmetic, choose_backend
 from charlm.rnn.windows import fit
@@ -42,6 +42,8 @@ IDENTITY = (
     "mogrifier_rounds",
     "mogrifier_rank",
 )
+# A smaller training split is trained on all the same.
+LEAST_CHARACTERS = 2_000
 RESUMABLE = tuple(LimitKeywords.__annotations__)
 
 
@@ -54,7 +56,7 @@ def begin(
     name: str | None,
     parent: RunDirectory | None,
     explicit: Mapping[str, Any],
-    plans: bool,
+    adapting: bool,
     device: str,
     backend: str,
     listener: Listener,
@@ -66,7 +68,7 @@ def begin(
         name: the run's; None makes one from the text's and the cell's.
         parent: the run whose weights and vocabulary it starts from.
         explicit: settings that were asked for by name, as against those of a preset.
-        plans: choose the sizes by the time that is given.
+        adapting: choose sizes by the text, and by the time if one is given by name.
 
     Raises:
         CorpusError: the text is too short.
@@ -83,10 +85,15 @@ def begin(
     else:
         vocabulary = parent.vocabulary
         model_config = inherited(parent, explicit)
-    train = fitted(settings.train, len(text))
-    shrunk = tuple(shrinkage(settings.train, train, len(text)))
-    if plans and parent is None:
-        known = replace(settings, model=model_config, train=train)
+    asked = replace(settings, model=model_config)
+    small = for_small_text(asked, explicit, len(text)) if adapting and parent is None else {}
+    if small:
+        asked = overridden(asked, **small)
+        listener(Chosen(f"For {count(len(text))} instead: {as_options(small)}"))
+    model_config, train = asked.model, fitted(asked.train, len(text))
+    shrunk = tuple(shrinkage(asked.train, train, len(text)))
+    if adapting and parent is None and not small and "max_minutes" in explicit:
+        known = replace(asked, train=train)
         chosen, why = plan(known, explicit, len(text), measured(where, backend))
         model_config, train = chosen.model, chosen.train
         listener(Chosen(why))
@@ -140,7 +147,8 @@ def begin(
     remove_abandoned(folder)
     run, lock = make_run(folder, name, f"{corpus.name}-{model_config.cell}", make)
     with lock:
-        for notice in (lock.problem, *corpus.notes, *unknowns(corpus, run), *shrunk):
+        notices = (*corpus.notes, *too_small(len(text)), *unknowns(corpus, run), *shrunk)
+        for notice in (lock.problem, *notices):
             if notice:
                 listener(Notice(notice))
         yield assemble(run, model, corpus.text)
@@ -159,6 +167,15 @@ def shrinkage(asked: TrainConfig, got: TrainConfig, characters: int) -> Iterator
             f"The training split has {count(characters)}: batch size "
             f"{got.batch_size} and windows of {got.seq_length} in place of {asked.batch_size} and "
             f"{asked.seq_length}."
+        )
+
+
+def too_small(characters: int) -> Iterator[str]:
+    """That a training split is too small to learn from, for the user."""
+    if characters < LEAST_CHARACTERS:
+        yield (
+            f"The training split has {count(characters)}: too few to learn to write from. Some ten "
+            "thousand are a beginning."
         )
 
 

@@ -96,6 +96,41 @@ BY_CELL: dict[tuple[str, str], dict[str, Any]] = {
     ("quick", "rnn"): {"weight_drop": 0.05, "learning_rate": 2e-3},
 }
 
+# A text that can be learned by heart within the preset's time wants a narrower model, more dropout
+# and smaller batches. The rate stays, since training ends when the average of the weights has not
+# become better for a while. Up to so many characters of the training split:
+SMALL_TEXTS: dict[int, dict[str, Any]] = {
+    20_000: {
+        "hidden_size": 192,
+        "embedding_size": 32,
+        "input_dropout": 0.2,
+        "output_dropout": 0.5,
+        "weight_drop": 0.5,
+        "weight_decay": 0.5,
+        "schedule": "constant",
+    },
+    60_000: {
+        "hidden_size": 256,
+        "embedding_size": 32,
+        "input_dropout": 0.1,
+        "output_dropout": 0.5,
+        "weight_drop": 0.5,
+        "weight_decay": 0.1,
+        "schedule": "constant",
+    },
+    140_000: {
+        "hidden_size": 384,
+        "input_dropout": 0.1,
+        "output_dropout": 0.5,
+        "weight_drop": 0.5,
+        "weight_decay": 0.1,
+        "reset_probability": 0.02,
+    },
+}
+ANY_SMALL_TEXT: dict[str, Any] = {"batch_size": 16, "ema_decay": 0.998, "patience": 15}
+# Evaluations of a small text: so many epochs apart, but at least so many steps.
+EPOCHS_BETWEEN, STEPS_BETWEEN = 2, 50
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -161,9 +196,29 @@ def as_options(values: Mapping[str, Any]) -> str:
 
 
 def adapts(preset: str, explicit: Mapping[str, Any]) -> bool:
-    """Whether sizes are to be planned: a time was given by name, nothing else that decides them."""
-    fixed = explicit.keys() & {"hidden_size", "epochs", "max_steps"}
-    return preset in ADAPTIVE and "max_minutes" in explicit and not fixed
+    """Whether sizes follow the text and the time: nothing that decides them was given by name."""
+    return preset in ADAPTIVE and not explicit.keys() & {"hidden_size", "epochs", "max_steps"}
+
+
+def for_small_text(
+    settings: Settings, explicit: Mapping[str, Any], characters: int
+) -> dict[str, Any]:
+    """What is better for a training split of so many characters; nothing if it is not small.
+
+    Args:
+        explicit: settings that were given by name, which stay.
+    """
+    sizes = [limit for limit in SMALL_TEXTS if characters <= limit]
+    if not sizes:
+        return {}
+    values = ANY_SMALL_TEXT | SMALL_TEXTS[sizes[0]]
+    values |= BY_CELL.get((DEFAULT_PRESET, settings.model.cell), {})
+    batch_size = explicit.get("batch_size", values["batch_size"])
+    epoch = characters // (batch_size * settings.train.seq_length)
+    values["eval_every"] = max(EPOCHS_BETWEEN * epoch, STEPS_BETWEEN)
+    if not settings.data.val_fraction:
+        del values["patience"]
+    return {name: value for name, value in values.items() if name not in explicit}
 
 
 def check_names(values: Iterable[str]) -> None:

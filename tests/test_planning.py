@@ -18,7 +18,7 @@ from charlm.planning import (
     measured,
     plan,
 )
-from charlm.presets import ADAPTIVE, PRESETS, Settings, adapts, overridden, resolve
+from charlm.presets import ADAPTIVE, PRESETS, SMALL_TEXTS, Settings, adapts, overridden, resolve
 from charlm.session import Chosen, Notice
 from charlm.training.language_modeling import LanguageModeling
 from charlm.training.learner import Learner
@@ -91,13 +91,31 @@ def test_what_was_asked_for_stays_and_the_words_say_what_was_chosen() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_sizes_are_planned_only_where_time_alone_decides(preset: str) -> None:
-    planned = preset in ADAPTIVE
-    assert adapts(preset, {"max_minutes": 3}) == planned
-    assert adapts(preset, {"max_minutes": 3, "cell": "lstm"}) == planned
+def test_sizes_follow_the_text_and_the_time_where_nothing_else_decides(preset: str) -> None:
+    adapting = preset in ADAPTIVE
+    assert adapts(preset, {}) == adapting
+    assert adapts(preset, {"max_minutes": 3}) == adapting
+    assert adapts(preset, {"max_minutes": 3, "cell": "lstm"}) == adapting
     for other in ("hidden_size", "epochs", "max_steps"):
         assert not adapts(preset, {"max_minutes": 3, other: 7})
-    assert not adapts(preset, {})
+
+
+def test_a_small_text_gets_its_own_sizes_and_says_so(tmp_path: Path) -> None:
+    heard: list[object] = []
+    source = charlm.Corpus.from_text("it was the best of times, it was the worst of times. " * 80)
+    run = charlm.train(source, max_minutes=0.01, runs_dir=tmp_path, listener=heard.append)
+    words = [each.text for each in heard if isinstance(each, Chosen)]
+    assert any(each.startswith("For 3,816 characters instead: --") for each in words)
+    assert run.config.hidden_size == next(iter(SMALL_TEXTS.values()))["hidden_size"]
+    given = charlm.train(source, hidden_size=8, max_steps=1, runs_dir=tmp_path)
+    assert given.directory.record.train["ema_decay"] == 0
+
+
+def test_a_text_that_is_too_small_is_trained_on_and_called_so(tmp_path: Path) -> None:
+    heard: list[object] = []
+    source = charlm.Corpus.from_text("once upon a time. " * 20)
+    charlm.train(source, max_minutes=0.01, runs_dir=tmp_path, listener=heard.append)
+    assert any("too few to learn" in each.text for each in heard if isinstance(each, Notice))
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])

@@ -15,6 +15,7 @@ from charlm.presets import (
     SECTIONS,
     Settings,
     as_options,
+    for_small_text,
     overridden,
     preset_values,
     resolve,
@@ -184,3 +185,40 @@ def test_what_is_given_by_name_is_no_longer_the_presets() -> None:
     assert as_options({"tie_weights": True, "reset_after": False, "epochs": 3}) == (
         "--tie-weights --no-reset-after --epochs 3"
     )
+
+
+def small(characters: int, **given: Any) -> dict[str, Any]:
+    return for_small_text(resolve("quick", **given), given, characters)
+
+
+def test_a_small_text_gets_a_narrower_model_more_dropout_and_its_evaluations_in_time() -> None:
+    sizes = [3_000, 10_000, 30_000, 100_000]
+    made = [small(characters) for characters in sizes]
+    widths = [each["hidden_size"] for each in made]
+    assert widths == sorted(widths)
+    for characters, each in zip(sizes, made, strict=True):
+        settings = overridden(resolve("quick"), **each)
+        steps = characters // (settings.train.batch_size * settings.train.seq_length)
+        assert settings.model.weight_drop > PRESETS["quick"]["weight_drop"]
+        assert settings.train.patience and settings.train.ema_decay
+        assert settings.train.eval_every == max(50, 2 * steps)
+
+
+def test_a_larger_text_gets_what_the_preset_says() -> None:
+    assert small(140_001) == {}
+    assert small(140_000) != {}
+
+
+def test_of_a_small_text_what_was_given_by_name_stays() -> None:
+    given = {"output_dropout": 0.1, "patience": 3}
+    assert not small(10_000, **given).keys() & given.keys()
+    every = small(10_000, batch_size=1)["eval_every"]
+    assert every == 2 * (10_000 // 64)
+
+
+def test_where_nothing_is_held_out_there_is_no_patience() -> None:
+    assert "patience" not in small(10_000, val_fraction=0.0)
+
+
+def test_the_simple_network_bears_less_noise_on_a_small_text_too() -> None:
+    assert small(10_000, cell="rnn")["weight_drop"] == 0.05
