@@ -90,6 +90,13 @@ def charlm_step(
     cell: str, shape: Shape, backend: str, precision: str, device: torch.device = CPU
 ) -> Callable[[], None]:
     """charlm's whole training step: data, forward, loss, backward, clipping, optimizer."""
+    return charlm_trainer(cell, shape, backend, precision, device).step
+
+
+def charlm_trainer(
+    cell: str, shape: Shape, backend: str, precision: str, device: torch.device = CPU
+) -> Trainer:
+    """A trainer of a one-hot model of random characters."""
     B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
     config = ModelConfig(vocabulary_size=VOCABULARY_SIZE, cell=cell, hidden_size=H)
     train = TrainConfig(
@@ -104,7 +111,7 @@ def charlm_step(
     model.initialize("normal", 0)
     model.to(device)
     text = np.random.default_rng(0).integers(1, VOCABULARY_SIZE, B * T * 20, dtype=np.uint8)
-    return Trainer(LanguageModeling(model, text, text[:0], train), train).step
+    return Trainer(LanguageModeling(model, text, text[:0], train), train)
 
 
 def products(

@@ -11,6 +11,10 @@ from charlm.cli.options import Device, Json, Threads
 
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and rounds.")] = False,
+    neighbour: Annotated[
+        bool,
+        typer.Option("--neighbour", help="Measure the speed beside other work, and only that."),
+    ] = False,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
@@ -20,6 +24,9 @@ def bench(
     Everything runs in turns in this process; figures are medians. `textbook` is the loop of the
     tutorials, `torch` the same around torch.nn's layer, `limit` the matrix products alone.
     """
+    if neighbour:
+        measure_neighbour(2.0 if quick else 8.0, json)
+        return
     from charlm.bench.generation import measure_generation
     from charlm.bench.training import measure_training, training_plan
     from charlm.device import choose_device
@@ -84,3 +91,26 @@ def bench(
         left=("generation",),
     )
     console.write(f"Fastest here: {advice}\n")
+
+
+def measure_neighbour(seconds: float, json: bool) -> None:
+    """What runs beside costs: a row for each work with threads as chosen, and with one."""
+    from charlm.bench.neighbour import NEIGHBOURS, SHAPE, measure_beside
+
+    console.say(
+        f"Each figure takes {1.5 * seconds:g} seconds; gru, batch {SHAPE.batch_size}, "
+        f"{SHAPE.seq_length} steps, {SHAPE.hidden_size} units ..."
+    )
+    rows = []
+    for row in measure_beside(seconds):
+        rows.append(row)
+        figures = (f"{rate:,.0f} {name}" for name, rate in row.rates.items())
+        console.say(f"{row.work}, threads {row.threads}: {', '.join(figures)}")
+    if json:
+        console.write_json([asdict(row) for row in rows])
+        return
+    console.table(
+        ("chars/s", "threads", *NEIGHBOURS),
+        ((row.work, row.threads, *(f"{rate:,.0f}" for rate in row.rates.values())) for row in rows),
+        left=("chars/s", "threads"),
+    )

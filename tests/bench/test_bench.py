@@ -6,7 +6,7 @@ import pytest
 import torch
 from cli_runner import charlm
 
-from charlm.bench import generation, measure, training
+from charlm.bench import generation, measure, neighbour, training
 from charlm.bench.textbook import TextbookModel, TorchModel, prediction, training_step
 from charlm.bench.training import Shape, charlm_step, measure_training, products
 from charlm.config import ModelConfig
@@ -120,3 +120,25 @@ def test_the_command_prints_tables_and_json(monkeypatch: pytest.MonkeyPatch) -> 
     wanted |= {"characters_per_second", "ratio_to_textbook", "ratio_to_torch", "share_of_limit"}
     assert all(wanted | {"backend"} == set(row) for row in content["training"])
     assert all(wanted | {"engine"} == set(row) for row in content["generation"])
+
+
+def test_the_speed_beside_other_work_is_measured_for_all_kinds_of_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(neighbour, "SHAPE", Shape(2, 3, 8))
+    before = torch.get_num_threads()
+    rows = list(neighbour.measure_beside(0.01))
+    assert [row.work for row in rows if row.threads == "one"] == [
+        row.work for row in rows if row.threads == "adapted"
+    ]
+    assert {row.work for row in rows} >= {"training, fp32", "scoring", "writing 64 texts"}
+    for row in rows:
+        assert list(row.rates) == list(neighbour.NEIGHBOURS)
+        assert all(rate > 0 for rate in row.rates.values())
+    assert torch.get_num_threads() == before
+
+
+def test_bench_neighbour_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = neighbour.NeighbourRow("scoring", "one", dict.fromkeys(neighbour.NEIGHBOURS, 1234.0))
+    monkeypatch.setattr(neighbour, "measure_beside", lambda seconds: [row])
+    assert "1,234" in charlm("bench", "--neighbour").out
