@@ -1,12 +1,30 @@
 """What tests of several floors share."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 # The models of the tests are tiny: threads would only wait for one another. Read when torch starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every", type=int, default=1, help="run every n-th case of each test")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of each test keep every n-th case, the first among them; so none is left out as a whole."""
+    every, cases = config.getoption("--every"), Counter[str]()
+    kept, others = [], []
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        (others if cases[name] % every else kept).append(item)
+        cases[name] += 1
+    items[:] = kept
+    config.hook.pytest_deselected(items=others)
+
 
 # d2l.ai's file, kept beside the checkout where it is kept at all.
 TIME_MACHINE = Path(__file__).resolve().parents[2] / "shared" / "data" / "timemachine.txt"
