@@ -57,7 +57,7 @@ def bench(
                 row.batch_size,
                 row.seq_length,
                 row.hidden_size,
-                f"{row.characters_per_second:,.0f}",
+                console.count(round(row.characters_per_second)),
                 f"{row.ratio_to_textbook:.2f}",
                 f"{row.ratio_to_torch:.2f}",
                 f"{row.share_of_limit:.0%}",
@@ -66,6 +66,7 @@ def bench(
         ),
         left=("training",),
     )
+    console.gap()
     console.table(
         ("generation", "texts", "H", "chars/s", "× textbook", "× torch", "of limit"),
         (
@@ -73,7 +74,7 @@ def bench(
                 f"{row.cell} {row.engine}",
                 row.batch_size,
                 row.hidden_size,
-                f"{row.characters_per_second:,.0f}",
+                console.count(round(row.characters_per_second)),
                 f"{row.ratio_to_textbook:.1f}",
                 f"{row.ratio_to_torch:.1f}",
                 f"{row.share_of_limit:.0%}",
@@ -82,4 +83,5 @@ def bench(
         ),
         left=("generation",),
     )
+    console.gap()
     console.write(f"Fastest here: {advice}\n")

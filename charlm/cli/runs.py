@@ -41,13 +41,14 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
                 "perplexity": console.number(row["perplexity"]),
                 "bits": console.number(row["bits_per_character"]),
                 "status": row["status"],
-                "parameters": f"{row['parameters']:,}",
+                "parameters": console.count(row["parameters"]),
                 "created (UTC)": row["created"][:16].replace("T", " "),
             }
             for row in rows
         ]
         # A narrow terminal gets the columns that matter most.
-        columns = list(table[0])[: None if console.terminal().width >= 96 else 5]
+        narrow = console.terminal().is_terminal and console.terminal().width < 96
+        columns = list(table[0])[: 5 if narrow else None]
         console.table(
             columns,
             ([row[column] for column in columns] for row in table),
@@ -101,20 +102,23 @@ def show(
         console.write_json({**vars(record), "path": str(found.path), "metrics": found.metrics()})
         return
     text = record.corpus
+    characters = console.count(text["characters"])
+    sizes = (f"{name} {console.count(record.spans.size(name))}" for name in record.splits)
     console.facts(
         [
             *((name, value) for name, value in summary(found).items() if value is not None),
-            ("text", f"{text['name']}, {text['normalization']}, {text['characters']:,} characters"),
-            ("splits", ", ".join(f"{n} {b - a:,}" for n, (a, b) in record.splits.items())),
+            ("text", f"{text['name']}, {text['normalization']}, {characters} characters"),
+            ("splits", ", ".join(sizes)),
             *([("started from", record.parent)] if record.parent else []),
             ("settings", ", ".join(f"{n}={v}" for n, v in settings_of(found).items())),
         ]
     )
+    console.gap()
     console.table(
         ("step", "epoch", "train nats", "held-out nats", "perplexity", "bits/char", "seconds"),
         (
             (
-                f"{row['step']:,}",
+                console.count(row["step"]),
                 row["epoch"],
                 console.number(row["train_nats_per_character"]),
                 console.number(row.get("nats_per_character")),
@@ -172,7 +176,7 @@ def shown(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
+        return console.count(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -187,7 +191,7 @@ def delete(
 
     paths = [run_to_delete(name, runs_dir) for name in runs]
     if not yes:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise UsageError("Deleting needs a yes.", "Give --yes.")
         typer.confirm(f"Delete {', '.join(path.name for path in paths)} for good?", abort=True)
     for path in paths:

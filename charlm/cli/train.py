@@ -98,6 +98,10 @@ def conclude(trained: "Run", json: bool) -> None:
         scores = {**result["baselines"], trained.name: result["score"]}
         worst_first = sorted(scores.items(), key=lambda pair: -pair[1]["nats"])
         chosen = ", on which the best weights were chosen" if result["split"] == "val" else ""
+        console.write(
+            f"Held-out text ({result['split']}), {result['score']['characters']:,} "
+            f"characters{chosen}\n"
+        )
         console.table(
             ("model", "perplexity", "bits/char"),
             (
@@ -109,9 +113,8 @@ def conclude(trained: "Run", json: bool) -> None:
                 for name, each in worst_first
             ),
             left=("model",),
-            title=f"Held-out text ({result['split']}), {result['score']['characters']:,} "
-            f"characters{chosen}",
         )
+        console.gap()
     if result["train_perplexity"] is not None:
         console.write(f"Training perplexity of the last epoch: {result['train_perplexity']:.3f}\n")
     peak = result["peak_memory"]
@@ -152,7 +155,9 @@ def graceful_stop() -> Iterator[Stop]:
     stop = Stop()
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, stop.handle) for number in signals}
+    # What is ignored at the start, as nohup has it with the end of the terminal, stays so.
+    mine = [each for each in signals if signal.getsignal(each) not in (signal.SIG_IGN, None)]
+    before = {number: signal.signal(number, stop.handle) for number in mine}
     try:
         yield stop
     finally:

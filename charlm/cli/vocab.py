@@ -52,12 +52,12 @@ def vocab(
             }
         )
         return
+    size = f"{characters:,} characters, {len(vocabulary):,} entries"
+    console.say(f"{text.name} ({text.normalization}): {size}")
     console.table(
         ("rank", "character", "count", "share"),
         (
-            (number, printable(name), f"{count:,}", f"{count / characters:.3%}")
+            (number, printable(name), console.count(count), f"{count / characters:.3%}")
             for number, (name, count) in enumerate(zip(names, counts, strict=True))
         ),
-        title=f"{text.name} ({text.normalization}): {characters:,} characters, "
-        f"{len(vocabulary):,} entries",
     )

@@ -124,10 +124,27 @@ class Piece(NamedTuple):
 def read_source(given: str, report: Report | None) -> list[Piece]:
     """What one name, path, folder, glob or "-" stands for."""
     if given == STDIN:
-        return [Piece("standard input", sys.stdin.buffer.read(), STDIN)]
+        return [Piece("standard input", read_standard_input(), STDIN)]
     if given in CATALOG:
         return [Piece(given, fetch(CATALOG[given], report).read_bytes(), given)]
     return [Piece(str(p), read_bytes(p), str(p.resolve())) for p in text_files(given)]
+
+
+def read_standard_input() -> bytes:
+    """All that comes in.
+
+    Raises:
+        CorpusError: it is closed, or cannot be read.
+    """
+    problem = "it is closed"
+    if sys.stdin is not None:
+        try:
+            return sys.stdin.buffer.read()
+        except (OSError, ValueError) as error:
+            problem = (getattr(error, "strerror", None) or str(error)).lower()
+    raise CorpusError(
+        f"Cannot read standard input: {problem}.", "Name a file, or send the text in a pipe."
+    )
 
 
 def name_of(given: list[str], pieces: list[Piece]) -> str:
