@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from charlm.commands import about_run
 from charlm.errors import UsageError
 
 LONGEST_NAME = 100  # bytes
@@ -22,11 +23,12 @@ def check_name(name: str) -> None:
 def check_free(folder: Path, name: str) -> None:
     """Raise UsageError unless a new run in this folder can have the name."""
     check_name(name)
-    if (folder / name).exists():
+    path = folder / name
+    if path.exists():
         raise UsageError(
             f"There is a run called '{name}' already.",
-            f"Go on with it (charlm train --resume {name}), delete it (charlm runs delete {name}), "
-            "or choose another name with --run.",
+            f"Go on with it ({about_run(path, 'train', option='resume')}), delete it "
+            f"({about_run(path, 'runs', 'delete')}), or choose another name with --run.",
         )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from charlm.baselines import baselines
+from charlm.commands import about_run
 from charlm.config import SamplingConfig
 from charlm.errors import CorpusError, RunError, TrainingError
 from charlm.evaluation import score
@@ -164,10 +165,12 @@ class Session:
         result["peak_memory"] = peak_memory()
         self.run.update(status=stopped.reason, result=result)
         if stopped.reason == "diverged":
+            clips = self.run.record.settings.train.clip_norm > 0
+            clip = "a lower --clip-norm" if clips else "a --clip-norm such as 1"
             raise TrainingError(
                 f"Training diverged again and again; the run '{self.run.name}' keeps its last good "
                 "state.",
-                "Train anew with a lower --learning-rate or a lower --clip-norm.",
+                f"Train anew with a lower --learning-rate or {clip}.",
             )
 
     def _best_score(self, split: str, ids: Ids, listener: Listener) -> Score:
@@ -203,6 +206,7 @@ def corpus_of(run: RunDirectory) -> Corpus:
         RunError: it is gone, or not the same any more.
     """
     about = run.record.corpus
+    score_another = about_run(run.path, "eval", "FILE", option="run")
     stored = run.corpus_text
     if stored is not None:
         corpus = Corpus(
@@ -222,11 +226,11 @@ def corpus_of(run: RunDirectory) -> Corpus:
         except CorpusError as error:
             raise RunError(
                 f"The text that '{run.name}' was trained on cannot be read: {error.message}",
-                "Put it back, or name a text to score: charlm eval FILE",
+                f"Put it back, or name a text to score: {score_another}",
             ) from None
     if (corpus.sha256, sha256_of(corpus.text)) != (about["sha256"], about["text_sha256"]):
         raise RunError(
             f"The text that '{run.name}' was trained on has changed since.",
-            "Put the old one back, or name a text to score: charlm eval FILE",
+            f"Put the old one back, or name a text to score: {score_another}",
         )
     return corpus

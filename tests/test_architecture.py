@@ -7,13 +7,23 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "charlm"
 FLOORS = [
-    ["errors", "config", "metrics", "reports", "seeds", "presets", "keywords", "version"],
+    [
+        "errors",
+        "folders",
+        "config",
+        "metrics",
+        "reports",
+        "seeds",
+        "presets",
+        "keywords",
+        "version",
+    ],
     ["text"],
     ["rnn", "device", "recording"],
     ["model"],
     ["evaluation", "scoring", "baselines", "dynamic", "calibration", "generation"],
     ["training"],
-    ["files", "record", "run_names", "runs"],
+    ["commands", "files", "record", "run_names", "runs"],
     ["session", "planning", "prepare", "passages", "run", "together", "api", "bench", "__init__"],
     ["cli", "__main__"],
 ]

@@ -381,7 +381,17 @@ def test_a_dumb_terminal_gets_plain_lines(term: str, monkeypatch: pytest.MonkeyP
     # A line every five seconds is one at every step here.
     monkeypatch.setattr("charlm.cli.bars.PLAIN_SECONDS", 0.0)
     monkeypatch.setattr("charlm.training.trainer.REPORT_SECONDS", 0.0)
-    training = ("train", "book.txt", "--run", term, "--max-steps", "9", *SMALL.split())
+    training = (
+        "train",
+        "book.txt",
+        "--run",
+        term,
+        "--max-steps",
+        "9",
+        "--eval-every",
+        "9",
+        *SMALL.split(),
+    )
     told = charlm(*training, columns=100, term=term).err
     assert re.search(r"^step \d+ \d+%  loss \d", told, re.MULTILINE), told
     assert "\x1b" not in told

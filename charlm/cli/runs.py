@@ -20,7 +20,9 @@ Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or pat
 @runs_app.command("list")
 def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
     """All runs, newest first."""
-    from charlm.runs import RunDirectory, list_runs, runs_folder
+    from charlm.commands import command
+    from charlm.folders import runs_folder
+    from charlm.runs import RunDirectory, list_runs
 
     folder = runs_folder(runs_dir)
     rows = []
@@ -32,7 +34,8 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
     if json:
         console.write_json(rows)
     elif not rows:
-        console.say(f"There is no run in '{folder}' yet. Make one: charlm train")
+        make_one = command("train", folder=folder)
+        console.say(f"There is no run in '{folder}' yet. Make one: {make_one}")
     else:
         table = [
             {

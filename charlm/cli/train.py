@@ -10,6 +10,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.options import BackendName, CorpusArgument, Device, Json, RunsDir, settings_options
+from charlm.commands import about_run
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
@@ -123,9 +124,15 @@ def conclude(trained: "Run", json: bool) -> None:
         f"Run {trained.name}: {record.parameters:,} parameters, {result['steps']:,} steps in "
         f"{console.duration(result['seconds'])}{memory}.\n"
     )
-    prefix = "time traveller" if "time traveller" in record.corpus["name"].replace("-", " ") else ""
-    option = f' --prefix "{prefix}"' if prefix else ""
-    console.say(f"Next: charlm generate{option}    charlm eval    charlm runs show {trained.name}")
+    known = "time traveller" in record.corpus["name"].replace("-", " ")
+    prefix = "time traveller" if known else None
+    path = trained.path
+    following = (
+        about_run(path, "generate", option="run", prefix=prefix),
+        about_run(path, "eval", option="run"),
+        about_run(path, "runs", "show"),
+    )
+    console.say("Next: " + "\n      ".join(following))
 
 
 class Stop:

@@ -22,6 +22,7 @@ def vocab(
 ) -> None:
     """The characters of a text by frequency, with their ids."""
     from charlm.files import write, writing
+    from charlm.folders import expanded
     from charlm.text.corpus import open_corpus
     from charlm.text.vocabulary import UNKNOWN, Vocabulary, printable
 
@@ -38,7 +39,8 @@ def vocab(
         for number, (name, count) in enumerate(zip(names, counts, strict=True))
     ]
     if out is not None:
-        with writing(out.parent):
+        out = expanded(out)
+        with writing(out, "Name another file with --out."):
             write(out, vocabulary.to_json())
         console.say(f"Wrote {len(vocabulary):,} entries to {out}.")
     if json:

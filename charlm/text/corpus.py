@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from charlm.errors import CorpusError, SettingError, look_up, suggestion
+from charlm.folders import expanded
 from charlm.reports import Report
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
 from charlm.text.download import fetch
@@ -153,8 +154,8 @@ def name_of(given: list[str], pieces: list[Piece]) -> str:
         return given[0]
     if given == [STDIN]:
         return "stdin"
-    if len(given) == 1 and Path(given[0]).expanduser().is_dir():
-        return Path(given[0]).expanduser().resolve().name
+    if len(given) == 1 and expanded(given[0]).is_dir():
+        return expanded(given[0]).resolve().name
     first = Path(pieces[0].source)
     return first.stem if len(pieces) == 1 else first.parent.name or "texts"
 
@@ -169,11 +170,11 @@ def text_files(given: str) -> Iterator[Path]:
         f"There is no file and no corpus called '{given}'.", suggestion(CATALOG, given)
     )
     try:
-        path = Path(given).expanduser()
+        path = expanded(given)
         is_dir, exists = path.is_dir(), path.exists()
     except PermissionError:
         raise CorpusError(f"Cannot read '{given}': permission denied.") from None
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError):  # too long a name, or a loop of links
         raise missing from None
     if is_dir:
         found = sorted(
