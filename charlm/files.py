@@ -16,6 +16,7 @@ import numpy.typing as npt
 from charlm.errors import RunError
 
 COPY_AGAIN = "Copy the run again from where it came, or delete it."
+ANOTHER_FOLDER = "Choose another folder with --runs-dir or CHARLM_RUNS_DIR."
 Arrays = dict[str, npt.NDArray[Any]]
 # Types of tensors in safetensors files, by their names there.
 NUMBERS = {
@@ -27,14 +28,14 @@ NUMBERS = {
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says about a folder that cannot be written into one sentence."""
+def writing(path: Path, advice: str = ANOTHER_FOLDER) -> Iterator[None]:
+    """Turn what the system says about what cannot be written into one sentence."""
     try:
         yield
     except OSError as error:
         raise RunError(
             f"Cannot write to '{path}': {(error.strerror or str(error)).lower()}.",
-            "Choose another folder with --runs-dir or CHARLM_RUNS_DIR.",
+            advice,
         ) from None
 
 

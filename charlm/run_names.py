@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from charlm.commands import about_run
 from charlm.errors import UsageError
 
 LONGEST_NAME = 100  # bytes of UTF-8
@@ -33,8 +34,8 @@ class NameTakenError(UsageError):
         if (path / "run.json").exists():
             super().__init__(
                 f"There is a run called '{name}' already.",
-                f"Go on with it (charlm train --resume {name}), delete it (charlm runs delete "
-                f"{name}), or {other}",
+                f"Go on with it ({about_run(path, 'train', option='resume')}), delete it "
+                f"({about_run(path, 'runs', 'delete')}), or {other}",
             )
         else:
             super().__init__(f"'{path}' is there already.", other.capitalize())

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from charlm import strict_json
+from charlm.commands import about_run, command
 from charlm.errors import RunError, suggestion
 from charlm.files import (
     COPY_AGAIN,
@@ -32,19 +33,13 @@ from charlm.files import (
     write,
     writing,
 )
+from charlm.folders import runs_folder as runs_folder
 from charlm.record import Record
 from charlm.rnn.weights import checked
 from charlm.run_locks import is_locked
 from charlm.run_names import NameTakenError, check_free, check_name, composed, names_in
 from charlm.text.splits import count
 from charlm.text.vocabulary import Vocabulary
-
-DEFAULT_FOLDER = "runs"
-
-
-def runs_folder(given: str | Path | None = None) -> Path:
-    """Where runs are kept: as given, else $CHARLM_RUNS_DIR, else `runs` in the current folder."""
-    return Path(given or os.environ.get("CHARLM_RUNS_DIR") or DEFAULT_FOLDER).expanduser()
 
 
 class RunDirectory:
@@ -109,7 +104,10 @@ class RunDirectory:
             RunError: it is not, or something in it is missing, damaged or of a newer format.
         """
         if not path.is_dir():
-            raise RunError(f"There is no run at '{path}'.", "charlm runs list shows the runs.")
+            raise RunError(
+                f"There is no run at '{path}'.",
+                f"To see which there are: {command('runs', 'list', folder=path.parent)}",
+            )
         record = Record.from_json(read(path / "run.json"), path / "run.json")
         try:
             vocabulary = Vocabulary.from_json(read(path / "vocabulary.json"))
@@ -168,7 +166,9 @@ class RunDirectory:
         found = whole_folder(self.path / "best") or whole_folder(self.path / "last")
         if found is None:
             raise RunError(
-                f"The run '{self.name}' has no weights yet.", f"Train it: {self.resume_command}"
+                f"The run '{self.name}' has no weights yet.",
+                "If nothing trains it any more, delete it "
+                f"({about_run(self.path, 'runs', 'delete')}) and train anew.",
             )
         return self._weights(found)
 
@@ -191,7 +191,7 @@ class RunDirectory:
         if path is None:
             raise RunError(
                 f"The run '{self.name}' stopped before anything was saved.",
-                f"Delete it (charlm runs delete {self.name}) and train anew.",
+                f"Delete it ({about_run(self.path, 'runs', 'delete')}) and train anew.",
             )
         try:
             scalars = json.loads(read(path / "training.json"))
@@ -201,9 +201,7 @@ class RunDirectory:
 
     @property
     def resume_command(self) -> str:
-        folder = self.path.parent
-        option = "" if folder == runs_folder() else f" --runs-dir {folder}"
-        return f"charlm train --resume {self.name}{option}"
+        return about_run(self.path, "train", option="resume")
 
     # Metrics
 
@@ -273,7 +271,9 @@ def find_run(name: str | Path | None = None, folder: str | Path | None = None) -
         for run in list_runs(where):
             if isinstance(run, RunDirectory):
                 return run
-        raise RunError(f"There is no run in '{where}' yet.", "Make one: charlm train")
+        raise RunError(
+            f"There is no run in '{where}' yet.", f"Make one: {command('train', folder=where)}"
+        )
     path = Path(name)
     if str(name) and is_run(path):
         return RunDirectory.open(path)
@@ -281,7 +281,8 @@ def find_run(name: str | Path | None = None, folder: str | Path | None = None) -
     if found is None:
         check_name(str(name))
         known = [each.name for each in list_runs(where) if isinstance(each, RunDirectory)]
-        hint = suggestion(dict.fromkeys(known), str(name)) if known else "Make one: charlm train"
+        make_one = f"Make one: {command('train', folder=where, run=name)}"
+        hint = suggestion(dict.fromkeys(known), str(name)) if known else make_one
         raise RunError(f"There is no run called '{name}' in '{where}'.", hint)
     return RunDirectory.open(found)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from charlm.baselines import baselines
+from charlm.commands import about_run
 from charlm.config import SamplingConfig, TrainConfig
 from charlm.errors import CorpusError, RunError, TrainingError
 from charlm.evaluation import score
@@ -201,10 +202,12 @@ class Session:
         result["peak_memory"] = peak_memory()
         self.run.update(status=stopped.reason, result=finite(result))
         if stopped.reason == "diverged":
+            clips = self.run.record.settings.train.clip_norm > 0
+            clip = "a lower --clip-norm" if clips else "a --clip-norm such as 1"
             raise TrainingError(
                 f"Training diverged again and again; the run '{self.run.name}' keeps its last good "
                 "state.",
-                "Train anew with a lower --learning-rate or a lower --clip-norm.",
+                f"Train anew with a lower --learning-rate or {clip}.",
             )
 
     def _best_score(self, split: str, ids: Ids, listener: Listener) -> Score:
@@ -250,7 +253,8 @@ def corpus_of(run: RunDirectory) -> Corpus:
 
 def where_to_put_it(run: RunDirectory) -> str:
     """What to do where a run's text is not where it was."""
-    return f"Put it back, or name it: {run.resume_command} FILE, or charlm eval FILE"
+    another = about_run(run.path, "eval", "FILE", option="run")
+    return f"Put it back, or name it: {run.resume_command} FILE, or score another: {another}"
 
 
 def readings(run: RunDirectory) -> Iterator[Corpus]:

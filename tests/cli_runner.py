@@ -2,10 +2,11 @@
 
 import io
 import json
+import os
 import signal
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 from charlm.cli import main
@@ -24,19 +25,44 @@ class Result:
         return json.loads(self.out)
 
 
-def charlm(*arguments: str, stdin: str = "") -> Result:
-    """Run one command; a traceback raises here."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-    given = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
+class Terminal(io.BytesIO):
+    """What calls itself a terminal, and keeps what is written to it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def charlm(
+    *arguments: str,
+    stdin: str | None = "",
+    columns: int | None = None,
+    term: str = "dumb",
+    out: io.BytesIO | Literal["pipe"] | None = "pipe",
+    err: Literal["pipe"] | None = "pipe",
+) -> Result:
+    """Run one command; a traceback raises here.
+
+    Args:
+        stdin: what it can read; None: standard input is closed.
+        columns: the output goes to a terminal of this width; None: to a pipe.
+        term: what kind of terminal.
+        out, err: another standard output or error; None: it is closed.
+    """
+    kind = io.BytesIO if columns is None else Terminal
+    kept = kind() if out == "pipe" else out, kind() if err == "pipe" else err
+    streams = [each and io.TextIOWrapper(each, encoding="utf-8") for each in kept]
+    given = None if stdin is None else io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
     handler = signal.getsignal(signal.SIGINT)
+    width = {} if columns is None else {"COLUMNS": str(columns), "TERM": term}
     code = 0
-    with patch.multiple(sys, stdin=given, stdout=out, stderr=err):
+    with (
+        patch.dict(os.environ, width),
+        patch.multiple(sys, stdin=given, stdout=streams[0], stderr=streams[1]),
+    ):
         try:
             main(list(arguments))
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1 if stop.code else 0
         finally:
             signal.signal(signal.SIGINT, handler)
-        for stream in (out, err):
-            stream.flush()
-    return Result(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
+    return Result(code, *("" if each is None else each.getvalue().decode() for each in kept))

@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "charlm"
 FLOORS = [
     [
         "errors",
+        "folders",
         "config",
         "metrics",
         "reports",
@@ -23,7 +24,7 @@ FLOORS = [
     ["model"],
     ["evaluation", "scoring", "baselines", "dynamic", "calibration", "generation"],
     ["training"],
-    ["files", "record", "run_names", "run_locks", "runs", "run_deletion", "comparison"],
+    ["commands", "files", "record", "run_names", "run_locks", "runs", "run_deletion", "comparison"],
     ["session", "planning", "prepare", "passages", "run_text", "run", "together", "api"],
     ["bench", "__init__"],
     ["cli", "__main__"],

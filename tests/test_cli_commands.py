@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 from cli_runner import Result, charlm
 
-from charlm.cli.console import terminal
-
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая по-своему. 👍 é\n" * 25
 SMALL = ("--hidden-size", "8", "--batch-size", "4", "--seq-length", "16", "--precision", "fp32")
 
 
-def run(*arguments: str, stdin: str = "") -> Result:
-    result = charlm(*arguments, stdin=stdin)
+def run(*arguments: str, stdin: str = "", columns: int | None = None) -> Result:
+    result = charlm(*arguments, stdin=stdin, columns=columns)
     assert result.code == 0, result.err
     return result
 
@@ -434,19 +432,10 @@ def test_version_and_help() -> None:
     ],
     ids=" ".join,
 )
-def test_a_narrow_terminal_loses_no_figure(
-    command: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def on_terminal(columns: int) -> str:
-        monkeypatch.setenv("COLUMNS", str(columns))
-        terminal.cache_clear()
-        try:
-            return run(*command).out
-        finally:
-            terminal.cache_clear()
-
+def test_a_narrow_terminal_loses_no_figure(command: tuple[str, ...], width: int) -> None:
     # From 108 columns on `runs list` shows more.
-    figures, narrow = set(re.findall(r"\d[\d.,%]*", on_terminal(95))), on_terminal(width)
+    wide, narrow = (run(*command, columns=columns).out for columns in (95, width))
+    figures = set(re.findall(r"\d[\d.,%]*", wide))
     assert "…" not in narrow
     sentences = ("dynamic:",)  # which the terminal itself wraps
     assert all(len(x) <= width for x in narrow.splitlines() if not x.startswith(sentences))

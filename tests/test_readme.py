@@ -54,7 +54,7 @@ def run(command: str) -> str:
         at = words.index("<")
         stdin = Path(words[at + 1]).read_text()
         words = words[:at]
-    result = charlm(*words[1:], stdin=stdin)
+    result = charlm(*words[1:], stdin=stdin, columns=140)
     assert result.code == 0, f"{command}: {result.err}"
     return result.out
 

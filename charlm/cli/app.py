@@ -1,6 +1,5 @@
 """The program `charlm`: its commands, and how it ends."""
 
-import io
 import os
 import signal
 import sys
@@ -16,10 +15,14 @@ from charlm.cli.corpus import corpus_app
 from charlm.cli.evaluate import evaluate
 from charlm.cli.generate import generate
 from charlm.cli.runs import runs_app
+from charlm.cli.streams import standard_streams
 from charlm.cli.train import train
 from charlm.cli.vocab import vocab
 from charlm.errors import CharlmError
 from charlm.version import __version__
+
+# Nobody's terminal is wider.
+MOST_COLUMNS = 10_000
 
 app = Commands(
     name="charlm",
@@ -55,27 +58,53 @@ def options(
     """What all commands share."""
 
 
+class Interrupted(SystemExit):
+    """Ctrl-C. The library in between would turn KeyboardInterrupt into exit code 1."""
+
+
 def interrupt(number: int, frame: FrameType | None) -> None:
-    # SystemExit, since the library in between would turn KeyboardInterrupt into exit code 1.
-    console.say("Interrupted.")
-    raise SystemExit(130)
+    raise Interrupted(130)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    signal.signal(signal.SIGINT, interrupt)
-    # Text goes in and out as UTF-8, whatever the locale calls itself.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    # What is ignored at the start, as Ctrl-C is behind a script's `&`, stays so.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, interrupt)
     if arguments is None:
         arguments = [os.fsencode(each).decode("utf-8", "surrogateescape") for each in sys.argv[1:]]
+    ignore_odd_sizes()
+    console.console_for.cache_clear()
+    with standard_streams() as err:
+        code = exit_code(arguments)
+        if err.dropped:
+            code = code or 1
+    sys.exit(code)
+
+
+def exit_code(arguments: list[str]) -> int:
+    """Run a command line whose streams are ready."""
     try:
         app(arguments, prog_name="charlm")
+    except Interrupted:
+        console.say("Interrupted.")
+        return 130
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except CharlmError as error:
         console.fail(error)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
             console.say("Out of memory. Use a smaller --batch-size, --seq-length or --hidden-size.")
-            sys.exit(1)
+            return 1
         raise
+    return 0
+
+
+def ignore_odd_sizes() -> None:
+    """Forget a size of the terminal that is none, such as the COLUMNS=0 of some editors."""
+    for name in ("COLUMNS", "LINES"):
+        value = os.environ.get(name, "")
+        if not (value.isascii() and value.isdecimal() and 0 < int(value) <= MOST_COLUMNS):
+            os.environ.pop(name, None)

@@ -65,7 +65,7 @@ def bench(
                 row.batch_size,
                 row.seq_length,
                 row.hidden_size,
-                f"{row.characters_per_second:,.0f}",
+                console.count(round(row.characters_per_second)),
                 f"{row.ratio_to_textbook:.2f}",
                 f"{row.ratio_to_torch:.2f}",
                 f"{row.share_of_limit:.0%}",
@@ -74,6 +74,7 @@ def bench(
         ),
         left=("training",),
     )
+    console.gap()
     console.table(
         ("generation", "texts", "H", "chars/s", "× textbook", "× torch", "of limit"),
         (
@@ -81,7 +82,7 @@ def bench(
                 f"{row.cell} {row.engine}",
                 row.batch_size,
                 row.hidden_size,
-                f"{row.characters_per_second:,.0f}",
+                console.count(round(row.characters_per_second)),
                 f"{row.ratio_to_textbook:.1f}",
                 f"{row.ratio_to_torch:.1f}",
                 f"{row.share_of_limit:.0%}",
@@ -90,6 +91,7 @@ def bench(
         ),
         left=("generation",),
     )
+    console.gap()
     console.write(f"Fastest here: {advice}\n")
 
 

@@ -1,12 +1,14 @@
 """Everything that reaches the terminal: results to standard output, messages to standard error."""
 
 import math
-import os
 import re
+import shutil
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 from charlm import strict_json
 from charlm.errors import CharlmError, SettingError
@@ -16,27 +18,36 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
-@cache
 def terminal(stderr: bool = False) -> "Console":
     """Rich's console; it interprets no markup in what it is given."""
+    return console_for(stderr, (sys.stderr if stderr else sys.stdout).isatty())
+
+
+@cache
+def console_for(stderr: bool, is_terminal: bool) -> "Console":
     from rich.console import Console
 
-    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        # A file or a pipe is as wide as what is written to it.
-        console.width = 10_000
+    # Whether it is a terminal is not for variables (FORCE_COLOR, TTY_COMPATIBLE) to say: what comes
+    # out of a pipe has to be the same whoever reads it.
+    console = Console(
+        stderr=stderr, force_terminal=is_terminal, markup=False, highlight=False, emoji=False
+    )
+    if console.is_dumb_terminal:
+        # Rich takes all of these for 80 columns wide.
+        console.width, console.height = shutil.get_terminal_size()
     return console
 
 
+def is_live(stderr: bool = True) -> bool:
+    """Whether it is a terminal that can draw over what it shows."""
+    console = terminal(stderr)
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 def write(text: str) -> None:
-    """Text to standard output as it is, at once; whoever closes the pipe has seen enough."""
-    try:
-        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # Python would complain once more when it flushes at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+    """Text to standard output as it is, at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def heading(text: str) -> None:
@@ -48,9 +59,11 @@ def heading(text: str) -> None:
 
 def say(text: "str | Text") -> None:
     """A message to standard error."""
-    # Lines that no terminal shows stay whole, for whoever searches them.
     console = terminal(stderr=True)
-    console.print(text, soft_wrap=not console.is_terminal)
+    # Lines that no terminal shows stay whole, for whoever searches them, and so do commands, for
+    # whoever copies them.
+    whole = not console.is_terminal or "charlm " in str(text)
+    console.print(text, soft_wrap=whole)
 
 
 def fail(error: CharlmError) -> None:
@@ -66,6 +79,8 @@ def write_json(value: Any) -> None:
     write(strict_json.dumps(value, indent=2) + "\n")
 
 
+# Of Unicode: control characters, lone surrogates, and what ends lines and paragraphs.
+CONTROLS = ("Cc", "Cs", "Zl", "Zp")
 # The least width of a column that wraps, and what stands between two columns.
 FOLDED, BETWEEN = 12, 3
 
@@ -73,24 +88,23 @@ FOLDED, BETWEEN = 12, 3
 def table(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
-    title: str = "",
     left: Collection[str] = (),
     wrap: Collection[str] = (),
 ) -> None:
-    """A table to standard output.
+    """A table to standard output; in a pipe the names of the columns and then one row a line.
 
     Args:
-        title: a line above it.
         left: columns aligned left; the others are aligned right.
         wrap: columns aligned left that may go over several lines where room is scarce.
     """
+    if not terminal().is_terminal:
+        records(chain([columns], rows))
+        return
     from rich import box
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
-    if title:
-        terminal().print(title)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         if column in wrap:
@@ -115,6 +129,9 @@ def table(
 
 def facts(rows: Iterable[tuple[str, object]]) -> None:
     """Names and values, one pair a line, to standard output."""
+    if not terminal().is_terminal:
+        records(rows)
+        return
     from rich.table import Table
     from rich.text import Text
 
@@ -124,6 +141,29 @@ def facts(rows: Iterable[tuple[str, object]]) -> None:
     for name, value in rows:
         made.add_row(name, Text(visible(str(value))))
     terminal().print(made)
+
+
+def records(rows: Iterable[Sequence[object]]) -> None:
+    """Lines of values with a tab between two, for other programs."""
+    for row in rows:
+        sys.stdout.write("\t".join(on_one_line(str(value)) for value in row) + "\n")
+    sys.stdout.flush()
+
+
+def gap() -> None:
+    """What sets a table apart from what is above it; on a terminal it brings its own."""
+    if not terminal().is_terminal:
+        write("\n")
+
+
+def on_one_line(text: str) -> str:
+    """The text with control characters, tabs and line ends among them, as Python spells them."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each.encode("unicode_escape").decode() if category(each) in CONTROLS else each
+        for each in text
+    )
 
 
 # Control characters but for tab and line feed; those that turn the order of what follows; and
@@ -141,7 +181,17 @@ def number(value: float | None, digits: int = 3) -> str:
     """A number for people; a dash where there is none."""
     if value is None or math.isnan(value):
         return "-"
-    return f"{value:,.{digits}f}" if abs(value) < 1e6 else f"{value:.3g}"
+    return f"{value:{grouping()}.{digits}f}" if abs(value) < 1e6 else f"{value:.3g}"
+
+
+def count(value: int) -> str:
+    """A whole number, its digits in groups where people read it."""
+    return f"{value:{grouping()}}"
+
+
+def grouping() -> str:
+    # A program that reads the output wants numbers that it can sort and add up.
+    return "," if terminal().is_terminal else ""
 
 
 def duration(seconds: float) -> str:

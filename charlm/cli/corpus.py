@@ -1,6 +1,6 @@
 """charlm corpus list | download | show"""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +18,7 @@ corpus_app = Commands(help="The texts that charlm knows by name.", no_args_is_he
 @corpus_app.command("list")
 def list_corpora(json: Json = False) -> None:
     """The named corpora, and which of them are on this machine."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": entry.name,
             "title": entry.title,
@@ -37,7 +37,7 @@ def list_corpora(json: Json = False) -> None:
         return
     console.table(
         ("name", "here", "bytes", "title"),
-        ((row["name"], row["here"], f"{row['bytes']:,}", row["title"]) for row in rows),
+        ((row["name"], row["here"], console.count(row["bytes"]), row["title"]) for row in rows),
         left=("name", "here"),
         wrap=("title",),
     )
@@ -87,7 +87,7 @@ def show(
         return
     shown = {**content, "files": "\n".join(files)}
     console.facts(
-        (name, f"{value:,}" if isinstance(value, int) else value)
+        (name, console.count(value) if isinstance(value, int) else value)
         for name, value in shown.items()
         if value is not None
     )

@@ -7,7 +7,15 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.bars import scoring
-from charlm.cli.options import BackendName, Device, Encoding, Json, RunsDir, Threads
+from charlm.cli.options import (
+    BackendName,
+    Device,
+    Encoding,
+    Json,
+    RunsDir,
+    Threads,
+    announce_standard_input,
+)
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -18,6 +26,7 @@ def evaluate(
     corpus: Annotated[
         list[str] | None,
         typer.Argument(
+            callback=announce_standard_input,
             help="A catalog name, files, a folder, a glob, or - for standard input.",
             show_default="the run's own text, what of it was held out",
         ),
@@ -115,11 +124,12 @@ def evaluate(
     else:
         if per_line:
             show_lines(result)
+            console.gap()
         facts = [
             ("run" if not members else "runs", ", ".join(each.name for each in trained)),
             ("text", f"{result.corpus} ({result.split})"),
-            ("characters scored", f"{score.characters:,}"),
-            ("unknown characters", f"{result.unknown_characters:,}"),
+            ("characters scored", console.count(score.characters)),
+            ("unknown characters", console.count(result.unknown_characters)),
         ]
         if members or len(result.scores) > 1:
             console.facts(facts)
@@ -188,6 +198,7 @@ def show_scores(results: list[tuple[str, "Evaluation"]]) -> None:
         for name, score in result.scores.items()
     ]
     columns = ("score", "nats/char", "perplexity", "bits/char", "bits/byte")
+    console.gap()
     console.table(columns, rows, left=("score",))
     for note in notes(results[-1][1]):
         console.write(note + "\n")

@@ -1,6 +1,7 @@
 """Command-line options made from the fields of the configurations."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
@@ -8,12 +9,22 @@ from typing import Annotated, Any
 
 import typer
 
+from charlm.cli import console
 from charlm.config import Config
 from charlm.threads import name_threads
+
+
+def announce_standard_input(corpus: list[str] | None) -> list[str] | None:
+    """Tell whoever sits at the terminal that it is read from, and how it ends."""
+    if corpus and "-" in corpus and sys.stdin is not None and sys.stdin.isatty():
+        console.say("Reading the text from this terminal; Ctrl-D on a line of its own ends it.")
+    return corpus
+
 
 CorpusArgument = Annotated[
     list[str] | None,
     typer.Argument(
+        callback=announce_standard_input,
         help="A catalog name, files, a folder, a glob, or - for standard input.",
         show_default="the bundled corpus",
     ),

@@ -2,7 +2,6 @@
 
 import math
 import re
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -11,11 +10,11 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from charlm.cli import console
+from charlm.cli.bars import Pace, plainly
 from charlm.metrics import Score
 from charlm.session import Chosen, Notice, Prepared, Sampled, SessionEvent
 from charlm.training.events import Evaluated, Progressed, RolledBack, ThreadsChanged
 
-PLAIN_SECONDS = 5.0
 BAR = 10
 
 
@@ -33,8 +32,6 @@ class Remaining(ProgressColumn):
 class TrainingDisplay:
     """Shows events on standard error: a live bar on a terminal, plain lines elsewhere.
 
-    A terminal that goes away does not end training.
-
     Args:
         on_start: called once the run is on the disk, from when on stopping can save it.
     """
@@ -43,8 +40,8 @@ class TrainingDisplay:
         self.quiet = quiet
         self.on_start = on_start
         self.console = console.terminal(stderr=True)
-        self.broken = False
-        self.printed = time.monotonic()
+        self.live = console.is_live() and not quiet
+        self.pace = Pace()
         self.headed = False
         self.progress = Progress(
             TextColumn("{task.percentage:>3.0f}%"),
@@ -56,10 +53,6 @@ class TrainingDisplay:
         )
         self.task = self.progress.add_task("", total=1.0, figures=["starting"])
 
-    @property
-    def live(self) -> bool:
-        return self.console.is_terminal and not self.quiet
-
     def __enter__(self) -> Self:
         return self
 
@@ -69,7 +62,7 @@ class TrainingDisplay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.live and not self.broken:
+        if self.live:
             self.progress.stop()
 
     def downloading(self, received: int, total: int) -> None:
@@ -79,19 +72,13 @@ class TrainingDisplay:
             share = received / total if total else 0.0
             figures = [f"downloading, {received / 1e6:,.1f} MB"]
             self.progress.update(self.task, completed=share, figures=figures, refresh=True)
+        elif not self.quiet:
+            self.pace.say(plainly("Downloading", "bytes", received, total))
 
     def show(self, event: SessionEvent) -> None:
         """Show one event."""
         if isinstance(event, Prepared):
             self.on_start()
-        if self.broken:
-            return
-        try:
-            self._show(event)
-        except OSError:
-            self.broken = True
-
-    def _show(self, event: SessionEvent) -> None:
         if isinstance(event, Notice):
             console.say(event.text)
         elif self.quiet:
@@ -114,8 +101,8 @@ class TrainingDisplay:
             console.say(evaluation_line(event))
         elif isinstance(event, Sampled):
             sample = console.visible(re.sub("\n+", " ", event.text.strip("\n")))
-            room = max(self.console.width - 9, 20)
-            console.say(Text(" " * 8 + " " + sample[:room], style="dim"))
+            room = max(self.console.width - 9, 20) if self.console.is_terminal else None
+            console.say(Text(" " * 9 + sample[:room], style="dim"))
         elif isinstance(event, ThreadsChanged):
             console.say(
                 f"Going on with {event.threads} of {event.most} threads, the fastest at the moment."
@@ -142,9 +129,8 @@ class TrainingDisplay:
         ]
         if self.live:
             self.progress.update(self.task, completed=event.progress, figures=figures, refresh=True)
-        elif time.monotonic() - self.printed >= PLAIN_SECONDS:
-            self.printed = time.monotonic()
-            console.say(f"step {event.step:,} {event.progress:.0%}  " + "  ".join(figures))
+        else:
+            self.pace.say(f"step {event.step:,} {event.progress:.0%}  " + "  ".join(figures))
 
 
 def describe(event: Prepared) -> str:

@@ -10,7 +10,6 @@ from charlm.cli import console
 from charlm.cli.commands import Commands
 from charlm.cli.options import Json, RunsDir
 from charlm.errors import UsageError
-from charlm.text.splits import count
 
 if TYPE_CHECKING:
     from charlm.runs import RunDirectory
@@ -22,8 +21,10 @@ Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or pat
 @runs_app.command("list")
 def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
     """All runs, newest first."""
+    from charlm.commands import command
     from charlm.comparison import differences, scored
-    from charlm.runs import RunDirectory, list_runs, runs_folder
+    from charlm.folders import runs_folder
+    from charlm.runs import RunDirectory, list_runs
 
     folder = runs_folder(runs_dir)
     listed = list(list_runs(folder))
@@ -35,7 +36,8 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
     if json:
         console.write_json(rows)
     elif not rows:
-        console.say(f"There is no run in '{folder}' yet. Make one: charlm train")
+        make_one = command("train", folder=folder)
+        console.say(f"There is no run in '{folder}' yet. Make one: {make_one}")
     else:
         table = [
             {
@@ -45,13 +47,14 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
                 "bits": console.number(row["bits_per_character"]),
                 "scored": of_what(row),
                 "status": row["status"],
-                "parameters": f"{row['parameters']:,}",
+                "parameters": console.count(row["parameters"]),
                 "created (UTC)": row["created"][:16].replace("T", " "),
             }
             for row in rows
         ]
         # A narrow terminal gets the columns that matter most.
-        columns = list(table[0])[: None if console.terminal().width >= 108 else 6]
+        narrow = console.terminal().is_terminal and console.terminal().width < 108
+        columns = list(table[0])[: 6 if narrow else None]
         console.table(
             columns,
             ([row[column] for column in columns] for row in table),
@@ -125,20 +128,23 @@ def show(
         )
         return
     text = record.corpus
+    characters = console.count(text["characters"])
+    sizes = (f"{name} {console.count(record.spans.size(name))}" for name in record.splits)
     console.facts(
         [
             *((name, value) for name, value in summary(found).items() if value is not None),
-            ("text", f"{text['name']}, {text['normalization']}, {count(text['characters'])}"),
-            ("splits", ", ".join(f"{n} {b - a:,}" for n, (a, b) in record.splits.items())),
+            ("text", f"{text['name']}, {text['normalization']}, {characters} characters"),
+            ("splits", ", ".join(sizes)),
             *([("started from", record.parent)] if record.parent else []),
             ("settings", ", ".join(f"{n}={v}" for n, v in settings_of(found).items())),
         ]
     )
+    console.gap()
     console.table(
         ("step", "epoch", "train nats", "held-out nats", "perplexity", "bits/char", "seconds"),
         (
             (
-                f"{row['step']:,}",
+                console.count(row["step"]),
                 row["epoch"],
                 console.number(row["train_nats_per_character"]),
                 console.number(row.get("nats_per_character")),
@@ -200,7 +206,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return f"{value:,}"
+        return console.count(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -216,7 +222,7 @@ def delete(
     # All of them are there, and each once, before the first is gone.
     paths = list(dict.fromkeys(run_to_delete(name, runs_dir) for name in runs))
     if not yes:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise UsageError("Deleting needs a yes.", "Give --yes.")
         typer.confirm(f"Delete {', '.join(map(told, paths))} for good?", abort=True)
     for path in paths:

@@ -18,6 +18,7 @@ from charlm.cli.options import (
     Threads,
     settings_options,
 )
+from charlm.commands import about_run
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import UsageError
 from charlm.metrics import Score
@@ -113,6 +114,9 @@ def conclude(trained: "Run", json: bool) -> None:
         scores = {name: Score.from_json(each) for name, each in stored.items()}
         worst_first = sorted(scores.items(), key=lambda pair: -pair[1].nats)
         chosen = ", on which the best weights were chosen" if result["split"] == "val" else ""
+        console.write(
+            f"Held-out text ({result['split']}), {count(result['score']['characters'])}{chosen}\n"
+        )
         console.table(
             ("model", "perplexity", "bits/char"),
             (
@@ -124,9 +128,8 @@ def conclude(trained: "Run", json: bool) -> None:
                 for name, each in worst_first
             ),
             left=("model",),
-            title=f"Held-out text ({result['split']}), "
-            f"{count(result['score']['characters'])}{chosen}",
         )
+        console.gap()
     if result["train_perplexity"] is not None:
         perplexity = console.number(result["train_perplexity"])
         console.write(f"Training perplexity of the last epoch: {perplexity}\n")
@@ -136,9 +139,15 @@ def conclude(trained: "Run", json: bool) -> None:
         f"Run {trained.name}: {record.parameters:,} parameters, {count(result['steps'], 'step')} "
         f"in {console.duration(result['seconds'])}{memory}.\n"
     )
-    prefix = "time traveller" if "time traveller" in record.corpus["name"].replace("-", " ") else ""
-    option = f' --prefix "{prefix}"' if prefix else ""
-    console.say(f"Next: charlm generate{option}    charlm eval    charlm runs show {trained.name}")
+    known = "time traveller" in record.corpus["name"].replace("-", " ")
+    prefix = "time traveller" if known else None
+    path = trained.path
+    following = (
+        about_run(path, "generate", option="run", prefix=prefix),
+        about_run(path, "eval", option="run"),
+        about_run(path, "runs", "show"),
+    )
+    console.say("Next: " + "\n      ".join(following))
 
 
 class Stop:
@@ -168,7 +177,9 @@ def graceful_stop() -> Iterator[Stop]:
     stop = Stop()
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, stop.handle) for number in signals}
+    # What is ignored at the start, as nohup has it with the end of the terminal, stays so.
+    mine = [each for each in signals if signal.getsignal(each) not in (signal.SIG_IGN, None)]
+    before = {number: signal.signal(number, stop.handle) for number in mine}
     try:
         yield stop
     finally:

@@ -22,6 +22,7 @@ def vocab(
 ) -> None:
     """The characters of a text by frequency, with their ids."""
     from charlm.files import write, writing
+    from charlm.folders import expanded
     from charlm.text.corpus import open_corpus
     from charlm.text.splits import count
     from charlm.text.vocabulary import UNKNOWN, Vocabulary, printable
@@ -39,7 +40,8 @@ def vocab(
         for number, (name, often) in enumerate(zip(names, counts, strict=True))
     ]
     if out is not None:
-        with writing(out.parent):
+        out = expanded(out)
+        with writing(out, "Name another file with --out."):
             write(out, vocabulary.to_json())
         console.say(f"Wrote {count(len(vocabulary), 'entry', 'entries')} to {out}.")
     if json:
@@ -53,12 +55,12 @@ def vocab(
             }
         )
         return
+    size = f"{characters:,} characters, {len(vocabulary):,} entries"
+    console.say(f"{text.name} ({text.normalization}): {size}")
     console.table(
         ("rank", "character", "count", "share"),
         (
-            (number, printable(name), f"{often:,}", f"{often / characters:.3%}")
+            (number, printable(name), console.count(often), f"{often / characters:.3%}")
             for number, (name, often) in enumerate(zip(names, counts, strict=True))
         ),
-        title=f"{text.name} ({text.normalization}): {count(characters)}, "
-        f"{count(len(vocabulary), 'entry', 'entries')}",
     )

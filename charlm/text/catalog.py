@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from charlm.folders import expanded
+
 
 @dataclass(frozen=True)
 class CatalogEntry:
@@ -130,12 +132,20 @@ CATALOG: dict[str, CatalogEntry] = {entry.name: entry for entry in _ENTRIES}
 
 
 def cache_folder() -> Path:
-    """Where downloaded corpora are kept: $CHARLM_CACHE_DIR, else the user's cache folder."""
+    """Where downloaded corpora are kept: $CHARLM_CACHE_DIR, else the user's cache folder.
+
+    Raises:
+        UsageError: it is in a home that nobody knows.
+    """
     if chosen := os.environ.get("CHARLM_CACHE_DIR"):
-        return Path(chosen).expanduser()
+        return expanded(chosen)
     import platformdirs
 
-    return platformdirs.user_cache_path("charlm", appauthor=False)
+    try:
+        folder = platformdirs.user_cache_path("charlm", appauthor=False)
+    except RuntimeError:  # in newer versions; older ones leave the ~ of a home that nobody knows
+        folder = Path("~")
+    return expanded(folder, "Set CHARLM_CACHE_DIR to a folder for corpora.")
 
 
 def corpus_path(entry: CatalogEntry) -> Path:

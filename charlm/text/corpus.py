@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from charlm.errors import CorpusError, look_up, suggestion
+from charlm.folders import expanded
 from charlm.reports import Report
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
 from charlm.text.decoding import BytesRead, Decoded, decode, decode_string, join
@@ -170,7 +171,7 @@ class Piece(NamedTuple):
 def read_source(given: str, report: Report | None) -> list[Piece]:
     """What one name, path, folder, glob or "-" stands for."""
     if given == STDIN:
-        return [Piece("standard input", sys.stdin.buffer.read(), STDIN)]
+        return [Piece("standard input", read_standard_input(), STDIN)]
     if given in CATALOG:
         return [Piece(given, fetch(CATALOG[given], report).read_bytes(), given)]
     contents = ((path, read_bytes(path)) for path in text_files(given))
@@ -189,14 +190,31 @@ def place_of(path: Path, content: bytes) -> str:
     return str(place) if lasting and not passing else STDIN
 
 
+def read_standard_input() -> bytes:
+    """All that comes in.
+
+    Raises:
+        CorpusError: it is closed, or cannot be read.
+    """
+    problem = "it is closed"
+    if sys.stdin is not None:
+        try:
+            return sys.stdin.buffer.read()
+        except (OSError, ValueError) as error:
+            problem = (getattr(error, "strerror", None) or str(error)).lower()
+    raise CorpusError(
+        f"Cannot read standard input: {problem}.", "Name a file, or send the text in a pipe."
+    )
+
+
 def name_of(given: list[str], pieces: list[Piece]) -> str:
     """What to call a corpus: a catalog name, "stdin", a file's or a folder's name."""
     if len(given) == 1 and given[0] in CATALOG:
         return given[0]
     if given == [STDIN]:
         return "stdin"
-    if len(given) == 1 and Path(given[0]).expanduser().is_dir():
-        return Path(given[0]).expanduser().resolve().name
+    if len(given) == 1 and expanded(given[0]).is_dir():
+        return expanded(given[0]).resolve().name
     first = Path(pieces[0].label if pieces[0].source == STDIN else pieces[0].source)
     if first.parent == Path("/dev/fd"):
         return "pipe"
@@ -213,11 +231,11 @@ def text_files(given: str) -> Iterator[Path]:
         f"There is no file and no corpus called '{given}'.", suggestion(CATALOG, given)
     )
     try:
-        path = Path(given).expanduser()
+        path = expanded(given)
         is_dir, exists = path.is_dir(), path.exists()
     except PermissionError:
         raise CorpusError(f"Cannot read '{given}': permission denied.") from None
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError):  # too long a name, or a loop of links
         raise missing from None
     if is_dir:
         found = sorted(

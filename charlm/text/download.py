@@ -10,11 +10,9 @@ from urllib.parse import urlsplit
 
 from charlm.errors import CorpusError
 from charlm.reports import Report
-from charlm.text.catalog import CatalogEntry, corpus_path, is_available
+from charlm.text.catalog import DEFAULT_CORPUS, CatalogEntry, corpus_path, is_available
 
-ADVICE = (
-    "Give a text file of your own (charlm train book.txt) or use the bundled corpus (charlm train)."
-)
+ADVICE = f"Name a text file of your own, or the bundled corpus '{DEFAULT_CORPUS}'."
 NOT_THE_FILE = "what arrived is not the file the catalog describes"
 CHUNK = 1 << 16  # bytes
 TIMEOUT = (10, 30)  # seconds to connect, and to wait for the next bytes
@@ -64,7 +62,7 @@ def fetch(entry: CatalogEntry, report: Report | None = None) -> Path:
     if not entry.urls:
         raise CorpusError(
             f"The bundled corpus '{entry.name}' is missing or damaged ('{path}').",
-            "Reinstall charlm, or give a text file of your own (charlm train book.txt).",
+            "Reinstall charlm, or name a text file of your own.",
         )
     if os.environ.get("CHARLM_OFFLINE", "") not in ("", "0"):
         raise CorpusError(
