@@ -206,7 +206,7 @@ READABLE = f"{PERSIAN} क्‍ष a\xa0b\u3000c \u200f❤\ufe0f \ue000 \U0001f
 
 def test_letters_blanks_and_joiners_of_all_scripts_are_shown(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(READABLE, encoding="utf-8")
-    shown = charlm("corpus", "show", str(tmp_path / "text.txt")).out
+    shown = charlm("corpus", "show", str(tmp_path / "text.txt"), columns=100).out
     assert READABLE in shown
     assert "\N{REPLACEMENT CHARACTER}" not in shown
     scored = charlm("eval", str(tmp_path / "text.txt"), "--run", "none", "--per-line").out
@@ -216,7 +216,7 @@ def test_letters_blanks_and_joiners_of_all_scripts_are_shown(tmp_path: Path) -> 
 def test_what_steers_a_terminal_is_not_shown(tmp_path: Path) -> None:
     steering = "\x07\x08\x0b\x0c\x1b\x7f\x85\x9b\u202a\u202e\u2066\u2069"
     (tmp_path / "text.txt").write_text(f"a{steering}b\n", encoding="utf-8")
-    shown = charlm("corpus", "show", str(tmp_path / "text.txt")).out
+    shown = charlm("corpus", "show", str(tmp_path / "text.txt"), columns=100).out
     assert "a" + "\N{REPLACEMENT CHARACTER}" * len(steering) + "b" in shown
     assert not set(steering) & set(shown)
     assert console.visible("a\ud800b") == "a\N{REPLACEMENT CHARACTER}b"
@@ -225,7 +225,7 @@ def test_what_steers_a_terminal_is_not_shown(tmp_path: Path) -> None:
 def test_a_tab_is_shown_as_one_and_breaks_no_column(tmp_path: Path) -> None:
     assert console.visible("a\tb\n\tc") == "a       b\n        c"
     (tmp_path / "text.txt").write_text("if\tit:\n\twas\n")
-    shown = charlm("corpus", "show", str(tmp_path / "text.txt")).out
+    shown = charlm("corpus", "show", str(tmp_path / "text.txt"), columns=100).out
     assert "if      it:" in shown
     assert "\t" not in shown
 

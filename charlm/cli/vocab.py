@@ -55,7 +55,7 @@ def vocab(
             }
         )
         return
-    size = f"{characters:,} characters, {len(vocabulary):,} entries"
+    size = f"{count(characters)}, {count(len(vocabulary), 'entry', 'entries')}"
     console.say(f"{text.name} ({text.normalization}): {size}")
     console.table(
         ("rank", "character", "count", "share"),
