@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from charlm.config import ModelConfig
 from charlm.model import LanguageModel
 from charlm.rnn import builtin, cells, fused
 from charlm.rnn.fused import machine
+from charlm.rnn.fused.gated import FusedLayer
 from charlm.rnn.stack import RecurrentStack, choose_backend
 
 CELLS = tuple(name for name, cell in cells.CELLS.items() if fused.supports(cell()))
@@ -234,6 +236,36 @@ def test_a_sweep_of_threads_that_meet_is_that_of_threads_that_do_not(
         return
     for mine, theirs in zip(*calls, strict=True):
         assert torch.equal(mine, theirs)
+
+
+@pytest.mark.skipif(not machine.barrier(), reason="compiled code cannot share torch's threads")
+@pytest.mark.parametrize("near", [-1, 10**9], ids=["together", "apart"])
+@pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
+def test_the_result_does_not_depend_on_how_many_threads_compute(
+    cell: str, gates: int, near: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "most_threads", lambda: 3)
+    monkeypatch.setattr(machine, "WORTH_SHARING", 1)
+    monkeypatch.setattr(machine, "NEAR", near)
+    torch.manual_seed(0)
+    B, H = 7, 20
+    state = [torch.randn(B, H, requires_grad=True) for _ in range(2 if cell == "lstm" else 1)]
+    table = torch.randn(6, gates * H, requires_grad=True)
+    ids, U, c_n = torch.randint(6, (9, B)), torch.randn(gates * H, H), torch.randn(H)
+    layer: Any = FusedLayer
+    before, results = torch.get_num_threads(), []
+    for threads in (3, 2, 1):
+        torch.set_num_threads(threads)
+        outputs, *last = layer.apply(
+            cell, torch.float32, ids, table, c_n if cell == "gru" else U[:0, 0], U[:0, 0], U, *state
+        )
+        loss = outputs.square().sum() + sum(each.sin().sum() for each in last)
+        # The gradient of U, and what of torch's makes it, is left out.
+        results.append([outputs, *last, *torch.autograd.grad(loss, [table, *state])])
+    torch.set_num_threads(before)
+    for result in results[1:]:
+        for mine, theirs in zip(result, results[0], strict=True):
+            assert torch.equal(mine, theirs)
 
 
 @pytest.mark.parametrize("setting", ["OMP_DYNAMIC=true", "OMP_THREAD_LIMIT=1"])
