@@ -23,7 +23,7 @@ from charlm.errors import (
 )
 from charlm.evaluation import score
 from charlm.rnn.cells import CELLS
-from charlm.rnn.stack import BACKENDS
+from charlm.rnn.stack import BACKENDS, choose_backend
 from charlm.session import Chosen, Notice, Prepared, Sampled
 from charlm.training.events import Evaluated, Progressed, Stopped
 
@@ -645,7 +645,7 @@ def test_the_model_is_a_torch_module_that_is_ready(trained: charlm.Run) -> None:
     model = trained.model()
     assert isinstance(model, torch.nn.Module)
     assert not model.training
-    assert model.rnn.backend == "fused"
+    assert model.rnn.backend == choose_backend(trained.config)
     assert trained.model(backend="scratch").rnn.backend == "scratch"
     for name, weight in weights_of(trained).items():
         np.testing.assert_array_equal(model.weights()[name].numpy(), weight)

@@ -25,6 +25,15 @@ def of_window(T: int, K: int, layers: int = 1) -> int:
     return T * layers * (K + 20)
 
 
+def alike(T: int, K: int, layers: int = 1, dtype: torch.dtype = torch.float32) -> dict[str, float]:
+    """How near two ways through a window come to each other, where numbers are about 1.
+
+    Args: as of `of_window`; where gradients are compared too, T counts the way back.
+    """
+    tolerance = rounding(dtype, of_window(T, K, layers))
+    return {"rtol": tolerance, "atol": tolerance}
+
+
 def error(got: Tensor, exact: Tensor) -> float:
     return float((got.detach().double() - exact.detach().double()).norm())
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tolerances import alike
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import UsageError
@@ -85,14 +86,13 @@ def arrays(state: Any) -> list[np.ndarray]:
     return [np.array(state if isinstance(state, np.ndarray) else state.numpy())]
 
 
-@pytest.mark.parametrize(
-    ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)], ids=["fp32", "fp64"]
-)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["fp32", "fp64"])
 @pytest.mark.parametrize("config", CONFIGS)
 def test_numpy_computes_the_models_logits_and_states(
-    config: ModelConfig, dtype: torch.dtype, tolerance: float
+    config: ModelConfig, dtype: torch.dtype
 ) -> None:
     T, N = 25, 3
+    near = alike(T, H + V, config.num_layers, dtype)
     model, ids = made(config, dtype), some_ids(T, N)
     with torch.no_grad():
         expected, last = model(torch.from_numpy(ids), model.initial_state(N))
@@ -104,10 +104,10 @@ def test_numpy_computes_the_models_logits_and_states(
         logits, state = engine.step(ids[t], state)
         assert logits.shape == (N, V)
         reference = expected[t].numpy()
-        np.testing.assert_allclose(logits, reference, rtol=0, atol=tolerance, err_msg=f"{t=}")
+        np.testing.assert_allclose(logits, reference, **near, err_msg=f"{t=}")
     for i, tensor in enumerate(last):
         ours = np.stack([layer[i] for layer in state])
-        np.testing.assert_allclose(ours, tensor.numpy(), rtol=0, atol=tolerance)
+        np.testing.assert_allclose(ours, tensor.numpy(), **near)
 
 
 @pytest.mark.parametrize("config", SOME)
@@ -119,7 +119,7 @@ def test_torch_engine_computes_the_models_logits_a_step_at_a_time(config: ModelC
     state = engine.initial_state(2)
     for t in range(20):
         logits, state = engine.step(ids[t].astype(np.uint8), state)
-        np.testing.assert_allclose(logits, expected[t].numpy(), rtol=0, atol=1e-5)
+        np.testing.assert_allclose(logits, expected[t].numpy(), **alike(20, H + V, 2))
 
 
 def test_numpy_reads_saturated_gates_without_overflow() -> None:
@@ -137,7 +137,7 @@ def test_numpy_reads_saturated_gates_without_overflow() -> None:
         for t in range(5):
             logits, state = engine.step(ids[t], state)
             # The state of a linear cell has no bound.
-            np.testing.assert_allclose(logits, expected[t].numpy(), rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(logits, expected[t].numpy(), **alike(5, H + V))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_repeated_state_is_that_of_each_text(config: ModelConfig, name: str) -
     assert together.shape == (4, V)
     for text, each in enumerate(ids):
         alone, _ = engine.step(np.array([each]), state)
-        np.testing.assert_allclose(together[text], alone[0], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(together[text], alone[0], **alike(4, H + V, 2))
     assert np.abs(together[0] - together[1]).max() > 1e-2
 
 
@@ -221,7 +221,7 @@ def test_torch_engine_generates_without_dropout() -> None:
     logits = [engine.step(np.array([3]), engine.initial_state(1))[0] for _ in range(5)]
     assert all((each == logits[0]).all() for each in logits)
     numpy_logits, _ = numpy_engine(model).step(np.array([3]), numpy_engine(model).initial_state(1))
-    np.testing.assert_allclose(logits[0], numpy_logits, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(logits[0], numpy_logits, **alike(1, H + V, 2))
 
 
 def test_an_unknown_cell_is_answered_with_the_nearest() -> None:
