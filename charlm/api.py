@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from charlm.keywords import LimitKeywords, SettingsKeywords
+from charlm.memory import memory_at_hand
 from charlm.presets import DEFAULT_PRESET, adapts, as_options, preset_values, resolve
 from charlm.reports import Report
 from charlm.run import Run, Source
@@ -14,6 +15,8 @@ from charlm.text.corpus import Corpus, open_corpus
 
 if TYPE_CHECKING:
     from charlm.session import Listener, Session
+
+SMALLER = "Give a smaller --batch-size, --seq-length or --hidden-size."
 
 
 def train(
@@ -73,19 +76,20 @@ def train(
     stands_for = preset_values(preset, explicit)
     rest = {name: value for name, value in stands_for.items() if name not in explicit}
     hear(Chosen(f"Preset {preset}: {as_options(rest)}"))
-    session = begin(
-        corpus,
-        chosen,
-        folder=folder,
-        name=run,
-        parent=parent,
-        explicit=explicit,
-        plans=adapts(preset, explicit),
-        device=device,
-        backend=backend,
-        listener=hear,
-    )
-    return _go(session, hear, should_stop)
+    with memory_at_hand(SMALLER):
+        session = begin(
+            corpus,
+            chosen,
+            folder=folder,
+            name=run,
+            parent=parent,
+            explicit=explicit,
+            plans=adapts(preset, explicit),
+            device=device,
+            backend=backend,
+            listener=hear,
+        )
+        return _go(session, hear, should_stop)
 
 
 def resume(
@@ -111,8 +115,9 @@ def resume(
     from charlm.prepare import go_on
 
     given = {name: value for name, value in settings.items() if value is not None}
-    session = go_on(find_run(run, runs_dir), device, backend, given)
-    return _go(session, (lambda _: None) if listener is None else listener, should_stop)
+    with memory_at_hand("Go on where there is more memory."):
+        session = go_on(find_run(run, runs_dir), device, backend, given)
+        return _go(session, (lambda _: None) if listener is None else listener, should_stop)
 
 
 def _go(session: "Session", listener: "Listener", should_stop: Callable[[], bool] | None) -> Run:

@@ -21,6 +21,7 @@ from charlm.rnn.windows import fit
 from charlm.run_names import free_name
 from charlm.runs import RunDirectory
 from charlm.session import Chosen, Listener, Notice, Session, corpus_of
+from charlm.sizes import check_training
 from charlm.text.corpus import STDIN, Corpus, sha256_of
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import UNKNOWN, Vocabulary, describe
@@ -80,11 +81,13 @@ def begin(
         model_config = inherited(parent, explicit)
     train = fitted(settings.train, len(text))
     shrunk = tuple(shrinkage(settings.train, train, len(text)))
+    check_training(model_config, train, where)
     if plans and parent is None:
         known = replace(settings, model=model_config, train=train)
         chosen, why = plan(known, explicit, len(text), measured(where, backend))
         model_config, train = chosen.model, chosen.train
         listener(Chosen(why))
+        check_training(model_config, train, where)
     precision, chosen_backend = choose_arithmetic(model_config, where, train.precision, backend)
     initialization = train.initialization
     if initialization == "d2l":
@@ -218,6 +221,7 @@ def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any])
         )
     text = corpus_of(run).text
     where = choose_device(device)
+    check_training(settings.model, settings.train, where, "Go on where there is more memory.")
     if backend == "auto" and run.record.device == str(where):
         # Another backend rounds differently, and would not go on bit for bit.
         backend = run.record.backend

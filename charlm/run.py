@@ -9,6 +9,7 @@ from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError, UsageError
 from charlm.generation.engines import Engine, TorchEngine, cpu_engine
 from charlm.generation.sampler import sample_texts, stream_text
+from charlm.generation.sizes import check_samples
 from charlm.keywords import SamplingKeywords
 from charlm.passages import (
     Passage,
@@ -73,8 +74,10 @@ class Run:
         from charlm.device import choose_device
         from charlm.model import LanguageModel
         from charlm.rnn.stack import choose_backend
+        from charlm.sizes import check_model
 
         where = choose_device(device)
+        check_model(self.config, where)
         model = LanguageModel(self.config, choose_backend(self.config, backend, where.type))
         model.load_weights(self.directory.load_weights())
         return model.to(where).eval()
@@ -161,6 +164,7 @@ class Run:
     ) -> list[str]:
         """As many texts as `num_samples` says, drawn side by side."""
         config = sampling_config(**sampling)
+        check_samples(self.config, config)
         ids = self.encode_prefix(prefix, unknown)
         start = "" if prefix is None else self.vocabulary.decode(ids)
         texts = sample_texts(self.engine(device, config), self.vocabulary, ids, config)

@@ -10,6 +10,7 @@ FLOORS = [
     [
         "errors",
         "folders",
+        "memory",
         "config",
         "metrics",
         "reports",
@@ -20,7 +21,7 @@ FLOORS = [
     ],
     ["text"],
     ["rnn", "device", "recording"],
-    ["model"],
+    ["model", "sizes"],
     ["evaluation", "scoring", "baselines", "dynamic", "calibration", "generation"],
     ["training"],
     ["commands", "files", "record", "run_names", "runs"],

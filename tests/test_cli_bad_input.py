@@ -78,7 +78,7 @@ def test_a_catalog_name_misspelt(here: Path) -> None:
 
 
 def test_no_network(here: Path) -> None:
-    assert_refused(charlm("train", "time-machine"), 1, "CHARLM_OFFLINE", "charlm train")
+    assert_refused(charlm("train", "time-machine"), 1, "CHARLM_OFFLINE", "'time-traveller'")
 
 
 def test_a_folder_without_text(here: Path) -> None:

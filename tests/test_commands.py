@@ -9,6 +9,8 @@ import pytest
 from cli_runner import Result, charlm
 
 from charlm.commands import about_run, command
+from charlm.errors import RunError
+from charlm.runs import RunDirectory
 
 TEXT = "the quick brown fox jumps over the lazy dog\n" * 40
 SMALL = ("--max-steps", "2", "--hidden-size", "5", "--batch-size", "3", "--seq-length", "7")
@@ -132,13 +134,12 @@ def test_the_command_that_makes_the_run_that_was_missing(
     assert charlm(*arguments, f"--runs-dir={folder}", "--json").code == 0
 
 
-def test_a_folder_without_the_run(here: Path) -> None:
+def test_a_path_without_a_run() -> None:
     trained("r", "my runs")
-    (here / "my runs" / "r" / "run.json").rename(here / "run.json")
-    failed = charlm("runs", "show", "r", "--runs-dir", "my runs")
-    assert failed.code == 1
-    (line,) = printed(failed.err)
-    assert paste(line).code == 0
+    with pytest.raises(RunError) as failed:
+        RunDirectory.open(Path("my runs/nosuch"))
+    (line,) = printed(str(failed.value))
+    assert "gru 5" in paste(line).out
 
 
 def test_a_vocabulary_that_cannot_be_written_is_no_matter_of_runs(here: Path) -> None:

@@ -155,7 +155,7 @@ def test_the_last_weights_serve_where_none_scored_best_yet(tmp_path: Path) -> No
     run = RunDirectory.create(tmp_path, make_record(), VOCABULARY)
     with pytest.raises(RunError, match="no weights yet") as caught:
         run.load_weights()
-    assert "--resume one" in caught.value.hint
+    assert "charlm runs delete one" in caught.value.hint
     run.save_last({"w": np.zeros(1)}, TENSORS, SCALARS)
     np.testing.assert_array_equal(run.load_weights()["w"], [0.0])
     run.save_best({"w": np.ones(1)})

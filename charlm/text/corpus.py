@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from charlm.errors import CorpusError, SettingError, look_up, suggestion
+from charlm.errors import CorpusError, SettingError, UsageError, look_up, suggestion
 from charlm.folders import expanded
 from charlm.reports import Report
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
@@ -172,6 +172,8 @@ def text_files(given: str) -> Iterator[Path]:
     try:
         path = expanded(given)
         is_dir, exists = path.is_dir(), path.exists()
+    except UsageError as error:
+        raise CorpusError(error.message, error.hint) from None
     except PermissionError:
         raise CorpusError(f"Cannot read '{given}': permission denied.") from None
     except (OSError, RuntimeError):  # too long a name, or a loop of links
