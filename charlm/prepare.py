@@ -209,6 +209,7 @@ def go_on(run: RunDirectory, device: str, backend: str, changes: dict[str, Any])
             raise SettingError(
                 setting,
                 f"cannot change when a run goes on; {', '.join(RESUMABLE)} can.",
+                RESUMABLE,
             )
     snapshot = Snapshot.from_arrays(*run.load_last())
     settings = overridden(run.record.settings, **changes)

@@ -68,7 +68,7 @@ class RunDirectory:
         """
         check_free(folder, record.name)
         path = folder / record.name
-        with writing(folder):
+        with writing(folder, "Choose another folder with --runs-dir or CHARLM_RUNS_DIR."):
             folder.mkdir(parents=True, exist_ok=True)
 
             def fill(draft: Path) -> None:
@@ -113,7 +113,7 @@ class RunDirectory:
         """Change fields of the record, on the disk too."""
         for name, value in changes.items():
             setattr(self.record, name, value)
-        with writing(self.path):
+        with writing(self.path, self.once_mended):
             write(self.path / "run.json", self.record.to_json())
 
     @property
@@ -124,7 +124,7 @@ class RunDirectory:
     # Weights and training state
 
     def save_best(self, weights: Arrays) -> None:
-        with writing(self.path):
+        with writing(self.path, self.once_mended):
             replace_folder(self.path / "best", lambda draft: save_arrays(draft / "model", weights))
 
     def save_last(self, weights: Arrays, tensors: Arrays, scalars: Mapping[str, Any]) -> None:
@@ -133,7 +133,7 @@ class RunDirectory:
             save_arrays(draft / "training", tensors)
             write(draft / "training.json", json.dumps(scalars, indent=1))
 
-        with writing(self.path):
+        with writing(self.path, self.once_mended):
             replace_folder(self.path / "last", fill)
 
     def load_weights(self) -> Arrays:
@@ -170,13 +170,21 @@ class RunDirectory:
         return load_arrays(path / "model"), load_arrays(path / "training"), scalars
 
     @property
+    def once_mended(self) -> str:
+        """What to do where the run cannot be written any more."""
+        return f"Once it can be written, go on with it: {self.resume_command}"
+
+    @property
     def resume_command(self) -> str:
         return about_run(self.path, "train", option="resume")
 
     # Metrics
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
-        with writing(self.path), (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        with (
+            writing(self.path, self.once_mended),
+            (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file,
+        ):
             file.write(json.dumps(row) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -196,7 +204,7 @@ class RunDirectory:
     def forget_metrics_after(self, step: int) -> None:
         """Drop rows beyond a step that training goes back to."""
         kept = [row for row in self.metrics() if row["step"] <= step]
-        with writing(self.path):
+        with writing(self.path, self.once_mended):
             write(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
 
 
@@ -267,5 +275,5 @@ def run_to_delete(name: str, folder: str | Path | None = None) -> Path:
 
 def delete_run(path: Path) -> None:
     """Delete a run's folder and all that is in it."""
-    with writing(path):
+    with writing(path, "See to its permissions, or delete the folder by hand."):
         shutil.rmtree(path)

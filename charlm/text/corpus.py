@@ -104,7 +104,7 @@ def open_corpus(
     if not corpus.text:
         raise CorpusError(
             f"Nothing of {corpus.name} is left after the normalization '{normalization}'.",
-            "Use --normalize none.",
+            "Give another text, or have it read with --normalize none (train, vocab, corpus show).",
         )
     return corpus
 
