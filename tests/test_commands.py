@@ -1,5 +1,6 @@
 """Commands that the program prints do what they say when they are pasted."""
 
+import ast
 import errno
 import math
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from cli_runner import Result, charlm
 
+import charlm as package
 from charlm.cli.evaluate import over_limit
 from charlm.commands import about_run, command
 from charlm.errors import RunError
@@ -39,6 +41,27 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CHARLM_RUNS_DIR", raising=False)
     (tmp_path / "book.txt").write_text(TEXT)
     return tmp_path
+
+
+def test_no_command_in_a_message_is_written_by_hand() -> None:
+    """Those that are would lack the run's folder and the shell's quotes."""
+    found = []
+    for path in Path(package.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        documentation = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        found += [
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and id(node) not in documentation
+            and isinstance(node.value, str)
+            and re.search(r"\bcharlm (train|generate|eval|vocab|bench|corpus|runs)\b", node.value)
+        ]
+    assert found == ["A name from `charlm corpus list`."]
 
 
 def trained(name: str, folder: str) -> Result:
