@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from charlm.keywords import LimitKeywords, SettingsKeywords
+from charlm.memory import memory_at_hand
 from charlm.presets import DEFAULT_PRESET, adapts, as_options, preset_values, resolve
 from charlm.reports import Report
 from charlm.run import Run, Source
@@ -15,6 +16,8 @@ from charlm.text.corpus import Corpus, open_corpus
 
 if TYPE_CHECKING:
     from charlm.session import Listener, Session
+
+SMALLER = "Give a smaller --batch-size, --seq-length or --hidden-size."
 
 
 def train(
@@ -86,7 +89,7 @@ def train(
         backend=backend,
         listener=hear,
     )
-    with started as session:
+    with memory_at_hand(SMALLER), started as session:
         return _go(session, hear, should_stop)
 
 
@@ -121,7 +124,7 @@ def resume(
     given = {name: value for name, value in settings.items() if value is not None}
     hear = (lambda _: None) if listener is None else listener
     path = find_run(run, runs_dir).path
-    with RunLock.take(path) as lock:
+    with memory_at_hand("Go on where there is more memory."), RunLock.take(path) as lock:
         if lock.problem:
             hear(Notice(lock.problem))
         # Until now another process may have trained it.

@@ -95,9 +95,11 @@ def check(name: str, kind: Any, value: Any, metadata: Any) -> None:
     }
     limits = {words: (limit, test) for words, (limit, test) in holds.items() if limit is not None}
     infinite = isinstance(value, float) and not math.isfinite(value)
-    if infinite or not all(test(value, at) for at, test in limits.values()):
-        wanted = " and ".join(f"{words} {limit}" for words, (limit, _) in limits.items())
-        raise SettingError(name, f"must be {wanted or 'finite'}, not {value}.")
+    within = all(test(value, at) for at, test in limits.values())
+    if infinite or not within:
+        wanted = [f"{words} {limit}" for words, (limit, _) in limits.items()]
+        wanted += ["finite"] if within else []
+        raise SettingError(name, f"must be {' and '.join(wanted)}, not {value}.")
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ class DataConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.val_fraction + self.test_fraction >= 1:
-            raise SettingError("val_fraction", "and test_fraction leave nothing to train on.")
+            raise SettingError(
+                "val_fraction", "and test_fraction leave nothing to train on.", ["test_fraction"]
+            )
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,9 @@ class ModelConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.tie_weights and not self.embedding_size:
-            raise SettingError("tie_weights", "needs character vectors: give embedding_size too.")
+            raise SettingError(
+                "tie_weights", "needs character vectors: give embedding_size.", ["embedding_size"]
+            )
 
 
 @dataclass(frozen=True)
@@ -275,9 +281,13 @@ class TrainConfig(Config):
         super().__post_init__()
         for name in ("random_lengths", "reset_probability"):
             if self.sampling == "random" and getattr(self, name):
-                raise SettingError(name, "is for sequential windows: leave out sampling=random.")
+                raise SettingError(
+                    name, "is for sequential windows, not for sampling 'random'.", ["sampling"]
+                )
         if self.epochs is self.max_steps is self.max_minutes is None:
-            raise SettingError("epochs", "is missing: give epochs, max_steps or max_minutes.")
+            limits = ("epochs", "max_steps", "max_minutes")
+            problem = "is missing: give epochs, max_steps or max_minutes."
+            raise SettingError("epochs", problem, limits)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,14 @@ def products_in(precision: str) -> Iterator[None]:
             setattr(*place, value)
 
 
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that are free on a CUDA device; None where nobody knows."""
+    try:
+        return int(torch.cuda.mem_get_info(device)[0])
+    except (RuntimeError, AssertionError):
+        return None
+
+
 def wait_for(device: torch.device) -> None:
     """Until it has done all that it was given."""
     if device.type == "cuda":

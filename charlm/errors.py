@@ -1,6 +1,7 @@
 """What can go wrong by the user's doing: one sentence, and what to do next."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -30,12 +31,29 @@ class UsageError(CharlmError):
 
 
 class SettingError(UsageError):
-    """A setting out of its range: the field's name, and the rest of the sentence."""
+    """A setting out of its range: the field's name, and the rest of the sentence.
 
-    def __init__(self, setting: str, problem: str) -> None:
+    Args:
+        others: settings that the rest of the sentence names.
+    """
+
+    def __init__(self, setting: str, problem: str, others: Collection[str] = ()) -> None:
         super().__init__(f"{setting} {problem}")
         self.setting = setting
         self.problem = problem
+        self.others = others
+
+    def in_options(self) -> str:
+        """The sentence for those who write settings as options."""
+        problem = self.problem
+        for name in self.others:
+            problem = re.sub(rf"\b{name}\b", option(name), problem)
+        return f"{option(self.setting)} {problem}"
+
+
+def option(setting: str) -> str:
+    """A setting as it is written on the command line."""
+    return f"--{setting.replace('_', '-')}"
 
 
 class CorpusError(CharlmError):

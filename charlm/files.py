@@ -16,7 +16,6 @@ import numpy.typing as npt
 from charlm.errors import RunError
 
 COPY_AGAIN = "Copy the run again from where it came, or delete it."
-ANOTHER_FOLDER = "Choose another folder with --runs-dir or CHARLM_RUNS_DIR."
 Arrays = dict[str, npt.NDArray[Any]]
 # Types of tensors in safetensors files, by their names there.
 NUMBERS = {
@@ -28,8 +27,12 @@ NUMBERS = {
 
 
 @contextmanager
-def writing(path: Path, advice: str = ANOTHER_FOLDER) -> Iterator[None]:
-    """Turn what the system says about what cannot be written into one sentence."""
+def writing(path: Path, advice: str) -> Iterator[None]:
+    """Turn what the system says about what cannot be written into one sentence.
+
+    Args:
+        advice: what to do about it.
+    """
     try:
         yield
     except OSError as error:

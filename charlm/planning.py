@@ -18,6 +18,7 @@ from charlm.model import LanguageModel
 from charlm.presets import Settings, as_options, overridden
 from charlm.recording import WARM_UP
 from charlm.rnn.stack import choose_arithmetic
+from charlm.sizes import parameter_count
 from charlm.threads import tuned_threads
 from charlm.training.language_modeling import LanguageModeling
 from charlm.training.learner import Learner
@@ -49,7 +50,7 @@ def plan(
     assert settings.train.max_minutes is not None
     seconds = 60 * settings.train.max_minutes
     models = {width: replace(settings.model, hidden_size=width) for width in WIDTHS}
-    weights = {width: LanguageModel(models[width], "scratch").parameter_count for width in WIDTHS}
+    weights = {width: parameter_count(models[width]) for width in WIDTHS}
     chosen = measured_width = WIDTHS[0]
     rate = speed(models[chosen], settings.train)
     for width in WIDTHS[1:]:

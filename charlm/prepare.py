@@ -23,8 +23,9 @@ from charlm.rnn.stack import choose_arithmetic, choose_backend
 from charlm.rnn.windows import fit
 from charlm.run_locks import make_run, remove_abandoned
 from charlm.run_text import moved_corpus
-from charlm.runs import RunDirectory
+from charlm.runs import ANOTHER_FOLDER, RunDirectory
 from charlm.session import Chosen, Listener, Notice, Session, corpus_of
+from charlm.sizes import check_training
 from charlm.text.corpus import Corpus, sha256_of
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import UNKNOWN, Vocabulary, describe
@@ -92,11 +93,13 @@ def begin(
         listener(Chosen(f"For {count(len(text))} instead: {as_options(small)}"))
     model_config, train = asked.model, fitted(asked.train, len(text))
     shrunk = tuple(shrinkage(asked.train, train, len(text)))
+    check_training(model_config, train, where)
     if adapting and parent is None and not small and "max_minutes" in explicit:
         known = replace(asked, train=train)
         chosen, why = plan(known, explicit, len(text), measured(where, backend))
         model_config, train = chosen.model, chosen.train
         listener(Chosen(why))
+        check_training(model_config, train, where)
     precision, chosen_backend = choose_arithmetic(model_config, where, train.precision, backend)
     initialization = train.initialization
     if initialization == "d2l":
@@ -142,7 +145,7 @@ def begin(
             folder, named, vocabulary, corpus.text if corpus.unique else None
         )
 
-    with writing(folder):
+    with writing(folder, ANOTHER_FOLDER):
         folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(folder)
     run, lock = make_run(folder, name, f"{corpus.name}-{model_config.cell}", make)
@@ -256,6 +259,7 @@ def go_on(
             raise SettingError(
                 setting,
                 f"cannot change when a run goes on; {', '.join(RESUMABLE)} can.",
+                RESUMABLE,
             )
     snapshot = Snapshot.from_arrays(*run.load_last())
     before = run.record.settings
@@ -275,6 +279,7 @@ def go_on(
     moved = text_at is not None or encoding is not None
     text = (moved_corpus(run, text_at, encoding) if moved else corpus_of(run)).text
     where = choose_device(device)
+    check_training(settings.model, settings.train, where, "Go on where there is more memory.")
     if backend == "auto" and run.record.device == str(where):
         # Another backend rounds differently, and would not go on bit for bit.
         backend = run.record.backend

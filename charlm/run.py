@@ -11,6 +11,7 @@ from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError, UsageError
 from charlm.generation.engines import Engine, TorchEngine, cpu_engine
 from charlm.generation.sampler import stream_texts
+from charlm.generation.sizes import check_samples
 from charlm.keywords import SamplingKeywords
 from charlm.passages import (
     Passage,
@@ -76,10 +77,12 @@ class Run:
         from charlm.device import choose_device
         from charlm.model import LanguageModel
         from charlm.rnn.stack import choose_backend
+        from charlm.sizes import check_model
 
         where = choose_device(device)
         # First, since they are what shows that such a model can be.
         weights = self.directory.load_weights()
+        check_model(self.config, where)
         model = LanguageModel(self.config, choose_backend(self.config, backend, where.type))
         model.load_weights(weights)
         return model.to(where).eval()
@@ -192,6 +195,7 @@ class Run:
     ) -> Iterator[Iterator[str]]:
         """`samples`, each piece by piece as it is drawn; meanwhile the others wait in memory."""
         config = self._sampling(notify, sampling)
+        check_samples(self.config, config)
         ids = self.encode_prefix(prefix, unknown, notify)
         start = () if prefix is None else (self.vocabulary.decode(ids),)
         engine = self.engine(device, config)

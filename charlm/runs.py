@@ -41,6 +41,8 @@ from charlm.run_names import NameTakenError, check_free, check_name, composed, n
 from charlm.text.splits import count
 from charlm.text.vocabulary import Vocabulary
 
+ANOTHER_FOLDER = "Choose another folder with --runs-dir or CHARLM_RUNS_DIR."
+
 
 class RunDirectory:
     """One run on the disk.
@@ -80,7 +82,7 @@ class RunDirectory:
         """
         record = replace(record, name=check_free(folder, record.name))
         path = folder / record.name
-        with writing(folder):
+        with writing(folder, ANOTHER_FOLDER):
             folder.mkdir(parents=True, exist_ok=True)
 
             def fill(draft: Path) -> None:
@@ -129,7 +131,7 @@ class RunDirectory:
         """Change fields of the record, on the disk too."""
         for name, value in changes.items():
             setattr(self.record, name, value)
-        with writing(self.path):
+        with writing(self.path, self.once_mended):
             write(self.path / "run.json", self.record.to_json())
 
     @property
@@ -139,13 +141,13 @@ class RunDirectory:
 
     def keep_text(self, text: str) -> None:
         """Keep a copy of the corpus."""
-        with writing(self.path):
+        with writing(self.path, self.once_mended):
             write(self.path / "corpus.txt", text)
 
     # Weights and training state
 
     def save_best(self, weights: Arrays) -> None:
-        with writing(self.path):
+        with writing(self.path, self.once_mended):
             replace_folder(self.path / "best", lambda draft: save_arrays(draft / "model", weights))
 
     def save_last(self, weights: Arrays, tensors: Arrays, scalars: Mapping[str, Any]) -> None:
@@ -154,7 +156,7 @@ class RunDirectory:
             save_arrays(draft / "training", tensors)
             write(draft / "training.json", strict_json.dumps(scalars, indent=1))
 
-        with writing(self.path):
+        with writing(self.path, self.once_mended):
             replace_folder(self.path / "last", fill)
 
     def load_weights(self) -> Arrays:
@@ -200,13 +202,21 @@ class RunDirectory:
         return self._weights(path), load_arrays(path / "training"), scalars
 
     @property
+    def once_mended(self) -> str:
+        """What to do where the run cannot be written any more."""
+        return f"Once it can be written, go on with it: {self.resume_command}"
+
+    @property
     def resume_command(self) -> str:
         return about_run(self.path, "train", option="resume")
 
     # Metrics
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
-        with writing(self.path), (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        with (
+            writing(self.path, self.once_mended),
+            (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file,
+        ):
             file.write(strict_json.dumps(row) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -227,7 +237,7 @@ class RunDirectory:
         """Drop rows beyond a step that training goes back to."""
         kept = [row for row in self.metrics() if row["step"] <= step]
         lines = "".join(strict_json.dumps(row) + "\n" for row in kept)
-        with writing(self.path):
+        with writing(self.path, self.once_mended):
             write(self.path / "metrics.jsonl", lines)
 
 

@@ -10,6 +10,7 @@ FLOORS = [
     [
         "errors",
         "folders",
+        "memory",
         "config",
         "metrics",
         "reports",
@@ -21,7 +22,7 @@ FLOORS = [
     ],
     ["text"],
     ["rnn", "device", "threads", "recording"],
-    ["model"],
+    ["model", "sizes"],
     ["evaluation", "scoring", "baselines", "dynamic", "calibration", "generation"],
     ["training"],
     ["commands", "files", "record", "run_names", "run_locks", "runs", "run_deletion", "comparison"],

@@ -1,5 +1,8 @@
 """Commands that the program prints do what they say when they are pasted."""
 
+import ast
+import errno
+import math
 import re
 import shlex
 from collections.abc import Callable
@@ -8,7 +11,11 @@ from pathlib import Path
 import pytest
 from cli_runner import Result, charlm
 
+import charlm as package
+from charlm.cli.evaluate import over_limit
 from charlm.commands import about_run, command
+from charlm.errors import RunError
+from charlm.runs import RunDirectory
 
 TEXT = "the quick brown fox jumps over the lazy dog\n" * 40
 SMALL = ("--max-steps", "2", "--hidden-size", "5", "--batch-size", "3", "--seq-length", "7")
@@ -34,6 +41,27 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CHARLM_RUNS_DIR", raising=False)
     (tmp_path / "book.txt").write_text(TEXT)
     return tmp_path
+
+
+def test_no_command_in_a_message_is_written_by_hand() -> None:
+    """Those that are would lack the run's folder and the shell's quotes."""
+    found = []
+    for path in Path(package.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        documentation = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        found += [
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and id(node) not in documentation
+            and isinstance(node.value, str)
+            and re.search(r"\bcharlm (train|generate|eval|vocab|bench|corpus|runs)\b", node.value)
+        ]
+    assert found == ["A name from `charlm corpus list`."]
 
 
 def trained(name: str, folder: str) -> Result:
@@ -132,13 +160,12 @@ def test_the_command_that_makes_the_run_that_was_missing(
     assert charlm(*arguments, f"--runs-dir={folder}", "--json").code == 0
 
 
-def test_a_folder_without_the_run(here: Path) -> None:
+def test_a_path_without_a_run() -> None:
     trained("r", "my runs")
-    (here / "my runs" / "r" / "run.json").rename(here / "run.json")
-    failed = charlm("runs", "show", "r", "--runs-dir", "my runs")
-    assert failed.code == 1
-    (line,) = printed(failed.err)
-    assert paste(line).code == 0
+    with pytest.raises(RunError) as failed:
+        RunDirectory.open(Path("my runs/nosuch"))
+    (line,) = printed(str(failed.value))
+    assert "gru 5" in paste(line).out
 
 
 def test_a_vocabulary_that_cannot_be_written_is_no_matter_of_runs(here: Path) -> None:
@@ -219,3 +246,93 @@ def test_no_home_at_all(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert charlm("vocab", "book.txt").code == 0
     assert charlm("runs", "list", "--runs-dir", "~/r").code == 2
     assert not (here / "~").exists()
+
+
+# What messages say where they appear
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--val-fraction 0.6 --test-fraction 0.5", "--val-fraction and --test-fraction leave"),
+        ("--tie-weights --embedding-size 0", "--tie-weights needs character vectors: give --emb"),
+        ("--random-lengths --sampling random", "not for --sampling 'random'."),
+        ("--max-minutes inf", "--max-minutes must be above 0 and finite, not inf."),
+        ("--weight-decay 1e999", "--weight-decay must be at least 0 and finite, not inf."),
+        ("--dropout inf", "--dropout must be at least 0 and below 1, not inf."),
+    ],
+)
+def test_settings_are_named_as_they_are_written(arguments: str, said: str) -> None:
+    result = charlm("train", "book.txt", *arguments.split())
+    assert result.code == 2
+    assert said in result.err
+
+
+def test_what_cannot_change_on_resuming_is_told_in_options() -> None:
+    trained("r", "runs")
+    result = charlm("train", "--resume", "r", "--cell", "lstm")
+    assert "--epochs, --max-steps, --max-minutes" in result.err
+    assert "_" not in result.err
+
+
+def test_a_text_that_a_run_reads_nothing_of(here: Path) -> None:
+    (here / "digits.txt").write_text("12345\n" * 9)
+    made = charlm("train", "book.txt", "--run", "r", "--normalize", "letters-by-line", *SMALL)
+    assert made.code == 0
+    result = charlm("eval", "digits.txt")
+    assert result.code == 1
+    assert "--normalize none (train, vocab, corpus show)" in result.err
+
+
+@pytest.mark.parametrize(
+    ("held_out", "advice"),
+    [
+        (("--val-fraction", "0"), "Give a longer text."),
+        (("--val-fraction", "0", "--test-fraction", "0.1"), "hold out less with --test-fraction."),
+        (("--test-fraction", "0.1"), "hold out less with --val-fraction and --test-fraction."),
+        ((), "hold out less with --val-fraction."),
+    ],
+)
+def test_what_helps_a_short_text(here: Path, held_out: tuple[str, ...], advice: str) -> None:
+    (here / "short.txt").write_text("a")
+    assert advice in charlm("train", "short.txt", *held_out).err
+
+
+def test_a_limit_of_perplexity_is_a_number() -> None:
+    trained("r", "runs")
+    for limit, said in {
+        "inf": "--max-perplexity must be at least 1 and finite.\n",
+        "-1e999": "--max-perplexity must be at least 1 and finite.\n",
+        "nan": "--max-perplexity must be at least 1, not nan.\n",
+        "0.5": "--max-perplexity must be at least 1, not 0.5.\n",
+    }.items():
+        result = charlm("eval", f"--max-perplexity={limit}")
+        assert (result.code, said in result.err) == (2, True), result.err
+
+
+def test_why_a_score_is_refused() -> None:
+    assert over_limit(math.nan, 30) == (
+        "The perplexity is not a number, and so not within the limit of 30."
+    )
+    assert over_limit(math.inf, 30) == (
+        "The perplexity is too large for a number, above the limit of 30."
+    )
+    assert over_limit(31, 30) == "The perplexity 31.000 is above the limit of 30."
+    assert over_limit(30.000004, 30) == "The perplexity 30.000004 is above the limit of 30."
+
+
+def test_a_run_that_cannot_be_written_or_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained("r", "my runs")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("charlm.runs.shutil.rmtree", refuse)
+    result = charlm("runs", "delete", "r", "--yes", "--runs-dir", "my runs")
+    assert result.code == 1
+    assert "delete the folder by hand" in result.err
+    assert "--runs-dir" not in result.err
+    monkeypatch.setattr("charlm.runs.replace_folder", refuse)
+    result = charlm("train", "--resume", "r", "--max-steps", "4", "--runs-dir", "my runs")
+    assert result.code == 1
+    assert "charlm train --resume r --runs-dir 'my runs'" in result.err

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(command: str) -> str:
+def run(command: str, columns: int | None = 140) -> str:
     words = shlex.split(command)
     assert words[0] == "charlm"
     stdin = ""
@@ -54,7 +55,7 @@ def run(command: str) -> str:
         at = words.index("<")
         stdin = Path(words[at + 1]).read_text()
         words = words[:at]
-    result = charlm(*words[1:], stdin=stdin, columns=140)
+    result = charlm(*words[1:], stdin=stdin, columns=columns)
     assert result.code == 0, f"{command}: {result.err}"
     return result.out
 
@@ -78,6 +79,26 @@ def test_the_python_example_works(reader: Path, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out.startswith("time")
 
 
+def test_the_pipes_work(reader: Path) -> None:
+    run("charlm train book.txt --run mine")
+    lines = next(block for block in blocks("sh") if "|" in block).splitlines()
+    outputs = []
+    for line in lines:
+        command, *rest = line.partition(" #")[0].split("|", 1)
+        done = subprocess.run(
+            ["sh", "-c", f"cat |{rest[0]}"],
+            input=run(command.strip(), columns=None),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout.splitlines())
+    surprises = [float(line.split("\t")[0]) for line in outputs[0][-2:]]
+    assert 1 < surprises[0] <= surprises[1]
+    assert len(outputs[1]) == 1
+    assert float(outputs[1][0]) > 1
+
+
 def test_every_command_stands_in_the_readme() -> None:
     groups = {group.name: group.typer_instance for group in app.registered_groups}
     names = [command.name for command in app.registered_commands]
@@ -91,7 +112,7 @@ def test_every_command_stands_in_the_readme() -> None:
 
 
 def test_the_commands_that_install_and_test_are_the_ones_that_work() -> None:
-    install, test = (block.strip() for block in blocks("sh"))
+    install, *_, test = (block.strip() for block in blocks("sh"))
     assert install == "pip install . && charlm train --cell gru"
     assert test == "pip install -e '.[dev]' && pytest"
     assert (

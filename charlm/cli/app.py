@@ -19,6 +19,7 @@ from charlm.cli.streams import standard_streams
 from charlm.cli.train import train
 from charlm.cli.vocab import vocab
 from charlm.errors import CharlmError
+from charlm.memory import NotEnoughMemoryError, is_shortage
 from charlm.version import __version__
 
 # Nobody's terminal is wider.
@@ -94,11 +95,11 @@ def exit_code(arguments: list[str]) -> int:
     except CharlmError as error:
         console.fail(error)
         return error.exit_code
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-            console.say("Out of memory. Use a smaller --batch-size, --seq-length or --hidden-size.")
-            return 1
-        raise
+    except (MemoryError, RuntimeError, ValueError) as error:
+        if not is_shortage(error):
+            raise
+        console.fail(NotEnoughMemoryError("There is not enough memory for this."))
+        return 1
     return 0
 
 

@@ -68,9 +68,7 @@ def say(text: "str | Text") -> None:
 
 def fail(error: CharlmError) -> None:
     """Why a command failed, and what to do."""
-    message = error.message
-    if isinstance(error, SettingError):
-        message = f"--{error.setting.replace('_', '-')} {error.problem}"
+    message = error.in_options() if isinstance(error, SettingError) else error.message
     say(f"Error: {message}" + (f" {error.hint}" if error.hint else ""))
 
 

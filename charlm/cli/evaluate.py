@@ -1,5 +1,6 @@
 """charlm eval"""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,8 +87,10 @@ def evaluate(
     from charlm.errors import SettingError
     from charlm.together import evaluate_together
 
-    if max_perplexity is not None and not max_perplexity >= 1:
-        raise SettingError("max_perplexity", f"must be at least 1, not {max_perplexity}.")
+    if max_perplexity is not None and not 1 <= max_perplexity < math.inf:
+        infinite = math.isinf(max_perplexity)
+        got = " and finite." if infinite else f", not {max_perplexity}."
+        raise SettingError("max_perplexity", f"must be at least 1{got}")
     if dynamic_rate is not None and not dynamic:
         raise SettingError("dynamic_rate", "goes with --dynamic.")
     if calibrate and run and len(run) > 1:
@@ -145,11 +148,19 @@ def evaluate(
                 ]
             )
     if max_perplexity is not None and not score.perplexity <= max_perplexity:
-        console.say(
-            f"The perplexity {console.number(score.perplexity)} is above the limit of "
-            f"{max_perplexity:g}."
-        )
+        console.say(over_limit(score.perplexity, max_perplexity))
         raise typer.Exit(1)
+
+
+def over_limit(perplexity: float, limit: float) -> str:
+    """Why a score is refused."""
+    if math.isnan(perplexity):
+        return f"The perplexity is not a number, and so not within the limit of {limit:g}."
+    if math.isinf(perplexity):
+        return f"The perplexity is too large for a number, above the limit of {limit:g}."
+    # With as many digits as it takes to tell the two apart.
+    digits = next((n for n in range(3, 15) if f"{perplexity:.{n}f}" != f"{limit:.{n}f}"), 15)
+    return f"The perplexity {console.number(perplexity, digits)} is above the limit of {limit:g}."
 
 
 def following(rate: float | None) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from charlm.errors import CorpusError, look_up, suggestion
+from charlm.errors import CorpusError, UsageError, look_up, suggestion
 from charlm.folders import expanded
 from charlm.reports import Report
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
@@ -150,7 +150,7 @@ def open_corpus(
     if not corpus.text:
         raise CorpusError(
             f"Nothing of {corpus.name} is left after the normalization '{normalization}'.",
-            "Use --normalize none.",
+            "Give another text, or have it read with --normalize none (train, vocab, corpus show).",
         )
     return corpus
 
@@ -233,6 +233,8 @@ def text_files(given: str) -> Iterator[Path]:
     try:
         path = expanded(given)
         is_dir, exists = path.is_dir(), path.exists()
+    except UsageError as error:
+        raise CorpusError(error.message, error.hint) from None
     except PermissionError:
         raise CorpusError(f"Cannot read '{given}': permission denied.") from None
     except (OSError, RuntimeError):  # too long a name, or a loop of links

@@ -36,9 +36,11 @@ class Splits:
             needed = math.ceil(max(least)) + 1
             while needed - 1 > characters and cls._cut(needed - 1, config)._usable(config):
                 needed -= 1
+            held_out = {"--val-fraction": val, "--test-fraction": test}
+            options = " and ".join(name for name, share in held_out.items() if share)
             raise CorpusError(
                 f"The text has {count(characters)}; training needs at least {needed:,}.",
-                "Give a longer text, or hold out less of it with --val-fraction.",
+                "Give a longer text" + (f", or hold out less with {options}." if options else "."),
             )
         return splits
 

@@ -1,0 +1,26 @@
+"""How much memory texts take that are drawn side by side."""
+
+from charlm.config import ModelConfig, SamplingConfig
+from charlm.memory import available_memory, check_memory
+
+FLOAT = 4  # bytes
+STREAM = 400  # bytes of a random generator, at least
+
+
+def check_samples(config: ModelConfig, sampling: SamplingConfig) -> None:
+    """Refuse more texts than memory can hold.
+
+    Raises:
+        NotEnoughMemoryError: says what they would take and what there is.
+    """
+    # Ids and characters. With a string to stop at, nobody knows how long a text becomes.
+    text = 0 if sampling.stop else 2 * sampling.length
+    state = FLOAT * config.num_layers * config.hidden_size
+    each = STREAM + state + FLOAT * config.vocabulary_size + text
+    texts = "text" if sampling.num_samples == 1 else "texts"
+    check_memory(
+        f"Writing {sampling.num_samples:,} {texts} of {sampling.length:,} characters",
+        sampling.num_samples * each,
+        available_memory(),
+        "Give a smaller --num-samples or --length.",
+    )

@@ -1,0 +1,132 @@
+"""How much memory there is, and what is said where it is not enough."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from charlm.errors import CharlmError
+
+ROOT = Path("/")
+UNITS = (("TB", 12), ("GB", 9), ("MB", 6), ("kB", 3))
+# By which torch and NumPy tell that memory is short, or that a size is beyond all counting.
+SHORTAGE = (
+    "out of memory",
+    "can't allocate memory",
+    "calculation overflowed",
+    "multiplication overflow",
+    "maximum allowed dimension",
+    "array is too big",
+)
+
+
+class NotEnoughMemoryError(CharlmError):
+    """Something that the memory of this machine, or of its GPU, cannot hold."""
+
+
+def check_memory(what: str, needed: int, available: int | None, advice: str) -> None:
+    """Refuse, before anything is allocated, what cannot fit.
+
+    Args:
+        what: the beginning of the sentence, such as "Training this model".
+        needed: bytes, at least.
+        available: bytes; None: nobody knows.
+
+    Raises:
+        NotEnoughMemoryError: more is needed than is there.
+    """
+    if available is not None and needed > available:
+        raise NotEnoughMemoryError(
+            f"{what} would take at least {as_bytes(needed)} of memory; {as_bytes(available)} are "
+            "free.",
+            advice,
+        )
+
+
+@contextmanager
+def memory_at_hand(advice: str) -> Iterator[None]:
+    """Turn what Python, NumPy and torch raise where memory is short into one sentence.
+
+    Raises:
+        NotEnoughMemoryError: in place of theirs.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError, ValueError) as error:
+        if is_shortage(error):
+            raise NotEnoughMemoryError("There is not enough memory for this.", advice) from None
+        raise
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error is about memory."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(each in said for each in SHORTAGE)
+
+
+def as_bytes(size: int) -> str:
+    """Such as "3.2 TB": powers of a thousand, two digits, and no more than a billion TB."""
+    if size >= 10**21:
+        return "a billion TB"
+    unit, power = next(each for each in UNITS if size >= 10 ** each[1] or each == UNITS[-1])
+    return f"{float(f'{size / 10**power:.2g}'):,g} {unit}"
+
+
+def available_memory(root: Path = ROOT) -> int | None:
+    """Bytes that this process can still have; None where nobody knows.
+
+    Args:
+        root: of the file system, for tests.
+    """
+    known = [each for each in (of_system(root), *of_groups(root)) if each is not None]
+    return min(known, default=None)
+
+
+def of_system(root: Path) -> int | None:
+    """What Linux calls available, swap included; elsewhere all that the machine has."""
+    kilobytes = numbers(root / "proc/meminfo")
+    if "MemAvailable" in kilobytes:
+        return 1024 * (kilobytes["MemAvailable"] + kilobytes.get("SwapFree", 0))
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def of_groups(root: Path) -> Iterator[int]:
+    """What each control group that the process is in (a container's, a job's) leaves it."""
+    for line in text(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers not in ("", "memory"):
+            continue
+        top = root / "sys/fs/cgroup" / controllers
+        group = top / path.lstrip("/")
+        # Every group's limit holds for those within it. In a container the path is often another
+        # machine's, and the container's own group is at the top.
+        for each in (group, *group.parents):
+            if each.is_relative_to(top):
+                yield from of_group(each)
+
+
+def of_group(group: Path) -> Iterator[int]:
+    """Its limit without what is in use; files that are kept in memory make room. None: no limit."""
+    names = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
+    for limit, used in names:
+        said = [text(group / name).strip() for name in (limit, used)]
+        if all(each.isdecimal() for each in said):
+            stat = numbers(group / "memory.stat")
+            files = stat.get("total_inactive_file", stat.get("inactive_file", 0))
+            yield max(int(said[0]) - int(said[1]) + files, 0)
+
+
+def numbers(path: Path) -> dict[str, int]:
+    """The numbers of a file of lines such as "MemTotal: 1024 kB", by name."""
+    words = (line.replace(":", " ").split() for line in text(path).splitlines())
+    return {each[0]: int(each[1]) for each in words if len(each) > 1 and each[1].isdecimal()}
+
+
+def text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, ValueError):
+        return ""
