@@ -1,12 +1,14 @@
 """Everything that the command line does, from Python."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.memory import memory_at_hand
 from charlm.presets import DEFAULT_PRESET, adapts, as_options, preset_values, resolve
+from charlm.relevance import applying, check_relevant
 from charlm.reports import Report
 from charlm.run import Run, Source
 from charlm.run_locks import RunLock
@@ -61,6 +63,8 @@ def train(
     inherited = {} if parent is None else {"normalize": parent.record.corpus["normalization"]}
     explicit = {name: value for name, value in settings.items() if value is not None}
     chosen = resolve(preset, **{**inherited, **explicit})
+    described = chosen if parent is None else replace(chosen, model=parent.record.settings.model)
+    check_relevant(described, explicit, parent is not None)
     if run is not None:
         run = check_free(folder, run)
     corpus = (
@@ -74,8 +78,7 @@ def train(
         )
     )
     hear = (lambda _: None) if listener is None else listener
-    stands_for = preset_values(preset, explicit)
-    rest = {name: value for name, value in stands_for.items() if name not in explicit}
+    rest = applying(preset_values(preset, explicit), explicit, parent is not None)
     hear(Chosen(f"Preset {preset}: {as_options(rest)}"))
     started = begin(
         corpus,

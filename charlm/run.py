@@ -22,6 +22,7 @@ from charlm.passages import (
     staged,
 )
 from charlm.passages import Source as Source
+from charlm.relevance import check_sampling
 from charlm.reports import Report, unheard
 from charlm.runs import RunDirectory
 from charlm.scoring import Calibrated, Dynamic, Evaluation
@@ -305,4 +306,6 @@ def sampling_config(**sampling: Unpack[SamplingKeywords]) -> SamplingConfig:
     for name in sampling:
         if name not in SamplingConfig.names():
             raise SettingError(name, f"is no setting of: {', '.join(SamplingConfig.names())}.")
-    return SamplingConfig(**sampling)
+    config = SamplingConfig(**sampling)
+    check_sampling(config)
+    return config

@@ -17,6 +17,7 @@ FLOORS = [
         "seeds",
         "strict_json",
         "presets",
+        "relevance",
         "keywords",
         "version",
     ],

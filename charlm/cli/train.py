@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 def train(
     corpus: CorpusArgument = None,
     preset: Annotated[
-        str, typer.Option(help=f"Settings to begin with: {', '.join(PRESETS)}.")
-    ] = DEFAULT_PRESET,
+        str | None,
+        typer.Option(
+            help=f"Settings to begin with: {', '.join(PRESETS)}.", show_default=DEFAULT_PRESET
+        ),
+    ] = None,
     run: Annotated[
         str | None, typer.Option(help="The new run's name.", show_default="CORPUS-CELL-N")
     ] = None,
@@ -63,9 +66,9 @@ def train(
     of the preset `quick`.
     """
     if resume is not None:
-        extra = {"--run": run, "--init-from": init_from}
+        extra = {"--preset": preset, "--run": run, "--init-from": init_from}
         for name, value in extra.items():
-            if value:
+            if value is not None:
                 raise UsageError(
                     f"{name} and --resume do not go together: a run goes on as itself.",
                     "Leave one of them out.",
@@ -89,7 +92,7 @@ def train(
             else:
                 trained = api.train(
                     corpus,
-                    preset=preset,
+                    preset=preset or DEFAULT_PRESET,
                     run=run,
                     init_from=init_from,
                     report=display.downloading,
