@@ -180,6 +180,7 @@ class Run:
         **sampling: Unpack[SamplingKeywords],
     ) -> list[str]:
         """As many texts as `num_samples` says, drawn side by side."""
+        check_samples(self.config, sampling_config(**sampling))
         texts = self.stream_samples(
             prefix, unknown=unknown, device=device, notify=notify, **sampling
         )
@@ -196,7 +197,8 @@ class Run:
     ) -> Iterator[Iterator[str]]:
         """`samples`, each piece by piece as it is drawn; meanwhile the others wait in memory."""
         config = self._sampling(notify, sampling)
-        check_samples(self.config, config)
+        if config.num_samples > 1:  # A single one goes out as it is drawn, whatever its length.
+            check_samples(self.config, config)
         ids = self.encode_prefix(prefix, unknown, notify)
         start = () if prefix is None else (self.vocabulary.decode(ids),)
         engine = self.engine(device, config)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from charlm.commands import command
 from charlm.errors import RunError
 from charlm.files import remove_folder
 from charlm.run_locks import RunInUseError, RunLock, is_locked
@@ -20,7 +21,8 @@ def run_to_delete(name: str, folder: str | Path | None = None) -> Path:
         # Which says what is wrong with the name.
         path = find_run(name, folder).path if found is None else found
     if not is_run(path) and (path.exists() or not path.is_symlink()):
-        raise RunError(f"'{path}' is no run.", "charlm runs list shows the runs.")
+        shown = command("runs", "list", folder=runs_folder(folder))
+        raise RunError(f"'{path}' is no run.", f"To see which there are: {shown}")
     # "." and ".." are no names; a link is itself, not where it leads.
     path = path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
     if not path.is_symlink() and is_locked(path):
@@ -42,5 +44,6 @@ def delete_run(path: Path) -> None:
                 remove_folder(path)
     except OSError as error:
         raise RunError(
-            f"'{path}' cannot be deleted: {(error.strerror or str(error)).lower()}."
+            f"'{path}' cannot be deleted: {(error.strerror or str(error)).lower()}.",
+            "See to its permissions, or delete the folder by hand.",
         ) from None

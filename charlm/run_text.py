@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from charlm.commands import about_run
 from charlm.errors import RunError, SettingError
 from charlm.passages import Source
 from charlm.runs import RunDirectory
@@ -47,7 +48,7 @@ def moved_corpus(run: RunDirectory, source: Source, encoding: str | None) -> Cor
             f"{named(source, corpus)} is not the text that '{run.name}' was trained on: {differ} "
             f"after the normalization '{normalization}'.",
             "A run goes on with its own text only; to train on another one, start from the run: "
-            f"charlm train TEXT --init-from {run.name}",
+            f"{about_run(run.path, 'train', 'TEXT', option='init_from')}",
         )
     if corpus.unique or run.corpus_text is not None:
         run.keep_text(corpus.text)

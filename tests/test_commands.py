@@ -327,7 +327,7 @@ def test_a_run_that_cannot_be_written_or_deleted(monkeypatch: pytest.MonkeyPatch
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("charlm.runs.shutil.rmtree", refuse)
+    monkeypatch.setattr("charlm.run_deletion.remove_folder", refuse)
     result = charlm("runs", "delete", "r", "--yes", "--runs-dir", "my runs")
     assert result.code == 1
     assert "delete the folder by hand" in result.err

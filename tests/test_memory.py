@@ -1,5 +1,6 @@
 """What memory cannot hold is refused before anything is allocated."""
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -238,6 +239,12 @@ def test_texts_that_memory_cannot_hold(with_run: Path, options: tuple[str, ...])
     assert result.code == 1
     assert result.out == ""
     assert "are free. Give a smaller --num-samples or --length." in result.err
+
+
+def test_one_text_is_streamed_whatever_its_length(with_run: Path) -> None:
+    length = int(HUGE)
+    texts = api.load("good").stream(length=length, seed=1)
+    assert len("".join(islice(texts, 5))) >= 5
 
 
 def test_a_run_that_this_machine_cannot_hold(

@@ -6,7 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from charlm.cli import console
-from charlm.cli.options import Device, Json, RunName, RunsDir, Threads, settings_options
+from charlm.cli.options import (
+    Device,
+    Json,
+    RunName,
+    RunsDir,
+    Threads,
+    announce_standard_input,
+    settings_options,
+)
 from charlm.config import SamplingConfig
 
 
@@ -68,6 +76,7 @@ def from_standard_input() -> str:
     from charlm.text.corpus import STDIN, read_source
     from charlm.text.decoding import decode
 
+    announce_standard_input([STDIN])
     (piece,) = read_source(STDIN, None)
     decoded = decode(piece.content, piece.label)
     for note in decoded.notes:

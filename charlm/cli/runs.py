@@ -1,6 +1,7 @@
 """charlm runs list | show | compare | delete"""
 
 import sys
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,10 +61,11 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
             ([row[column] for column in columns] for row in table),
             left=("name", "cell", "scored", "status"),
         )
-        if any(differences([run for run in runs if scored(run)])):
-            console.say(
-                "Not all of these scores compare; charlm runs compare RUN RUN says which, and why."
-            )
+        pairs = combinations([run for run in runs if scored(run)], 2)
+        for names in ([run.name for run in pair] for pair in pairs if any(differences(pair))):
+            why = command("runs", "compare", *names, folder=folder)
+            console.say(f"Not all of these scores compare. To see why: {why}")
+            break
 
 
 def of_what(row: dict[str, Any]) -> str:
