@@ -27,6 +27,7 @@ SMALL = "--hidden-size 8 --batch-size 4 --seq-length 16 --precision fp32"
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
 
+CREATED = "created (UTC)"
 # One of each kind: help and version, tables, facts, JSON, streamed text, a path, several texts.
 PRINTING = [
     "--help",
@@ -182,7 +183,7 @@ def test_an_output_error_names_the_stream_each_time() -> None:
         ("corpus list", ["name", "here", "bytes", "title"]),
         (
             "runs list",
-            ["name", "cell", "perplexity", "bits", "status", "parameters", "created (UTC)"],
+            ["name", "cell", "perplexity", "bits", "scored", "status", "parameters", CREATED],
         ),
         ("runs compare r s", ["name", "r", "s"]),
     ],

@@ -264,7 +264,8 @@ def test_eval_json_adds_to_the_static_score() -> None:
 def test_eval_of_several_runs_shows_each_and_their_average() -> None:
     arguments = ("eval", "--run", "held", "--run", "runs/other")
     out = run(*arguments).out
-    assert [line.split()[0] for line in out.splitlines() if line.startswith((" held", " o", " a"))]
+    table = out.partition("\n\n")[2].splitlines()
+    assert [line.split("\t")[0] for line in table] == ["score", "held", "other", "average"]
     content = run(*arguments, "--json").json
     assert [each["run"] for each in content["runs"]] == ["held", "other"]
     average, _ = evaluate_together([charlm.load("held"), charlm.load("other")])
