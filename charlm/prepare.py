@@ -150,7 +150,7 @@ def begin(
     remove_abandoned(folder)
     run, lock = make_run(folder, name, f"{corpus.name}-{model_config.cell}", make)
     with lock:
-        notices = (*corpus.notes, *too_small(len(text)), *unknowns(corpus, run), *shrunk)
+        notices = (*corpus.notes, *too_small(len(text), parent), *unknowns(corpus, run), *shrunk)
         for notice in (lock.problem, *notices):
             if notice:
                 listener(Notice(notice))
@@ -173,9 +173,9 @@ def shrinkage(asked: TrainConfig, got: TrainConfig, characters: int) -> Iterator
         )
 
 
-def too_small(characters: int) -> Iterator[str]:
+def too_small(characters: int, parent: RunDirectory | None) -> Iterator[str]:
     """That a training split is too small to learn from, for the user."""
-    if characters < LEAST_CHARACTERS:
+    if characters < LEAST_CHARACTERS and parent is None:
         yield (
             f"The training split has {count(characters)}: too few to learn to write from. Some ten "
             "thousand are a beginning."

@@ -340,7 +340,8 @@ def test_a_tiny_text_shrinks_batch_and_window_and_says_so(tmp_path: Path) -> Non
     heard = Heard()
     settings = {**TINY, "batch_size": 32, "seq_length": 64}
     run = charlm.train(Corpus.from_text("ab" * 40), runs_dir=tmp_path, listener=heard, **settings)
-    (notice,) = heard.notices
+    too_small, notice = heard.notices
+    assert "too few to learn to write from" in too_small
     assert "72 characters" in notice
     assert "batch size 1 and windows of 64 in place of 32 and 64" in notice
     train = run.directory.record.train
