@@ -384,7 +384,7 @@ def test_evaluating_changes_nothing_of_the_training(book: Path, tmp_path: Path) 
 
 def test_a_curious_listener_changes_nothing_of_the_training(book: Path, tmp_path: Path) -> None:
     """It draws samples, scores texts and loads models while dropout is on."""
-    twins = Twins(book, tmp_path, max_steps=9, eval_every=3, weight_drop=0.3, dropout=0.3)
+    twins = Twins(book, tmp_path, max_steps=9, eval_every=3, weight_drop=0.3, output_dropout=0.3)
 
     def curious(event: object) -> None:
         if isinstance(event, Evaluated):
