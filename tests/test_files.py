@@ -108,10 +108,10 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(RunError, match="Cannot write to") as caught,
-        writing(tmp_path / "file" / "below"),
+        writing(tmp_path / "file" / "below", "Name another folder."),
     ):
         write(tmp_path / "file" / "below" / "name", "content")
-    assert "CHARLM_RUNS_DIR" in caught.value.hint
+    assert caught.value.hint == "Name another folder."
     assert caught.value.message.endswith(".")
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from charlm.errors import CorpusError
 from charlm.rnn.windows import Window, Windows, fit
+from charlm.text.splits import count
 
 SAMPLINGS = ["sequential", "random"]
 SENTINEL = 10_000
@@ -232,7 +233,7 @@ def test_a_span_too_short_for_a_window_is_refused_with_the_length_needed(
     Windows(span(B * T + 1), B, T, sampling, 0)
     with pytest.raises(CorpusError, match=f"{B * T + 1:,}") as caught:
         Windows(span(B * T), B, T, sampling, 0)
-    assert f"has {B * T:,} characters" in caught.value.message
+    assert f"has {count(B * T)};" in caught.value.message
     assert "--batch-size" in caught.value.hint
 
 
