@@ -37,9 +37,11 @@ def scored(run: RunDirectory) -> Scored | None:
 
 def differences(runs: Sequence[RunDirectory]) -> Iterator[str]:
     """In sentences, why the scores of some of these runs do not compare."""
-    each = [(run, found) for run in runs if (found := scored(run))]
+    each = []
     for run in runs:
-        if not scored(run):
+        if found := scored(run):
+            each.append((run, found))
+        else:
             yield f"{run.name} has no held-out score."
     texts = {run.record.corpus["text_sha256"] for run, _ in each}
     splits = list(dict.fromkeys(found.split for _, found in each))

@@ -1,22 +1,20 @@
 """What is scored with a run, and the parts of its own text that some scores rest on."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from charlm.errors import CorpusError, RunError, SettingError, UsageError
 from charlm.record import Record
+from charlm.run_text import corpus_of
 from charlm.runs import RunDirectory
-from charlm.text.corpus import Corpus, open_corpus, sha256_of
+from charlm.text.corpus import Corpus, Source, open_corpus, sha256_of
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import Ids, describe
 
 # Characters by which the beginning of a text is known again.
 BEGINNING = 1000
-
-Source = str | Path | Corpus | Iterable[str | Path] | None
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,6 @@ def find_passage(
     Raises:
         CharlmError: a text that is missing, too short or not what it was.
     """
-    from charlm.session import corpus_of
-
     record = run.record
     if source is None:
         corpus = corpus_of(run)
@@ -122,8 +118,6 @@ def own_text(run: RunDirectory, passage: Passage, option: str) -> str:
     Raises:
         RunError: it is gone, or not the same any more.
     """
-    from charlm.session import corpus_of
-
     if passage.own:
         return passage.corpus.text
     try:

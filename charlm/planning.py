@@ -113,14 +113,14 @@ def measured(device: torch.device, backend: str) -> Speed:
                 rates = []
                 for threads in {tuner.most, 1}:
                     tuner.apply(threads)
-                    rates.append(rate(learner, window))
+                    rates.append(items_per_second(learner, window))
                 return max(rates)
 
     return speed
 
 
-def rate(learner: Learner, window: int) -> float:
-    """Items a second, over steps from a window on."""
+def items_per_second(learner: Learner, window: int) -> float:
+    """The rate of some steps, from a window on."""
     started, items = time.perf_counter(), 0
     while time.perf_counter() - started < MEASURED_SECONDS:
         items += learner.step(window % 16, learner.config.learning_rate)

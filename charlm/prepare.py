@@ -15,18 +15,18 @@ from charlm.errors import SettingError, UsageError
 from charlm.files import writing
 from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
-from charlm.passages import Source, beginning_sha256
+from charlm.passages import beginning_sha256
 from charlm.planning import measured, plan
 from charlm.presets import LIMITS, Settings, as_options, for_small_text, overridden
 from charlm.record import Record
 from charlm.rnn.stack import choose_arithmetic, choose_backend
 from charlm.rnn.windows import fit
 from charlm.run_locks import make_run, remove_abandoned
-from charlm.run_text import moved_corpus
+from charlm.run_text import corpus_of, moved_corpus
 from charlm.runs import ANOTHER_FOLDER, RunDirectory
-from charlm.session import Chosen, Listener, Notice, Session, corpus_of
+from charlm.session import Chosen, Listener, Notice, Session
 from charlm.sizes import check_training
-from charlm.text.corpus import Corpus, sha256_of
+from charlm.text.corpus import Corpus, Source, sha256_of
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import UNKNOWN, Vocabulary, describe
 from charlm.training.state import Counters, Snapshot

@@ -21,12 +21,12 @@ from charlm.passages import (
     own_text,
     staged,
 )
-from charlm.passages import Source as Source
 from charlm.relevance import check_sampling
 from charlm.reports import Report, unheard
 from charlm.runs import RunDirectory
 from charlm.scoring import Calibrated, Dynamic, Evaluation
 from charlm.text.corpus import Corpus
+from charlm.text.corpus import Source as Source
 from charlm.text.fragments import Notify, read_prefix, read_stop
 from charlm.text.vocabulary import Ids, Vocabulary
 

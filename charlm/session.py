@@ -1,7 +1,7 @@
 """A training session: from a text to a run on the disk, told as events."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from charlm.baselines import baselines
-from charlm.commands import about_run
 from charlm.config import SamplingConfig, TrainConfig
-from charlm.errors import CorpusError, RunError, TrainingError
+from charlm.errors import RunError, TrainingError
 from charlm.evaluation import score
 from charlm.generation.engines import cpu_engine
 from charlm.generation.filters import NotFiniteError
@@ -22,8 +21,6 @@ from charlm.metrics import Score
 from charlm.model import LanguageModel
 from charlm.runs import RunDirectory
 from charlm.strict_json import finite
-from charlm.text.corpus import STDIN, Corpus, open_corpus, sha256_of
-from charlm.text.decoding import BytesRead
 from charlm.text.vocabulary import Ids
 from charlm.threads import tuned_threads
 from charlm.training.events import Evaluated, Event, RolledBack, Stopped
@@ -234,62 +231,3 @@ def peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def corpus_of(run: RunDirectory) -> Corpus:
-    """The text that a run was trained on, found again.
-
-    Raises:
-        RunError: it is gone, or not the same any more.
-    """
-    for corpus in readings(run):
-        if sha256_of(corpus.text) == run.record.corpus["text_sha256"]:
-            return corpus
-    raise RunError(
-        f"The text that '{run.name}' was trained on has changed since.",
-        where_to_put_it(run),
-    )
-
-
-def where_to_put_it(run: RunDirectory) -> str:
-    """What to do where a run's text is not where it was."""
-    another = about_run(run.path, "eval", "FILE", option="run")
-    return f"Put it back, or name it: {run.resume_command} FILE, or score another: {another}"
-
-
-def readings(run: RunDirectory) -> Iterator[Corpus]:
-    """What may be the text of a run: its own copy, or what its record names."""
-    about = run.record.corpus
-    stored = run.corpus_text
-    if stored is None:
-        yield opened(run)
-        # Runs of the first versions put nothing between texts that end in no line end.
-        yield opened(run, line_end="")
-        return
-    encoding = run.record.settings.data.encoding if about["source"] else "utf-8"
-    yield Corpus(
-        about["name"],
-        stored,
-        about["normalization"],
-        about["sha256"],
-        bytes_read=BytesRead(encoding) if about["lossless"] else None,
-    )
-
-
-def opened(run: RunDirectory, line_end: str = "\n") -> Corpus:
-    """The text that a run's record names, as it is now."""
-    about = run.record.corpus
-    try:
-        if STDIN in about["source"]:
-            raise CorpusError("It came from standard input, and there is no copy.")
-        return open_corpus(
-            about["source"],
-            normalization=about["normalization"],
-            encoding=run.record.settings.data.encoding,
-            line_end=line_end,
-        )
-    except CorpusError as error:
-        raise RunError(
-            f"The text that '{run.name}' was trained on cannot be read: {error.message}",
-            where_to_put_it(run),
-        ) from None

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from charlm.errors import UsageError
-from charlm.passages import Passage, Source, check_alike, check_same, find_passage, staged
+from charlm.passages import Passage, check_alike, check_same, find_passage, staged
 from charlm.reports import Report, unheard
 from charlm.run import Run
 from charlm.scoring import Evaluation
+from charlm.text.corpus import Source
 
 if TYPE_CHECKING:
     from charlm.dynamic import DynamicConfig

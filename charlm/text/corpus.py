@@ -106,6 +106,10 @@ class Corpus:
             return None
 
 
+# What a text may be given as; None is the bundled corpus, or a run's own text.
+Source = str | Path | Corpus | Iterable[str | Path] | None
+
+
 def open_corpus(
     source: str | Path | Iterable[str | Path] | None = None,
     *,
