@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from charlm.errors import SettingError
 from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.memory import memory_at_hand
-from charlm.presets import DEFAULT_PRESET, adapts, as_options, preset_values, resolve
+from charlm.presets import ADAPTIVE, DEFAULT_PRESET, as_options, preset_values, resolve
 from charlm.relevance import applying, check_relevant
 from charlm.reports import Report
 from charlm.run import Run, Source
@@ -55,14 +56,16 @@ def train(
     Raises:
         CharlmError: anything that is wrong with the text, the settings or the runs folder.
     """
-    from charlm.prepare import begin
+    from charlm.prepare import begin, taken_over_from
     from charlm.session import Chosen
 
     folder = runs_folder(runs_dir)
     parent = find_run(init_from, folder) if init_from is not None else None
-    inherited = {} if parent is None else {"normalize": parent.record.corpus["normalization"]}
     explicit = {name: value for name, value in settings.items() if value is not None}
-    chosen = resolve(preset, **{**inherited, **explicit})
+    if "encoding" in explicit and isinstance(source, Corpus):
+        raise SettingError("encoding", "is of bytes, and this text is a string: leave it out.")
+    taken_over = {} if parent is None else taken_over_from(parent)
+    chosen = resolve(preset, **{**taken_over, **explicit})
     described = chosen if parent is None else replace(chosen, model=parent.record.settings.model)
     check_relevant(described, explicit, parent is not None)
     if run is not None:
@@ -78,7 +81,8 @@ def train(
         )
     )
     hear = (lambda _: None) if listener is None else listener
-    rest = applying(preset_values(preset, explicit), explicit, parent is not None)
+    stands_for = preset_values(preset, {**taken_over, **explicit})
+    rest = applying(stands_for, described, explicit, parent is not None)
     hear(Chosen(f"Preset {preset}: {as_options(rest)}"))
     started = begin(
         corpus,
@@ -87,7 +91,7 @@ def train(
         name=run,
         parent=parent,
         explicit=explicit,
-        adapting=adapts(preset, explicit),
+        adaptive=preset in ADAPTIVE,
         device=device,
         backend=backend,
         listener=hear,

@@ -5,6 +5,7 @@ Each returns the Score of every character of `held_out` after the first, as char
 
 import lzma
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,15 @@ from charlm.text.vocabulary import Ids, Vocabulary
 
 # Of a longer training text the baselines read the end only, so that they take seconds.
 MOST_CHARACTERS = 4_000_000
+
+# xz has to be so much below the best of the others: its score is at most this share of theirs.
+FAR_AHEAD = 0.8
+
+
+def copying_is_far_ahead(scores: Mapping[str, Score]) -> bool:
+    """Whether the held-out text repeats long passages, which xz copies and a model has to learn."""
+    others = [score.nats for name, score in scores.items() if name != "xz"]
+    return "xz" in scores and scores["xz"].nats < FAR_AHEAD * min(others)
 
 
 def baselines(

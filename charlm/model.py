@@ -1,6 +1,6 @@
 """The language model: characters in, a distribution over the next character out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy.typing as npt
@@ -75,8 +75,14 @@ class LanguageModel(nn.Module):
         return self.rnn.initial_state(batch_size)
 
     @torch.no_grad()
-    def initialize(self, scheme: str, seed: int) -> None:
-        """Fill all weights from the seed's initialization stream; schemes as in RecurrentStack."""
+    def initialize(self, scheme: str, seed: int, counts: Sequence[int] = ()) -> None:
+        """Fill all weights from the seed's initialization stream; schemes as in RecurrentStack.
+
+        Args:
+            counts: (V,) how often each character stands in the training text. The output's biases
+                begin at the logarithms of their shares where the scheme is "orthogonal", so that a
+                model knows how rare its characters are before it has learned anything else.
+        """
         generator = torch.Generator().manual_seed(derived_seed(seed, Stream.INITIALIZATION))
         self.rnn.initialize(scheme, generator)
         for layer in (self.projection, self.output):
@@ -84,6 +90,9 @@ class LanguageModel(nn.Module):
                 std = 0.01 if scheme == "normal" else layer.in_features**-0.5 / 3**0.5
                 layer.weight.normal_(0, std, generator=generator)
         self.output.bias.zero_()
+        if scheme == "orthogonal" and counts:
+            smoothed = torch.tensor(counts, dtype=torch.float64) + 1
+            self.output.bias.copy_((smoothed / smoothed.mean()).log())
         if self.embedding is not None:
             tied = self.config.tie_weights
             std = self.config.embedding_size**-0.5 if tied else 1.0

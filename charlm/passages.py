@@ -46,7 +46,7 @@ class Passage:
 
 
 def find_passage(
-    run: RunDirectory, source: Source, split: str | None, unknown: str, encoding: str
+    run: RunDirectory, source: Source, split: str | None, unknown: str, encoding: str | None
 ) -> Passage:
     """What `charlm.Run.evaluate` scores; the arguments are its own.
 
@@ -54,13 +54,18 @@ def find_passage(
         CharlmError: a text that is missing, too short or not what it was.
     """
     record = run.record
+    if encoding is not None and (source is None or isinstance(source, Corpus)):
+        whose = (
+            "the run's own text is read as it was" if source is None else "this text is a string"
+        )
+        raise SettingError("encoding", f"is of a text that is named, and {whose}: leave it out.")
     if source is None:
         corpus = corpus_of(run)
     elif isinstance(source, Corpus):
         corpus = source.normalized(record.corpus["normalization"])
     else:
         corpus = open_corpus(
-            source, normalization=record.corpus["normalization"], encoding=encoding
+            source, normalization=record.corpus["normalization"], encoding=encoding or "utf-8"
         )
     own = is_own(corpus, record)
     if own and sha256_of(corpus.text) != record.corpus["text_sha256"]:

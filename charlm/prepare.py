@@ -17,8 +17,9 @@ from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
 from charlm.passages import beginning_sha256
 from charlm.planning import measured, plan
-from charlm.presets import LIMITS, Settings, as_options, for_small_text, overridden
+from charlm.presets import LIMITS, Settings, as_options, for_small_text, overridden, sizes_are_open
 from charlm.record import Record
+from charlm.relevance import check_on_device, check_relevant
 from charlm.rnn.stack import choose_arithmetic, choose_backend
 from charlm.rnn.windows import fit
 from charlm.run_locks import make_run, remove_abandoned
@@ -57,7 +58,7 @@ def begin(
     name: str | None,
     parent: RunDirectory | None,
     explicit: Mapping[str, Any],
-    adapting: bool,
+    adaptive: bool,
     device: str,
     backend: str,
     listener: Listener,
@@ -69,13 +70,14 @@ def begin(
         name: the run's; None makes one from the text's and the cell's.
         parent: the run whose weights and vocabulary it starts from.
         explicit: settings that were asked for by name, as against those of a preset.
-        adapting: choose sizes by the text, and by the time if one is given by name.
+        adaptive: choose sizes by the text, and by the time if one is given by name.
 
     Raises:
         CorpusError: the text is too short.
         UsageError: a name or setting that makes no sense.
     """
     where = choose_device(device)
+    check_on_device(settings.train, explicit, where.type)
     splits = Splits.of(len(corpus.text), settings.data)
     text = splits.of_text(corpus.text, "train")
     if parent is None:
@@ -87,14 +89,15 @@ def begin(
         vocabulary = parent.vocabulary
         model_config = inherited(parent, explicit)
     asked = replace(settings, model=model_config)
-    small = for_small_text(asked, explicit, len(text)) if adapting and parent is None else {}
+    small = for_small_text(asked, explicit, len(text)) if adaptive and parent is None else {}
     if small:
         asked = overridden(asked, **small)
         listener(Chosen(f"For {count(len(text))} instead: {as_options(small)}"))
     model_config, train = asked.model, fitted(asked.train, len(text))
     shrunk = tuple(shrinkage(asked.train, train, len(text)))
     check_training(model_config, train, where)
-    if adapting and parent is None and not small and "max_minutes" in explicit:
+    planned = "max_minutes" in explicit and sizes_are_open(explicit)
+    if adaptive and parent is None and not small and planned:
         known = replace(asked, train=train)
         chosen, why = plan(known, explicit, len(text), measured(where, backend))
         model_config, train = chosen.model, chosen.train
@@ -108,7 +111,8 @@ def begin(
     weights = None if parent is None else parent.load_weights()
     model = LanguageModel(model_config, chosen_backend)
     if weights is None:
-        model.initialize(train.initialization, train.seed)
+        counts = (vocabulary.unknown_count, *vocabulary.counts)
+        model.initialize(train.initialization, train.seed, counts)
     else:
         model.load_weights(weights)
     # Before there is a run on the disk: the device may lack the memory.
@@ -200,6 +204,17 @@ def unknowns(corpus: Corpus, run: RunDirectory) -> Iterator[str]:
             )
 
 
+def taken_over_from(parent: RunDirectory) -> dict[str, Any]:
+    """Settings that a run which starts from another has from it, unless they are given by name."""
+    settings = parent.record.settings
+    return {
+        "normalize": parent.record.corpus["normalization"],
+        "cell": settings.model.cell,
+        "min_count": settings.data.min_count,
+        "initialization": settings.train.initialization,
+    }
+
+
 def inherited(parent: RunDirectory, explicit: Mapping[str, Any]) -> ModelConfig:
     """The parent's model, with the dropouts that were asked for.
 
@@ -267,6 +282,7 @@ def go_on(
         # As at the start: a limit given by name replaces the others.
         changes = dict.fromkeys(LIMITS) | changes
     settings = overridden(before, **changes)
+    check_relevant(settings, changes, inherits=False)
     over = reached(settings.train, snapshot.counters)
     if run.record.status in ("done", "patience") and over:
         steps = count(snapshot.counters.step, "step")

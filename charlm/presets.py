@@ -8,6 +8,8 @@ from charlm.config import Config, DataConfig, ModelConfig, TrainConfig
 from charlm.errors import SettingError, look_up, suggestion
 
 LIMITS = ("epochs", "max_steps", "max_minutes")
+# What only sequential windows know.
+SEQUENTIAL = ("random_lengths", "reset_probability")
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The best held-out score in under two minutes on two cores, on a text of a few hundred kB.
@@ -128,8 +130,15 @@ SMALL_TEXTS: dict[int, dict[str, Any]] = {
     },
 }
 ANY_SMALL_TEXT: dict[str, Any] = {"batch_size": 16, "ema_decay": 0.998, "patience": 15}
-# Evaluations of a small text: so many epochs apart, but at least so many steps.
-EPOCHS_BETWEEN, STEPS_BETWEEN = 2, 50
+# Where most characters are rare, their vectors are learned as input and as output, and soon by
+# heart: the best moment comes early.
+LARGE_ALPHABET = 500
+FOR_LARGE_ALPHABETS: dict[str, Any] = {"tie_weights": True, "embedding_size": 128}
+# Evaluations of a small text: so many epochs apart, but at least so many steps, or fewer where
+# the alphabet is large.
+EPOCHS_BETWEEN, STEPS_BETWEEN, FEWER_STEPS = 2, 50, 25
+# Of every training, at least.
+EVALUATIONS = 10
 
 
 @dataclass(frozen=True)
@@ -168,7 +177,8 @@ def resolve(preset: str = DEFAULT_PRESET, **overrides: Any) -> Settings:
 
 
 def preset_values(preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """What a preset sets for the cell that is wanted, without its limits where one is given.
+    """What a preset sets for the cell that is wanted, without its limits where one is given,
+    and without what shuffled windows do not know where those are wanted.
 
     Args:
         overrides: what is set by name.
@@ -179,6 +189,8 @@ def preset_values(preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(look_up(PRESETS, preset, "preset"))
     if any(overrides.get(limit) is not None for limit in LIMITS):
         values = {name: value for name, value in values.items() if name not in LIMITS}
+    if overrides.get("sampling") == "random":
+        values = {name: value for name, value in values.items() if name not in SEQUENTIAL}
     cell = overrides.get("cell", values.get("cell"))
     return values | BY_CELL.get((preset, str(cell)), {})
 
@@ -195,9 +207,9 @@ def as_options(values: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def adapts(preset: str, explicit: Mapping[str, Any]) -> bool:
-    """Whether sizes follow the text and the time: nothing that decides them was given by name."""
-    return preset in ADAPTIVE and not explicit.keys() & {"hidden_size", "epochs", "max_steps"}
+def sizes_are_open(explicit: Iterable[str]) -> bool:
+    """Whether sizes may follow the time: nothing that decides them was given by name."""
+    return not {"hidden_size", "epochs", "max_steps"} & set(explicit)
 
 
 def for_small_text(
@@ -213,11 +225,21 @@ def for_small_text(
         return {}
     values = ANY_SMALL_TEXT | SMALL_TEXTS[sizes[0]]
     values |= BY_CELL.get((DEFAULT_PRESET, settings.model.cell), {})
+    large_alphabet = settings.model.vocabulary_size > LARGE_ALPHABET
+    if large_alphabet:
+        values |= FOR_LARGE_ALPHABETS
     batch_size = explicit.get("batch_size", values["batch_size"])
-    epoch = characters // (batch_size * settings.train.seq_length)
-    values["eval_every"] = max(EPOCHS_BETWEEN * epoch, STEPS_BETWEEN)
-    if not settings.data.val_fraction:
-        del values["patience"]
+    epoch = max(1, characters // (batch_size * settings.train.seq_length))
+    least = FEWER_STEPS if large_alphabet else STEPS_BETWEEN
+    values["eval_every"] = max(EPOCHS_BETWEEN * epoch, least)
+    steps = [explicit.get("max_steps"), epoch * (explicit.get("epochs") or 0)]
+    asked = min((each for each in steps if each), default=None)
+    if asked is not None and asked < EVALUATIONS * values["eval_every"]:
+        del values["eval_every"]  # So many come by themselves.
+    if asked is not None or not settings.data.val_fraction:
+        del values["patience"]  # Who names a length wants it to be trained.
+    if settings.train.optimizer != "adamw":
+        del values["weight_decay"]  # It is multiplied by the rate: for decoupled decay only.
     return {name: value for name, value in values.items() if name not in explicit}
 
 

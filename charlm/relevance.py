@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from charlm.config import ModelConfig, SamplingConfig
+from charlm.config import ModelConfig, SamplingConfig, TrainConfig
 from charlm.errors import SettingError
-from charlm.presets import Settings
+from charlm.presets import SEQUENTIAL, Settings
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,23 @@ class Rule:
     why: str
 
 
+# A test holds them to the registry of cells, which stands on a floor above.
+WITHOUT_RECURRENT_MATRIX = ("mingru", "minlstm")
 RULES = (
     Rule(
         ("mogrifier_rounds", "mogrifier_rank"),
         lambda settings: settings.model.cell != "mogrifier",
         "is for --cell mogrifier only.",
+    ),
+    Rule(
+        ("mogrifier_rank",),
+        lambda settings: settings.model.mogrifier_rounds == 0,
+        "does nothing in 0 rounds: give --mogrifier-rounds.",
+    ),
+    Rule(
+        ("weight_drop",),
+        lambda settings: settings.model.cell in WITHOUT_RECURRENT_MATRIX,
+        f"is on recurrent matrices, which the cells {' and '.join(WITHOUT_RECURRENT_MATRIX)} lack.",
     ),
     Rule(
         ("reset_after",), lambda settings: settings.model.cell != "gru", "is for --cell gru only."
@@ -44,9 +56,14 @@ RULES = (
         "is for --optimizer sgd only.",
     ),
     Rule(
-        ("random_lengths", "reset_probability"),
+        SEQUENTIAL,
         lambda settings: settings.train.sampling == "random",
         "is for --sampling sequential only.",
+    ),
+    Rule(
+        ("temporal_penalty", "random_lengths"),
+        lambda settings: settings.train.seq_length == 1,
+        "does nothing where a window is a single step: give a --seq-length.",
     ),
     Rule(
         ("patience", "average_after", "eval_characters", "val_characters"),
@@ -54,6 +71,8 @@ RULES = (
         "needs held-out text: give a --val-fraction.",
     ),
 )
+# False and 0 ask for something too: these are on by default.
+ASK_ALWAYS = ("reset_after", "mogrifier_rounds")
 # What a run that starts from another takes over from it.
 INHERITED = ("min_count", "initialization")
 FILTERS = ("top_k", "top_p", "min_p")
@@ -68,7 +87,7 @@ def check_relevant(settings: Settings, given: Mapping[str, Any], inherits: bool)
     """
     for rule in RULES:
         for name in rule.names:
-            asks = bool(given.get(name)) or (name == "reset_after" and name in given)
+            asks = bool(given.get(name)) or (name in ASK_ALWAYS and name in given)
             if asks and rule.useless(settings):
                 raise SettingError(name, rule.why)
     for name in INHERITED if inherits else ():
@@ -76,14 +95,32 @@ def check_relevant(settings: Settings, given: Mapping[str, Any], inherits: bool)
             raise SettingError(name, "is that of the run that this one starts from: leave it out.")
 
 
+def check_on_device(config: TrainConfig, given: Mapping[str, Any], device: str) -> None:
+    """Raise SettingError for a setting given by name that does nothing on this kind of device."""
+    if given.get("precision") == "tf32" and device != "cuda":
+        raise SettingError("precision", f"tf32 is of NVIDIA's GPUs, and the device is {device}.")
+    if not given.get("cuda_graphs"):
+        return
+    if device != "cuda":
+        raise SettingError("cuda_graphs", f"is for --device cuda only, and the device is {device}.")
+    if config.random_lengths or config.precision == "fp16":
+        raise SettingError(
+            "cuda_graphs", "records neither windows of random lengths nor --precision fp16."
+        )
+
+
 def check_sampling(config: SamplingConfig) -> None:
-    """Raise SettingError for a filter of what is drawn where nothing is drawn at random."""
-    for name in FILTERS:
+    """Raise SettingError for a choice about what is drawn where nothing is drawn at random."""
+    for name in (*FILTERS, "seed"):
         if config.temperature == 0 and getattr(config, name) != getattr(SamplingConfig, name):
             raise SettingError(name, "does nothing at --temperature 0: nothing is drawn.")
 
 
-def applying(values: Mapping[str, Any], given: Mapping[str, Any], inherits: bool) -> dict[str, Any]:
-    """What of a preset's values really applies."""
-    replaced = {*INHERITED, *ModelConfig.names()} if inherits else set()
-    return {n: value for n, value in values.items() if n not in given and n not in replaced}
+def applying(
+    values: Mapping[str, Any], settings: Settings, given: Mapping[str, Any], inherits: bool
+) -> dict[str, Any]:
+    """What of a preset's values really applies among these settings."""
+    left_out = {name for rule in RULES if rule.useless(settings) for name in rule.names}
+    if inherits:
+        left_out |= {"normalize", *INHERITED, *ModelConfig.names()}
+    return {n: value for n, value in values.items() if n not in given and n not in left_out}

@@ -106,7 +106,7 @@ class Run:
         return TorchEngine(self.model(device))
 
     def encode_prefix(
-        self, prefix: str | None, unknown: str = "error", notify: Notify = warnings.warn
+        self, prefix: str | None, unknown: str | None = None, notify: Notify = warnings.warn
     ) -> Ids:
         """Ids of a prefix after normalization; None is a likely beginning.
 
@@ -116,9 +116,11 @@ class Run:
                 normalization makes blanks of, and `unknown` is "error".
         """
         if prefix is None:
+            if unknown is not None:
+                raise SettingError("unknown", "is about a prefix, and there is none.")
             return self.vocabulary.encode(self.vocabulary.likely_beginning)
         normalization = self.directory.record.corpus["normalization"]
-        return read_prefix(prefix, self.vocabulary, normalization, unknown, notify)
+        return read_prefix(prefix, self.vocabulary, normalization, unknown or "error", notify)
 
     def _sampling(self, notify: Notify, sampling: SamplingKeywords) -> SamplingConfig:
         """The settings, with stop strings as the run's text would spell them."""
@@ -131,7 +133,7 @@ class Run:
         self,
         prefix: str | None = None,
         *,
-        unknown: str = "error",
+        unknown: str | None = None,
         device: str = "cpu",
         notify: Notify = warnings.warn,
         **sampling: Unpack[SamplingKeywords],
@@ -158,7 +160,7 @@ class Run:
         self,
         prefix: str | None = None,
         *,
-        unknown: str = "error",
+        unknown: str | None = None,
         device: str = "cpu",
         notify: Notify = warnings.warn,
         **sampling: Unpack[SamplingKeywords],
@@ -174,7 +176,7 @@ class Run:
         self,
         prefix: str | None = None,
         *,
-        unknown: str = "error",
+        unknown: str | None = None,
         device: str = "cpu",
         notify: Notify = warnings.warn,
         **sampling: Unpack[SamplingKeywords],
@@ -190,7 +192,7 @@ class Run:
         self,
         prefix: str | None = None,
         *,
-        unknown: str = "error",
+        unknown: str | None = None,
         device: str = "cpu",
         notify: Notify = warnings.warn,
         **sampling: Unpack[SamplingKeywords],
@@ -213,7 +215,7 @@ class Run:
         *,
         split: str | None = None,
         unknown: str = "replace",
-        encoding: str = "utf-8",
+        encoding: str | None = None,
         device: str = "cpu",
         backend: str = "auto",
         dynamic: "bool | DynamicConfig" = False,

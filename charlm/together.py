@@ -21,7 +21,7 @@ def evaluate_together(
     *,
     split: str | None = None,
     unknown: str = "replace",
-    encoding: str = "utf-8",
+    encoding: str | None = None,
     device: str = "cpu",
     backend: str = "auto",
     dynamic: "bool | DynamicConfig" = False,
@@ -46,8 +46,10 @@ def evaluate_together(
     for run in runs:
         check_alike(first, run.directory)
         # The first run's reading of the text is also the others': standard input is read once.
-        given = passages[0].corpus if passages and source is not None else source
-        passages.append(find_passage(run.directory, given, split, unknown, encoding))
+        read = bool(passages) and source is not None
+        given = passages[0].corpus if read else source
+        spelling = None if read else encoding
+        passages.append(find_passage(run.directory, given, split, unknown, spelling))
         check_same(first, passages[0], run.directory, passages[-1])
     reports = staged(report, [(len(passages[0].ids) - 1) * (1 + bool(dynamic))] * len(runs))
     members = [

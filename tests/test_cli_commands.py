@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_runner import Result, charlm
 
@@ -49,6 +50,17 @@ def in_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 # train
+
+
+def test_a_text_of_refrains_is_named_as_what_puts_xz_ahead(tmp_path: Path) -> None:
+    verses = np.random.default_rng(0).integers(97, 123, 4000, dtype=np.uint8).tobytes()
+    for name, text in (("song", verses * 2), ("noise", verses)):
+        (tmp_path / f"{name}.txt").write_bytes(text)
+        told = run(
+            "train", str(tmp_path / f"{name}.txt"), "--runs-dir", str(tmp_path / "runs"),
+            "--max-steps", "2", *SMALL,
+        ).out  # fmt: skip
+        assert ("xz is far ahead" in told) == (name == "song")
 
 
 def test_train_tells_scores_run_and_what_to_do_next() -> None:
@@ -107,7 +119,7 @@ def test_train_reads_folders_globs_and_several_files(tmp_path: Path) -> None:
 def test_train_shrinks_windows_on_tiny_texts_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "tiny.txt").write_text("to be or not to be, that is the question")
     result = run("train", str(tmp_path / "tiny.txt"), "--run", "tiny", "--max-steps", "3")
-    assert "batch size 1 and windows of 35 in place of 32 and 64" in result.err
+    assert "batch size 1 and windows of 35 in place of 16 and 64" in result.err
     run("runs", "delete", "tiny", "--yes")
 
 

@@ -19,6 +19,7 @@ pytestmark = [
 TINY = {"hidden_size": 16, "batch_size": 4, "seq_length": 8, "max_steps": 12, "precision": "fp32"}
 # The same numbers whichever device or path draws them: none.
 UNDROPPED = TINY | {
+    "input_dropout": 0.0,
     "dropout": 0.0,
     "output_dropout": 0.0,
     "weight_drop": 0.0,

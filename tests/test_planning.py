@@ -18,7 +18,7 @@ from charlm.planning import (
     measured,
     plan,
 )
-from charlm.presets import ADAPTIVE, PRESETS, SMALL_TEXTS, Settings, adapts, overridden, resolve
+from charlm.presets import SMALL_TEXTS, Settings, overridden, resolve, sizes_are_open
 from charlm.session import Chosen, Notice
 from charlm.training.language_modeling import LanguageModeling
 from charlm.training.learner import Learner
@@ -90,14 +90,10 @@ def test_what_was_asked_for_stays_and_the_words_say_what_was_chosen() -> None:
     assert same.train.batch_size == 32
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_sizes_follow_the_text_and_the_time_where_nothing_else_decides(preset: str) -> None:
-    adapting = preset in ADAPTIVE
-    assert adapts(preset, {}) == adapting
-    assert adapts(preset, {"max_minutes": 3}) == adapting
-    assert adapts(preset, {"max_minutes": 3, "cell": "lstm"}) == adapting
+def test_sizes_follow_the_time_where_nothing_else_decides() -> None:
+    assert sizes_are_open({"max_minutes": 3, "cell": "lstm"})
     for other in ("hidden_size", "epochs", "max_steps"):
-        assert not adapts(preset, {"max_minutes": 3, other: 7})
+        assert not sizes_are_open({"max_minutes": 3, other: 7})
 
 
 def test_a_small_text_gets_its_own_sizes_and_says_so(tmp_path: Path) -> None:
@@ -107,8 +103,11 @@ def test_a_small_text_gets_its_own_sizes_and_says_so(tmp_path: Path) -> None:
     words = [each.text for each in heard if isinstance(each, Chosen)]
     assert any(each.startswith("For 3,816 characters instead: --") for each in words)
     assert run.config.hidden_size == next(iter(SMALL_TEXTS.values()))["hidden_size"]
-    given = charlm.train(source, hidden_size=8, max_steps=1, runs_dir=tmp_path)
-    assert given.directory.record.train["ema_decay"] == 0
+    given = charlm.train(source, hidden_size=8, max_steps=20, runs_dir=tmp_path)
+    settings = given.directory.record.settings
+    assert settings.model.hidden_size == 8
+    assert settings.train.ema_decay and settings.train.patience is None
+    assert len(given.metrics()) == 10
 
 
 def test_a_text_that_is_too_small_is_trained_on_and_called_so(tmp_path: Path) -> None:

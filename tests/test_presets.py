@@ -1,5 +1,6 @@
 """Presets resolve to whole settings, and what is given by name goes before them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -216,8 +217,25 @@ def test_of_a_small_text_what_was_given_by_name_stays() -> None:
     assert every == 2 * (10_000 // 64)
 
 
-def test_where_nothing_is_held_out_there_is_no_patience() -> None:
+def test_where_nothing_is_held_out_or_a_length_is_given_there_is_no_patience() -> None:
     assert "patience" not in small(10_000, val_fraction=0.0)
+    for limit in ({"max_steps": 300}, {"epochs": 30}):
+        assert "patience" not in small(10_000, **limit)
+        # Tenths of the way are more often than what is better for a small text.
+        assert "eval_every" not in small(10_000, **limit)
+    assert small(10_000, max_steps=3000)["eval_every"] == 50
+
+
+def test_the_strong_decay_of_a_small_text_is_for_adamw() -> None:
+    assert "weight_decay" in small(10_000)
+    assert "weight_decay" not in small(10_000, optimizer="sgd")
+
+
+def test_the_vectors_of_a_large_alphabet_are_tied() -> None:
+    settings = resolve("quick")
+    wide = replace(settings, model=replace(settings.model, vocabulary_size=501))
+    assert for_small_text(wide, {}, 10_000)["tie_weights"]
+    assert "tie_weights" not in small(10_000)
 
 
 def test_the_simple_network_bears_less_noise_on_a_small_text_too() -> None:

@@ -15,6 +15,11 @@ from charlm.session import Chosen
 CASES: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
     ("mogrifier_rounds", 3, {"cell": "lstm"}, {"cell": "mogrifier"}),
     ("mogrifier_rank", 3, {"cell": "gru"}, {"cell": "mogrifier"}),
+    ("mogrifier_rounds", 0, {"cell": "gru"}, {"cell": "mogrifier"}),
+    ("weight_drop", 0.5, {"cell": "mingru"}, {"cell": "gru"}),
+    ("weight_drop", 0.5, {"cell": "minlstm"}, {"cell": "rnn"}),
+    ("temporal_penalty", 2.0, {"seq_length": 1}, {"seq_length": 2}),
+    ("random_lengths", True, {"seq_length": 1}, {"seq_length": 2}),
     ("reset_after", False, {"cell": "lstm"}, {"cell": "gru"}),
     ("reset_after", True, {"cell": "rnn"}, {"cell": "gru"}),
     ("dropout", 0.1, {"num_layers": 1}, {"num_layers": 2}),
@@ -78,7 +83,8 @@ def test_the_presets_line_names_only_what_applies(parent: Path) -> None:
     for option in ("--hidden-size", "--embedding-size", "--initialization", "--max-minutes"):
         assert option not in words
     assert "--learning-rate" in words
-    assert applying({"cell": "gru", "epochs": 1}, {"epochs": 1}, False) == {"cell": "gru"}
+    settings = resolve("quick")
+    assert applying({"cell": "gru", "epochs": 1}, settings, {"epochs": 1}, False) == {"cell": "gru"}
     assert set(LIMITS) <= NAMES.keys()
 
 

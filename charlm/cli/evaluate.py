@@ -11,7 +11,6 @@ from charlm.cli.bars import scoring
 from charlm.cli.options import (
     BackendName,
     Device,
-    Encoding,
     Json,
     RunsDir,
     Threads,
@@ -75,7 +74,10 @@ def evaluate(
     max_perplexity: Annotated[
         float | None, typer.Option(help="Exit with 1 if the perplexity is higher than this.")
     ] = None,
-    encoding: Encoding = "utf-8",
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="How the bytes of CORPUS spell characters.", show_default="utf-8"),
+    ] = None,
     device: Device = "auto",
     backend: BackendName = "auto",
     threads: Threads = None,

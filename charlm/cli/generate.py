@@ -29,9 +29,12 @@ def generate(
     ] = None,
     run: RunName = None,
     unknown: Annotated[
-        str,
-        typer.Option(help="Characters of the prefix that the run lacks: error, replace or skip."),
-    ] = "error",
+        str | None,
+        typer.Option(
+            help="Characters of the prefix that the run lacks: error, replace or skip.",
+            show_default="error",
+        ),
+    ] = None,
     device: Device = "auto",
     threads: Threads = None,
     runs_dir: RunsDir = None,
@@ -52,7 +55,8 @@ def generate(
     # NumPy on the CPU is fastest for a few texts, and starts at once.
     device = "cpu" if device == "auto" else device
     config = sampling_config(**settings)
-    settings["seed"] = chosen_seed(config)
+    if config.temperature:
+        settings["seed"] = chosen_seed(config)
     trained = load(run, runs_dir=runs_dir)
     if prefix == STDIN:
         prefix = from_standard_input()
@@ -60,7 +64,7 @@ def generate(
     if json:
         texts = trained.samples(prefix, **choices)
         console.write_json(
-            {"run": trained.name, "prefix": prefix, "seed": settings["seed"], "texts": texts}
+            {"run": trained.name, "prefix": prefix, "seed": settings.get("seed"), "texts": texts}
         )
         return
     for number, text in enumerate(trained.stream_samples(prefix, **choices), 1):

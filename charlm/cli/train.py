@@ -113,6 +113,8 @@ def conclude(trained: "Run", json: bool) -> None:
         console.write_json({"run": trained.name, "status": record.status, **result})
         return
     if "score" in result:
+        from charlm.baselines import copying_is_far_ahead
+
         stored = {**result["baselines"], trained.name: result["score"]}
         scores = {name: Score.from_json(each) for name, each in stored.items()}
         worst_first = sorted(scores.items(), key=lambda pair: -pair[1].nats)
@@ -133,6 +135,11 @@ def conclude(trained: "Run", json: bool) -> None:
             left=("model",),
         )
         console.gap()
+        if copying_is_far_ahead(scores):
+            console.write(
+                "xz is far ahead: the held-out text repeats long passages of the training text,\n"
+                "which xz copies. That is how the text is, and no fault of the model.\n"
+            )
     if result["train_perplexity"] is not None:
         perplexity = console.number(result["train_perplexity"])
         console.write(f"Training perplexity of the last epoch: {perplexity}\n")

@@ -238,6 +238,7 @@ def test_a_sweep_of_threads_that_meet_is_that_of_threads_that_do_not(
         assert torch.equal(mine, theirs)
 
 
+@NEEDS_COMPILED
 @pytest.mark.skipif(not machine.barrier(), reason="compiled code cannot share torch's threads")
 @pytest.mark.parametrize("near", [-1, 10**9], ids=["together", "apart"])
 @pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])

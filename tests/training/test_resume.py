@@ -21,6 +21,7 @@ from safetensors.numpy import load_file
 import charlm
 from charlm import evaluation, session
 from charlm.errors import CharlmError, RunError, SettingError, UsageError
+from charlm.relevance import WITHOUT_RECURRENT_MATRIX
 from charlm.rnn.cells import CELLS
 from charlm.runs import RunDirectory
 from charlm.training import trainer
@@ -112,6 +113,8 @@ class Twins:
     def __init__(self, source: Path, folder: Path, **settings: Any) -> None:
         self.source, self.folder = source, folder
         self.settings = {**TINY, **settings}
+        if settings.get("cell") in WITHOUT_RECURRENT_MATRIX:
+            self.settings.pop("weight_drop", None)
         self.straight = charlm.train(source, run="straight", runs_dir=folder, **self.settings)
 
     def train(self, name: str, **how: Any) -> charlm.Run:
