@@ -22,6 +22,7 @@ def test_the_same_seed_comes_to_the_same_score_on_every_backend(cell: str, tmp_p
             seq_length=24,
             max_steps=150,
             learning_rate=5e-3,
+            input_dropout=0.0,
             dropout=0.0,
             output_dropout=0.0,
             weight_drop=0.0,
@@ -32,5 +33,6 @@ def test_the_same_seed_comes_to_the_same_score_on_every_backend(cell: str, tmp_p
         scores[backend] = run.result["score"]["nats_per_character"]
     # Far below the 2.8 nats of the unigram model: something was learned that could have differed.
     assert scores["scratch"] < 2.3
+    # Roundings grow as training goes on; seeds differ by several times as much.
     for backend in backends:
         assert scores[backend] == pytest.approx(scores["scratch"], rel=0.005)

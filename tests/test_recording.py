@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from tolerances import rounding
 
 from charlm.config import ModelConfig, TrainConfig
 from charlm.generation.drawing import write
@@ -16,6 +17,8 @@ from charlm.training.learner import Learner
 from charlm.training.trainer import Trainer
 
 CPU = torch.device("cpu")
+# Some dozen steps of the same operations; only in which buffers differs.
+NEAR = rounding(torch.float32, 100)
 
 
 class Recalled:
@@ -70,8 +73,8 @@ def test_replayed_steps_are_the_plain_ones(optimizer: str, sampling: str) -> Non
     (plain, plain_nats), (replayed, replayed_nats) = trained
     assert plain.keys() == replayed.keys()
     for name, each in plain.items():
-        torch.testing.assert_close(replayed[name], each, rtol=1e-5, atol=1e-6)
-    assert replayed_nats == pytest.approx(plain_nats, rel=1e-5)
+        torch.testing.assert_close(replayed[name], each, rtol=NEAR, atol=NEAR)
+    assert replayed_nats == pytest.approx(plain_nats, rel=NEAR)
     assert recorder.warmed == WARM_UP
     assert recorder.replayed > 20
 
@@ -120,7 +123,7 @@ def test_where_recording_fails_training_goes_on() -> None:
     for mine, theirs in zip(
         refused.task.model.parameters(), plain.task.model.parameters(), strict=True
     ):
-        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(mine, theirs, rtol=NEAR, atol=NEAR)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
