@@ -79,9 +79,9 @@ class LanguageModel(nn.Module):
         """Fill all weights from the seed's initialization stream; schemes as in RecurrentStack.
 
         Args:
-            counts: (V,) how often each character stands in the training text. The output's biases
-                begin at the logarithms of their shares where the scheme is "orthogonal", so that a
-                model knows how rare its characters are before it has learned anything else.
+            counts: (V,) how often each character stands in the training text. If they are given and
+                the scheme is "orthogonal", the output's biases begin at the logarithms of their
+                shares, so that a model knows how rare its characters are before all else.
         """
         generator = torch.Generator().manual_seed(derived_seed(seed, Stream.INITIALIZATION))
         self.rnn.initialize(scheme, generator)

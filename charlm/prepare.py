@@ -17,7 +17,15 @@ from charlm.keywords import LimitKeywords
 from charlm.model import LanguageModel
 from charlm.passages import beginning_sha256
 from charlm.planning import measured, plan
-from charlm.presets import LIMITS, Settings, as_options, for_small_text, overridden, sizes_are_open
+from charlm.presets import (
+    LARGE_ALPHABET,
+    LIMITS,
+    Settings,
+    as_options,
+    for_small_text,
+    overridden,
+    sizes_are_open,
+)
 from charlm.record import Record
 from charlm.relevance import check_on_device, check_relevant
 from charlm.rnn.stack import choose_arithmetic, choose_backend
@@ -111,7 +119,8 @@ def begin(
     weights = None if parent is None else parent.load_weights()
     model = LanguageModel(model_config, chosen_backend)
     if weights is None:
-        counts = (vocabulary.unknown_count, *vocabulary.counts)
+        large = len(vocabulary) > LARGE_ALPHABET
+        counts = (vocabulary.unknown_count, *vocabulary.counts) if large else ()
         model.initialize(train.initialization, train.seed, counts)
     else:
         model.load_weights(weights)

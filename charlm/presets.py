@@ -131,7 +131,8 @@ SMALL_TEXTS: dict[int, dict[str, Any]] = {
 }
 ANY_SMALL_TEXT: dict[str, Any] = {"batch_size": 16, "ema_decay": 0.998, "patience": 15}
 # Where most characters are rare, their vectors are learned as input and as output, and soon by
-# heart: the best moment comes early.
+# heart: the best moment comes early. Such a model also begins with the characters' frequencies,
+# which for a small alphabet brought nothing.
 LARGE_ALPHABET = 500
 FOR_LARGE_ALPHABETS: dict[str, Any] = {"tie_weights": True, "embedding_size": 128}
 # Evaluations of a small text: so many epochs apart, but at least so many steps, or fewer where
