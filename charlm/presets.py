@@ -122,9 +122,9 @@ SMALL_TEXTS: dict[int, dict[str, Any]] = {
     },
     140_000: {
         "hidden_size": 384,
-        "input_dropout": 0.1,
-        "output_dropout": 0.5,
-        "weight_drop": 0.5,
+        "input_dropout": 0.05,
+        "output_dropout": 0.4,
+        "weight_drop": 0.3,
         "weight_decay": 0.1,
         "reset_probability": 0.02,
     },
