@@ -1,30 +1,42 @@
-"""The README's examples work, and every command stands in it."""
+"""The examples of README.md and docs/ work, every command stands there, links lead somewhere."""
 
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from cli_runner import charlm
 
 from charlm.cli.app import app
 from charlm.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-# The examples run with the README's options, but in seconds.
+DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+PAGES = ["README.md", *DOCS]
+MOST_LINES = 180  # that a newcomer reads to the end
+# The examples run with the pages' options, but in seconds.
 FAST = {"hidden_size": 16, "max_steps": 4, "batch_size": 4, "seq_length": 16, "precision": "fp32"}
+BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+@cache
+def content(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
 
 
-def examples() -> list[tuple[str, str]]:
-    """Each command after a `$`, with the output that the README shows for it."""
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", content(page), re.DOTALL | re.MULTILINE)
+
+
+def examples(page: str) -> list[tuple[str, str]]:
+    """Each command after a `$`, with the output that the page shows for it."""
     found = []
-    for block in blocks("console"):
+    for block in blocks(page, "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             found.append((command, output))
@@ -33,7 +45,7 @@ def examples() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder such as a reader of the README may have, and fast presets."""
+    """A folder such as a reader may have, and fast presets."""
     monkeypatch.chdir(tmp_path)
     for name in ("CHARLM_RUNS_DIR", "CHARLM_OFFLINE", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
@@ -60,10 +72,10 @@ def run(command: str, columns: int | None = 140) -> str:
     return result.out
 
 
-def test_every_example_works(reader: Path) -> None:
+@pytest.mark.parametrize("page", [page for page in PAGES if examples(page)])
+def test_every_example_works(page: str, reader: Path) -> None:
     run("charlm train --cell gru")
-    assert len(examples()) > 20
-    for command, shown in examples():
+    for command, shown in examples(page):
         out = run(command)
         if shown.strip() and command.split()[1] in ("corpus", "vocab"):
             assert trimmed(shown) == trimmed(out), command
@@ -73,15 +85,25 @@ def trimmed(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def test_the_python_example_works(reader: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), {})
+def test_there_are_examples() -> None:
+    assert sum(len(examples(page)) for page in PAGES) > 30
+    assert blocks("README.md", "python")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
+def test_the_python_examples_work(
+    page: str, reader: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for block in blocks(page, "python"):
+        exec(compile(block, page, "exec"), {})
     assert capsys.readouterr().out.startswith("time")
 
 
 def test_the_pipes_work(reader: Path) -> None:
     run("charlm train book.txt --run mine")
-    lines = next(block for block in blocks("sh") if "|" in block).splitlines()
+    lines = next(
+        block for page in PAGES for block in blocks(page, "sh") if "|" in block
+    ).splitlines()
     outputs = []
     for line in lines:
         command, *rest = line.partition(" #")[0].split("|", 1)
@@ -99,23 +121,91 @@ def test_the_pipes_work(reader: Path) -> None:
     assert float(outputs[1][0]) > 1
 
 
-def test_every_command_stands_in_the_readme() -> None:
-    groups = {group.name: group.typer_instance for group in app.registered_groups}
-    names = [command.name for command in app.registered_commands]
-    for group, inner in groups.items():
-        for command in inner.registered_commands:
-            assert command.callback is not None
-            names.append(f"{group} {command.name or command.callback.__name__}")
+# Click's classes, which newer versions of typer bring themselves.
+Command = Any
+
+
+def commands(command: Command, name: str = "charlm") -> Iterator[tuple[str, Command]]:
+    """All commands below one, by what is typed for them."""
+    inner = getattr(command, "commands", {})
+    if not inner:
+        yield name, command
+    for word, each in inner.items():
+        yield from commands(each, f"{name} {word}")
+
+
+def test_every_command_stands_on_a_page() -> None:
+    everything = "".join(map(content, PAGES))
+    names = [name for name, _ in commands(typer.main.get_command(app))]
     assert len(names) >= 11
     for name in names:
-        assert f"charlm {name}" in README, name
+        assert name in everything, name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_on_a_page_exists(page: str) -> None:
+    everywhere = {"--help", "--version"}
+    known = everywhere.union(
+        spelling
+        for _, command in commands(typer.main.get_command(app))
+        for parameter in command.params
+        for spelling in (*parameter.opts, *parameter.secondary_opts)
+    )
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", content(page)))
+    assert not named - known
 
 
 def test_the_commands_that_install_and_test_are_the_ones_that_work() -> None:
-    install, *_, test = (block.strip() for block in blocks("sh"))
+    install, *_, test = (block.strip() for block in blocks("README.md", "sh"))
     assert install == "pip install . && charlm train --cell gru"
     assert test == "pip install -e '.[dev]' && pytest"
     assert (
         "pip install --quiet --disable-pip-version-check -e '.[dev]'"
         in (ROOT / ".ci" / "run").read_text()
     )
+
+
+# How pages hang together
+
+
+def links(page: str) -> list[str]:
+    """Where a page's links lead, but those to other sites."""
+    prose = re.sub(r"`[^`\n]*`", "", BLOCK.sub("", content(page)))
+    found = re.findall(r"\]\(([^)\s]*)\)", prose)
+    return [each for each in found if not re.match(r"[a-z]+:", each)]
+
+
+def anchors(page: str) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    found: set[str] = set()
+    for heading in re.findall(r"^#+ +(.+?) *$", BLOCK.sub("", content(page)), re.MULTILINE):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        anchor = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+        number = next(n for n in range(len(found) + 1) if numbered(anchor, n) not in found)
+        found.add(numbered(anchor, number))
+    return found
+
+
+def numbered(anchor: str, number: int) -> str:
+    """Of several headings that read alike, all but the first have a number."""
+    return f"{anchor}-{number}" if number else anchor
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md"])
+def test_every_link_leads_somewhere(page: str) -> None:
+    for link in links(page):
+        file, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / file if file else ROOT / page
+        assert target.exists(), link
+        assert target.resolve().is_relative_to(ROOT), link
+        if anchor:
+            assert anchor in anchors(str(target.resolve().relative_to(ROOT))), link
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    assert len(DOCS) > 5
+    assert set(DOCS) <= set(links("README.md"))
+
+
+def test_the_readme_is_short() -> None:
+    assert len(content("README.md").splitlines()) <= MOST_LINES
