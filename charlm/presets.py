@@ -102,6 +102,15 @@ BY_CELL: dict[tuple[str, str], dict[str, Any]] = {
 # and smaller batches. The rate stays, since training ends when the average of the weights has not
 # become better for a while. Up to so many characters of the training split:
 SMALL_TEXTS: dict[int, dict[str, Any]] = {
+    7_000: {
+        "hidden_size": 128,
+        "embedding_size": 32,
+        "input_dropout": 0.2,
+        "output_dropout": 0.5,
+        "weight_drop": 0.5,
+        "weight_decay": 0.5,
+        "schedule": "constant",
+    },
     20_000: {
         "hidden_size": 192,
         "embedding_size": 32,
