@@ -1,24 +1,33 @@
 """Everything that the command line does, from Python."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from charlm.errors import SettingError
+from charlm.errors import SettingError, UsageError
 from charlm.keywords import LimitKeywords, SettingsKeywords
-from charlm.memory import memory_at_hand
-from charlm.presets import ADAPTIVE, DEFAULT_PRESET, as_options, preset_values, resolve
-from charlm.relevance import applying, check_relevant
-from charlm.reports import Report
+from charlm.machine.memory import memory_at_hand
+from charlm.presets import DEFAULT_PRESET, Settings, as_options, resolve
+from charlm.progress import ProgressCallback, ignore_progress
 from charlm.run import Run, Source
-from charlm.run_locks import RunLock
-from charlm.run_names import check_free
-from charlm.runs import RunDirectory, find_run, runs_folder
+from charlm.runs.directory import RunDirectory
+from charlm.runs.evaluation_text import (
+    EvaluationText,
+    check_alike,
+    check_same,
+    find_evaluation_text,
+    staged,
+)
+from charlm.runs.locks import RunLock
+from charlm.runs.names import check_free
+from charlm.runs.store import find_run, runs_folder
+from charlm.scoring.results import DynamicConfig, Evaluation
+from charlm.sessions.relevance import applied_values, check_relevant
 from charlm.text.corpus import Corpus, open_corpus
 
 if TYPE_CHECKING:
-    from charlm.session import Listener, Session
+    from charlm.sessions.session import Listener, Session
 
 SMALLER = "Give a smaller --batch-size, --seq-length or --hidden-size."
 
@@ -34,7 +43,7 @@ def train(
     init_from: str | Path | None = None,
     listener: "Listener | None" = None,
     should_stop: Callable[[], bool] | None = None,
-    report: Report | None = None,
+    report: ProgressCallback | None = None,
     **settings: Unpack[SettingsKeywords],
 ) -> Run:
     """Train a model on a text and keep it as a run.
@@ -48,7 +57,7 @@ def train(
         device: auto, cpu, cuda or mps.
         backend: auto, scratch, builtin or fused.
         init_from: a run whose weights and vocabulary to start from.
-        listener: told of everything that happens; see charlm.session.
+        listener: told of everything that happens; see charlm.sessions.session.
         should_stop: asked after every step; once it says yes the run is saved and training ends.
         report: told of the bytes received where a corpus has to be downloaded.
         settings: fields of DataConfig, ModelConfig and TrainConfig, such as cell="lstm", epochs=5.
@@ -56,48 +65,43 @@ def train(
     Raises:
         CharlmError: anything that is wrong with the text, the settings or the runs folder.
     """
-    from charlm.prepare import begin, taken_over_from
-    from charlm.session import Chosen
+    from charlm.sessions.session import Chosen
+    from charlm.sessions.start import inherited_settings, start_session
 
     folder = runs_folder(runs_dir)
     parent = find_run(init_from, folder) if init_from is not None else None
-    explicit = {name: value for name, value in settings.items() if value is not None}
-    if "encoding" in explicit and isinstance(source, Corpus):
+    given = {name: value for name, value in settings.items() if value is not None}
+    if "encoding" in given and isinstance(source, Corpus):
         raise SettingError("encoding", "is of bytes, and this text is a string: leave it out.")
-    taken_over = {} if parent is None else taken_over_from(parent)
-    chosen = resolve(preset, **{**taken_over, **explicit})
+    inherited = {} if parent is None else inherited_settings(parent)
+    chosen = resolve(preset, inherited, **given)
     described = chosen if parent is None else replace(chosen, model=parent.record.settings.model)
-    check_relevant(described, explicit, parent is not None)
+    check_relevant(described, parent is not None)
     if run is not None:
         run = check_free(folder, run)
-    corpus = (
-        source.normalized(chosen.data.normalize or source.normalization)
-        if isinstance(source, Corpus)
-        else open_corpus(
-            source,
-            normalization=chosen.data.normalize,
-            encoding=chosen.data.encoding,
-            report=report,
-        )
-    )
+    corpus = read_corpus(source, chosen, report)
     hear = (lambda _: None) if listener is None else listener
-    stands_for = preset_values(preset, {**taken_over, **explicit})
-    rest = applying(stands_for, described, explicit, parent is not None)
-    hear(Chosen(f"Preset {preset}: {as_options(rest)}"))
-    started = begin(
+    hear(Chosen(f"Preset {preset}: {as_options(applied_values(described, inherited))}"))
+    started = start_session(
         corpus,
         chosen,
         folder=folder,
         name=run,
         parent=parent,
-        explicit=explicit,
-        adaptive=preset in ADAPTIVE,
         device=device,
         backend=backend,
         listener=hear,
     )
     with memory_at_hand(SMALLER), started as session:
-        return _go(session, hear, should_stop)
+        return finish(session, hear, should_stop)
+
+
+def read_corpus(source: Source, settings: Settings, report: ProgressCallback | None) -> Corpus:
+    """The text that `train` is given, normalized."""
+    data = settings.data
+    if isinstance(source, Corpus):
+        return source.normalized(data.normalize or source.normalization)
+    return open_corpus(source, normalization=data.normalize, encoding=data.encoding, report=report)
 
 
 def resume(
@@ -125,8 +129,8 @@ def resume(
         CharlmError: the run or its text is missing, damaged or changed; another process trains it;
             nothing is left to do.
     """
-    from charlm.prepare import go_on
-    from charlm.session import Notice
+    from charlm.sessions.resume import resume_session
+    from charlm.sessions.session import Notice
 
     given = {name: value for name, value in settings.items() if value is not None}
     hear = (lambda _: None) if listener is None else listener
@@ -135,12 +139,13 @@ def resume(
         if lock.problem:
             hear(Notice(lock.problem))
         # Until now another process may have trained it.
-        session = go_on(RunDirectory.open(path), source, encoding, device, backend, given)
-        return _go(session, hear, should_stop)
+        session = resume_session(RunDirectory.open(path), source, encoding, device, backend, given)
+        return finish(session, hear, should_stop)
 
 
-def _go(session: "Session", listener: "Listener", should_stop: Callable[[], bool] | None) -> Run:
-    session.go(listener, (lambda: False) if should_stop is None else should_stop)
+def finish(session: "Session", listener: "Listener", should_stop: Callable[[], bool] | None) -> Run:
+    """Train a session to its end, or until it is to stop."""
+    session.run_to_end(listener, (lambda: False) if should_stop is None else should_stop)
     return Run(session.run)
 
 
@@ -151,3 +156,60 @@ def load(run: str | Path | None = None, *, runs_dir: str | Path | None = None) -
         CharlmError: there is none, or it is damaged.
     """
     return Run(find_run(run, runs_dir))
+
+
+def evaluate_together(
+    runs: Sequence[Run],
+    source: Source = None,
+    *,
+    split: str | None = None,
+    unknown: str = "replace",
+    encoding: str | None = None,
+    device: str = "cpu",
+    backend: str = "auto",
+    dynamic: bool | DynamicConfig = False,
+    report: ProgressCallback = ignore_progress,
+) -> tuple[Evaluation, list[Evaluation]]:
+    """The scores of several runs on one text, and before them that of their average.
+
+    The average gives each character the mean of the runs' probabilities. With `dynamic` there are
+    two of everything; the other arguments are those of `Run.evaluate`.
+
+    Raises:
+        UsageError: two of the runs differ in their vocabularies, in their normalizations or in what
+            they hold out.
+        CharlmError: as `Run.evaluate`.
+    """
+    from charlm.scoring.exact import averaged
+
+    if not runs:
+        raise UsageError("There is no run to score with.")
+    first = runs[0].directory
+    passages: list[EvaluationText] = []
+    for run in runs:
+        check_alike(first, run.directory)
+        # The first run's reading of the text is also the others': standard input is read once.
+        read = bool(passages) and source is not None
+        given = passages[0].corpus if read else source
+        spelling = None if read else encoding
+        passages.append(find_evaluation_text(run.directory, given, split, unknown, spelling))
+        check_same(first, passages[0], run.directory, passages[-1])
+    reports = staged(report, [(len(passages[0].ids) - 1) * (1 + bool(dynamic))] * len(runs))
+    members = [
+        run.evaluate(
+            passage.corpus,
+            split=passage.split,
+            unknown=unknown,
+            device=device,
+            backend=backend,
+            dynamic=dynamic,
+            report=each,
+        )
+        for run, passage, each in zip(runs, passages, reports, strict=True)
+    ]
+    average = replace(members[0], surprise=averaged([each.surprise for each in members]))
+    followed = [each.dynamic for each in members if each.dynamic]
+    if followed:
+        surprise = averaged([each.surprise for each in followed])
+        average = replace(average, dynamic=replace(followed[0], surprise=surprise))
+    return average, members

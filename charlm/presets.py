@@ -1,7 +1,7 @@
 """Named sets of settings."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from charlm.config import Config, DataConfig, ModelConfig, TrainConfig
@@ -153,11 +153,28 @@ EVALUATIONS = 10
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides how a text becomes a model."""
+    """Everything that decides how a text becomes a model, and where it comes from.
+
+    Args:
+        preset: that the settings began with; "" where nobody knows.
+        given: what was given by name, and stays whatever is chosen besides.
+    """
 
     data: DataConfig
     model: ModelConfig
     train: TrainConfig
+    preset: str = field(default="", compare=False)
+    given: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def adapts(self) -> bool:
+        """Whether sizes may follow the text."""
+        return self.preset in ADAPTIVE
+
+    @property
+    def sizes_are_open(self) -> bool:
+        """Whether sizes may follow the time: nothing that decides them was given by name."""
+        return self.adapts and not {"hidden_size", "epochs", "max_steps"} & self.given.keys()
 
 
 SECTIONS: dict[str, type[Config]] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
@@ -166,14 +183,20 @@ NAMES = {name: section for section, config in SECTIONS.items() for name in confi
 del NAMES["vocabulary_size"]
 
 
-def resolve(preset: str = DEFAULT_PRESET, **overrides: Any) -> Settings:
+def resolve(
+    preset: str = DEFAULT_PRESET, inherited: Mapping[str, Any] | None = None, /, **given: Any
+) -> Settings:
     """The preset's settings with those given by name in their place.
 
     A limit given by name (epochs, max_steps, max_minutes) replaces all of the preset's limits.
 
+    Args:
+        inherited: settings that go before the preset's, but not before those given by name.
+
     Raises:
         UsageError: an unknown preset or setting, or a value out of its range.
     """
+    overrides = {**(inherited or {}), **given}
     values = preset_values(preset, overrides) | overrides
     sections: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     check_names(values)
@@ -183,6 +206,8 @@ def resolve(preset: str = DEFAULT_PRESET, **overrides: Any) -> Settings:
         DataConfig(**sections["data"]),
         ModelConfig(**sections["model"]),
         TrainConfig(**sections["train"]),
+        preset,
+        given,
     )
 
 
@@ -217,19 +242,9 @@ def as_options(values: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def sizes_are_open(explicit: Iterable[str]) -> bool:
-    """Whether sizes may follow the time: nothing that decides them was given by name."""
-    return not {"hidden_size", "epochs", "max_steps"} & set(explicit)
-
-
-def for_small_text(
-    settings: Settings, explicit: Mapping[str, Any], characters: int
-) -> dict[str, Any]:
-    """What is better for a training split of so many characters; nothing if it is not small.
-
-    Args:
-        explicit: settings that were given by name, which stay.
-    """
+def for_small_text(settings: Settings, characters: int) -> dict[str, Any]:
+    """What is better for a training split of so many characters; nothing if it is not small."""
+    given = settings.given
     sizes = [limit for limit in SMALL_TEXTS if characters <= limit]
     if not sizes:
         return {}
@@ -238,11 +253,11 @@ def for_small_text(
     large_alphabet = settings.model.vocabulary_size > LARGE_ALPHABET
     if large_alphabet:
         values |= FOR_LARGE_ALPHABETS
-    batch_size = explicit.get("batch_size", values["batch_size"])
+    batch_size = given.get("batch_size", values["batch_size"])
     epoch = max(1, characters // (batch_size * settings.train.seq_length))
     least = FEWER_STEPS if large_alphabet else STEPS_BETWEEN
     values["eval_every"] = max(EPOCHS_BETWEEN * epoch, least)
-    steps = [explicit.get("max_steps"), epoch * (explicit.get("epochs") or 0)]
+    steps = [given.get("max_steps"), epoch * (given.get("epochs") or 0)]
     asked = min((each for each in steps if each), default=None)
     if asked is not None and asked < EVALUATIONS * values["eval_every"]:
         del values["eval_every"]  # So many come by themselves.
@@ -250,7 +265,7 @@ def for_small_text(
         del values["patience"]  # Who names a length wants it to be trained.
     if settings.train.optimizer != "adamw":
         del values["weight_decay"]  # It is multiplied by the rate: for decoupled decay only.
-    return {name: value for name, value in values.items() if name not in explicit}
+    return {name: value for name, value in values.items() if name not in given}
 
 
 def check_names(values: Iterable[str]) -> None:
@@ -267,4 +282,4 @@ def overridden(settings: Settings, **overrides: Any) -> Settings:
     for section, config in SECTIONS.items():
         mine = {name: value for name, value in overrides.items() if name in config.names()}
         changed[section] = replace(getattr(settings, section), **mine)
-    return Settings(**changed)
+    return replace(settings, **changed)

@@ -1,38 +1,35 @@
 """A trained model, as a Python object."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError, UsageError
-from charlm.generation.engines import Engine, TorchEngine, cpu_engine
+from charlm.generation.choice import cpu_engine
+from charlm.generation.engine import Engine
 from charlm.generation.sampler import stream_texts
 from charlm.generation.sizes import check_samples
 from charlm.keywords import SamplingKeywords
-from charlm.passages import (
-    Passage,
-    check_choice,
-    find_passage,
-    own_ids,
-    own_text,
-    staged,
+from charlm.progress import ProgressCallback, ignore_progress
+from charlm.runs.directory import RunDirectory
+from charlm.runs.evaluation_text import (
+    find_evaluation_text,
 )
-from charlm.relevance import check_sampling
-from charlm.reports import Report, unheard
-from charlm.runs import RunDirectory
-from charlm.scoring import Calibrated, Dynamic, Evaluation
+from charlm.scoring.results import DynamicConfig, Evaluation
+from charlm.sessions.relevance import check_sampling
 from charlm.text.corpus import Corpus
 from charlm.text.corpus import Source as Source
 from charlm.text.fragments import Notify, read_prefix, read_stop
 from charlm.text.vocabulary import Ids, Vocabulary
 
 if TYPE_CHECKING:
-    from charlm.dynamic import DynamicConfig
-    from charlm.model import LanguageModel
+    from charlm.language_model import LanguageModel
+    from charlm.scoring.results import DynamicConfig
 
 
 class Run:
@@ -75,10 +72,10 @@ class Run:
 
     def model(self, device: str = "cpu", backend: str = "auto") -> "LanguageModel":
         """The best weights as a torch module, in evaluation mode."""
-        from charlm.device import choose_device
-        from charlm.model import LanguageModel
-        from charlm.rnn.stack import choose_backend
-        from charlm.sizes import check_model
+        from charlm.language_model import LanguageModel
+        from charlm.machine.device import choose_device
+        from charlm.rnn.backends.choice import choose_backend
+        from charlm.sessions.sizes import check_model
 
         where = choose_device(device)
         # First, since they are what shows that such a model can be.
@@ -103,6 +100,8 @@ class Run:
         """
         if device == "cpu":
             return cpu_engine(self.config, self.directory.load_weights(), sampling)
+        from charlm.generation.torch_engine import TorchEngine
+
         return TorchEngine(self.model(device))
 
     def encode_prefix(
@@ -218,9 +217,9 @@ class Run:
         encoding: str | None = None,
         device: str = "cpu",
         backend: str = "auto",
-        dynamic: "bool | DynamicConfig" = False,
+        dynamic: bool | DynamicConfig = False,
         calibrate: bool = False,
-        report: Report = unheard,
+        report: ProgressCallback = ignore_progress,
     ) -> Evaluation:
         """The exact score of a text: every character after the first, with the state carried.
 
@@ -230,80 +229,22 @@ class Run:
                 other text is scored as a whole.
             unknown: what to do about characters that the vocabulary lacks: "error", "replace"
                 (score them as `<unk>`) or "skip".
-            dynamic: give also the score with weights that follow the text (`charlm.dynamic`); the
-                run itself stays as it is.
+            dynamic: give also the score with weights that follow the text; the run itself stays as
+                it is. See `charlm.scoring.dynamic`.
             calibrate: give also the score with a temperature and a share of an n-gram model, both
-                chosen on the validation split (`charlm.calibration`). Where that split is what is
-                scored, each half of it is scored with what is best on the other half.
+                chosen on the validation split. Where that split is what is scored, each half of it
+                is scored with what is best on the other half. See `charlm.scoring.calibration`.
             report: told now and then how many characters are done, of how many.
 
         Raises:
             CharlmError: a text that is missing, too short or not what it was.
         """
-        from charlm.evaluation import surprise
+        from charlm.runs.evaluation import evaluate
 
-        passage = find_passage(self.directory, source, split, unknown, encoding)
-        if calibrate:
-            check_choice(self.directory, passage)
-        sizes = [len(passage.ids) - 1] * (1 + bool(dynamic))
-        if calibrate:
-            chosen_on = 0 if passage.split == "val" else self.directory.record.spans.size("val") - 1
-            sizes += [chosen_on, len(passage.ids) - 1]
-        reports = staged(report, sizes)
-        # What these need may be missing, which is better known before minutes of scoring.
-        needing = (("--dynamic", dynamic), ("--calibrate", calibrate))
-        own = [own_text(self.directory, passage, option) for option, wanted in needing if wanted]
-        model = self.model(device, backend)
-        nats = surprise(model, passage.ids, report=next(reports))
-        assert nats is not None
-        evaluation = Evaluation(
-            passage.corpus.name,
-            passage.split,
-            passage.text,
-            nats,
-            passage.unknown_characters,
-            passage.bytes_read,
-            notes=passage.notes,
-        )
-        if dynamic:
-            score = self._dynamic(model, passage, own[0], dynamic, next(reports))
-            evaluation = replace(evaluation, dynamic=score)
-        if calibrate:
-            made = self._calibrated(model, passage, own[-1], *reports)
-            evaluation = replace(evaluation, calibrated=made)
-        return evaluation
-
-    def _dynamic(
-        self,
-        model: "LanguageModel",
-        passage: Passage,
-        own: str,
-        dynamic: "bool | DynamicConfig",
-        report: Callable[[int, int], None],
-    ) -> Dynamic:
-        from charlm.dynamic import CHARACTERS, DynamicConfig, dynamic_surprise, mean_squares
-
-        config = dynamic if isinstance(dynamic, DynamicConfig) else DynamicConfig()
-        train = own_ids(self.directory, own, "train")[: CHARACTERS + 1]
-        squares = mean_squares(model, train, config.window)
-        return Dynamic(dynamic_surprise(model, passage.ids, squares, config, report), config)
-
-    def _calibrated(
-        self,
-        model: "LanguageModel",
-        passage: Passage,
-        own: str,
-        report_choice: Callable[[int, int], None],
-        report: Callable[[int, int], None],
-    ) -> Calibrated:
-        from charlm.calibration import choose, crossed, mixed
-
-        train = own_ids(self.directory, own, "train")
-        if passage.own and passage.split == "val":
-            return crossed(model, passage.ids, train, report)
-        val = own_ids(self.directory, own, "val")
-        choice = choose(model, val, train, report_choice)
-        return mixed(model, passage.ids, train, choice, report)
+        found = find_evaluation_text(self.directory, source, split, unknown, encoding)
+        config = (DynamicConfig() if dynamic is True else dynamic) or None
+        make = partial(self.model, device, backend)
+        return evaluate(self.directory, make, found, config, calibrate, report)
 
 
 def sampling_config(**sampling: Unpack[SamplingKeywords]) -> SamplingConfig:

@@ -22,10 +22,10 @@ from charlm.errors import (
     UnknownCharacterError,
     UsageError,
 )
-from charlm.evaluation import score
+from charlm.rnn.backends.choice import BACKENDS, choose_backend
 from charlm.rnn.cells import CELLS
-from charlm.rnn.stack import BACKENDS, choose_backend
-from charlm.session import Chosen, Notice, Prepared, Sampled
+from charlm.scoring.exact import score
+from charlm.sessions.session import Chosen, Notice, Prepared, Sampled
 from charlm.training.events import Evaluated, Progressed, Stopped
 
 # The same text scored in pieces of other lengths, by a model of some 16 units.
@@ -470,8 +470,8 @@ def test_without_a_prefix_the_model_begins_by_itself(trained: charlm.Run) -> Non
 
 def test_torch_and_numpy_write_the_same(trained: charlm.Run) -> None:
     from charlm.config import SamplingConfig
-    from charlm.generation.engines import TorchEngine
     from charlm.generation.sampler import stream_text
+    from charlm.generation.torch_engine import TorchEngine
 
     ids = trained.vocabulary.encode("The ")
     config = SamplingConfig(length=50, seed=5)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import charlm.baselines
-from charlm.baselines import baselines, ngram, ngram_probabilities, uniform, xz
+import charlm.scoring.baselines
 from charlm.config import DataConfig
-from charlm.metrics import Score
+from charlm.scoring.baselines import baselines, ngram, ngram_probabilities, uniform, xz
+from charlm.scoring.score import Score
 from charlm.text.corpus import open_corpus
 from charlm.text.splits import Splits
 from charlm.text.vocabulary import Ids, Vocabulary
@@ -82,7 +82,7 @@ def test_ngram_probabilities_are_those_of_each_character_whatever_the_parts(
     train: list[int], held_out: list[int], order: int, part: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(charlm.baselines, "MOST_CHARACTERS", part)
+        patch.setattr(charlm.scoring.baselines, "MOST_CHARACTERS", part)
         got = ngram_probabilities(as_ids(train), as_ids(held_out), 4, order)
     contexts = [tuple(held_out[max(i - order + 1, 0) : i]) for i in range(len(held_out))]
     wanted = [witten_bell(train, h, c, 4) for h, c in zip(contexts, held_out, strict=True)]
@@ -181,7 +181,7 @@ def test_of_a_long_text_only_the_end_is_read(
     bundled: tuple[Ids, Ids, Vocabulary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train, held_out, vocabulary = (bundled[0][:5_000], bundled[1][:500], bundled[2])
-    monkeypatch.setattr(charlm.baselines, "MOST_CHARACTERS", 2_000)
+    monkeypatch.setattr(charlm.scoring.baselines, "MOST_CHARACTERS", 2_000)
     shortened = baselines(train, held_out, vocabulary)
     assert shortened["6-gram"] == ngram(train[3_000:], held_out, len(vocabulary), 6)
     assert shortened == baselines(train[3_000:], held_out, vocabulary)

@@ -8,13 +8,14 @@ import pytest
 import torch
 from test_baselines import witten_bell
 
-from charlm import calibration, evaluation
-from charlm.calibration import TEMPERATURES, WEIGHTS, choose, costs, crossed, mixed
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
-from charlm.evaluation import log_probabilities, surprise
-from charlm.model import LanguageModel
-from charlm.scoring import Choice
+from charlm.language_model import LanguageModel
+from charlm.scoring import calibration
+from charlm.scoring import exact as evaluation
+from charlm.scoring.calibration import TEMPERATURES, WEIGHTS, choose, costs, cross_fit, score_with
+from charlm.scoring.exact import log_probabilities, surprise
+from charlm.scoring.results import Choice
 
 V = 5
 
@@ -60,7 +61,7 @@ def test_the_mixture_is_its_equation(choice: Choice, monkeypatch: pytest.MonkeyP
     wanted = sum(nats(model, ids, train, choice.temperature, choice.ngram_weight))
     for chunk in (1024, 7):
         monkeypatch.setattr(evaluation, "CHUNK", chunk)
-        got = mixed(model, ids, train, choice)
+        got = score_with(model, ids, train, choice)
         assert (got.score.characters, got.order, got.choice, got.halves) == (39, 6, choice, ())
         assert got.score.nats == pytest.approx(wanted, rel=1e-12)
 
@@ -69,7 +70,7 @@ def test_without_temperature_and_ngram_it_is_the_static_score() -> None:
     model, ids = make_model().float(), some_ids(3000)
     static = surprise(model, ids)
     assert static is not None
-    got = mixed(model, ids, some_ids(90, 1), Choice())
+    got = score_with(model, ids, some_ids(90, 1), Choice())
     assert got.score.nats == pytest.approx(static.sum(), rel=1e-6)
 
 
@@ -77,10 +78,10 @@ def test_the_choice_is_the_best_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "CHUNK", 16)
     model, val, train = make_model(), some_ids(60), some_ids(90, 1)
     choice = choose(model, val, train)
-    least = mixed(model, val, train, choice).score.nats
+    least = score_with(model, val, train, choice).score.nats
     for tau in TEMPERATURES[::8]:
         for w in WEIGHTS[::8]:
-            other = mixed(model, val, train, Choice(float(tau), float(w)))
+            other = score_with(model, val, train, Choice(float(tau), float(w)))
             assert least <= other.score.nats + 1e-9
 
 
@@ -102,7 +103,7 @@ def test_each_half_is_scored_by_what_is_best_on_the_other(
         {c: sum(n[s]) for c, n in grid.items()} for s in (slice(cut), slice(cut, None))
     )
     on_first, on_second = (min(half, key=lambda c: half[c]) for half in (first, second))
-    got = crossed(model, ids, train)
+    got = cross_fit(model, ids, train)
     assert got.halves == (on_second, on_first)
     assert got.score.characters == length - 1
     assert got.score.nats == pytest.approx(first[on_second] + second[on_first], rel=1e-12)
@@ -111,7 +112,7 @@ def test_each_half_is_scored_by_what_is_best_on_the_other(
 
 def test_two_characters_have_no_two_halves() -> None:
     with pytest.raises(UsageError, match="too short to be halved"):
-        crossed(make_model(), some_ids(2), some_ids(90))
+        cross_fit(make_model(), some_ids(2), some_ids(90))
 
 
 def test_one_choice_is_no_change_and_neighbours_are_near() -> None:

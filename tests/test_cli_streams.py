@@ -20,7 +20,7 @@ from cli_runner import charlm
 from charlm.cli.bars import plainly
 from charlm.cli.console import on_one_line
 from charlm.cli.streams import Output, OutputError
-from charlm.runs import RunDirectory
+from charlm.runs.directory import RunDirectory
 
 CHARLM = shlex.join((sys.executable, "-m", "charlm"))
 SMALL = "--hidden-size 8 --batch-size 4 --seq-length 16 --precision fp32"

@@ -13,9 +13,9 @@ from cli_runner import Result, charlm
 
 import charlm as package
 from charlm.cli.evaluate import over_limit
-from charlm.commands import about_run, command
 from charlm.errors import RunError
-from charlm.runs import RunDirectory
+from charlm.runs.commands import about_run, command
+from charlm.runs.directory import RunDirectory
 
 TEXT = "the quick brown fox jumps over the lazy dog\n" * 40
 SMALL = ("--max-steps", "2", "--hidden-size", "5", "--batch-size", "3", "--seq-length", "7")
@@ -327,12 +327,12 @@ def test_a_run_that_cannot_be_written_or_deleted(monkeypatch: pytest.MonkeyPatch
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("charlm.run_deletion.remove_folder", refuse)
+    monkeypatch.setattr("charlm.runs.deletion.remove_folder", refuse)
     result = charlm("runs", "delete", "r", "--yes", "--runs-dir", "my runs")
     assert result.code == 1
     assert "delete the folder by hand" in result.err
     assert "--runs-dir" not in result.err
-    monkeypatch.setattr("charlm.runs.replace_folder", refuse)
+    monkeypatch.setattr("charlm.runs.directory.replace_folder", refuse)
     result = charlm("train", "--resume", "r", "--max-steps", "4", "--runs-dir", "my runs")
     assert result.code == 1
     assert "charlm train --resume r --runs-dir 'my runs'" in result.err

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from charlm.device import choose_device, choose_precision, products_in
 from charlm.errors import UsageError
+from charlm.machine.device import choose_device, choose_precision, matmul_precision
 
 
 @pytest.fixture
@@ -114,9 +114,9 @@ def test_products_are_exact_unless_tf32_is_asked_for_and_torch_is_left_as_it_was
 
     before = rounds()
     for outer, inner in [("fp32", "tf32"), ("tf32", "bf16"), ("tf32", "fp16")]:
-        with products_in(outer):
+        with matmul_precision(outer):
             assert exact() is (outer != "tf32")
-            with pytest.raises(KeyError), products_in(inner):
+            with pytest.raises(KeyError), matmul_precision(inner):
                 assert exact() is (inner != "tf32")
                 raise KeyError
             assert exact() is (outer != "tf32")

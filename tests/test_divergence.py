@@ -10,9 +10,9 @@ import pytest
 from cli_runner import charlm
 
 import charlm as library
-from charlm.memory import NotEnoughMemoryError
-from charlm.metrics import Score
-from charlm.runs import RunDirectory
+from charlm.machine.memory import NotEnoughMemoryError
+from charlm.runs.directory import RunDirectory
+from charlm.scoring.score import Score
 
 TEXT = "The time traveller (for so it will be convenient to speak of him)\nwas expounding.\n" * 40
 SMALL = ("--hidden-size", "8", "--batch-size", "4", "--seq-length", "16", "--max-steps", "40")
@@ -79,7 +79,7 @@ def test_a_high_rate_that_does_not_explode_is_no_divergence() -> None:
 
 def test_figures_beyond_every_float_are_shown_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bounds aside, so that the display meets what it could meet."""
-    monkeypatch.setattr("charlm.training.language_modeling.WORST_SHARE", math.inf)
+    monkeypatch.setattr("charlm.tasks.language_modeling.training.WORST_SHARE", math.inf)
     nothing = ("--val-fraction", "0", "--learning-rate", "3e3", "--max-steps", "12")
     result = charlm("train", "book.txt", "--run", "wild", *SMALL, *WILD, *nothing)
     assert result.code == 0, result.err
@@ -109,7 +109,9 @@ def test_a_score_that_no_number_holds_is_written_and_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A test split that costs more than any float's exponential."""
-    monkeypatch.setattr("charlm.session.score", lambda model, ids: Score(1e9, len(ids) - 1))
+    monkeypatch.setattr(
+        "charlm.sessions.session.score", lambda model, ids: Score(1e9, len(ids) - 1)
+    )
     result = charlm("train", "book.txt", "--run", "a", *SMALL, "--test-fraction", "0.1")
     assert result.code == 0, result.err
     assert read_strictly(Path("runs/a"))["result"]["score"]["perplexity"] is None

@@ -6,14 +6,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from charlm import dynamic
 from charlm.config import ModelConfig
-from charlm.dynamic import DynamicConfig, dynamic_surprise, log_probabilities, mean_squares
 from charlm.errors import SettingError
-from charlm.evaluation import surprise
-from charlm.model import LanguageModel
+from charlm.language_model import LanguageModel
+from charlm.rnn.backends.choice import BACKENDS
 from charlm.rnn.cells import CELLS
-from charlm.rnn.stack import BACKENDS
+from charlm.scoring import dynamic
+from charlm.scoring.dynamic import DynamicConfig, dynamic_surprise, log_probabilities, mean_squares
+from charlm.scoring.exact import surprise
 
 V = 6
 PAIRS = [(c, b) for c in CELLS for b in BACKENDS if BACKENDS[b].supports(CELLS[c]())]

@@ -13,12 +13,12 @@ from cli_runner import charlm as command
 from safetensors.numpy import load_file
 
 import charlm
-from charlm import session
 from charlm.errors import RunError, SettingError
 from charlm.keywords import LimitKeywords
 from charlm.presets import NAMES, PRESETS, SECTIONS
-from charlm.relevance import WITHOUT_RECURRENT_MATRIX
 from charlm.rnn.cells import CELLS
+from charlm.sessions import session
+from charlm.sessions.relevance import WITHOUT_RECURRENT_MATRIX
 
 TEXT = "The time traveller smiled round at us. Then, still smiling faintly, he went. " * 9 + "é§"
 # Scores that go up and down, so that patience and averages have something to do.
@@ -96,7 +96,7 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     "windows of one step": {"seq_length": 1, "batch_size": 20},
     "nothing held out": {"val_fraction": 0.0},
     "only a test split": {"val_fraction": 0.0, "test_fraction": 0.1},
-    "from another run": {"init_from": "parent", "schedule": "constant"},
+    "from another run": {"init_from": "parent", "schedule": "constant", "learning_rate": 4.0},
 }
 # The other situations take minutes.
 OFTEN = ("plain", "nothing held out", "from another run")

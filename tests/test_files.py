@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from charlm.errors import RunError
-from charlm.files import (
+from charlm.files.whole import (
     load_arrays,
     read,
     replace_folder,

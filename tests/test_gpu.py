@@ -8,9 +8,9 @@ import torch
 
 import charlm
 from charlm.config import SamplingConfig
-from charlm.generation import engines
-from charlm.generation.engines import TorchEngine
+from charlm.generation import torch_engine
 from charlm.generation.sampler import sample_texts
+from charlm.generation.torch_engine import TorchEngine
 
 pytestmark = [
     pytest.mark.gpu,
@@ -93,5 +93,5 @@ def test_text_by_replayed_steps_is_that_of_plain_ones(
     ids = run.vocabulary.encode("the ")
     sampling = SamplingConfig(length=600, temperature=temperature, seed=0, num_samples=texts)
     recorded = sample_texts(TorchEngine(model), run.vocabulary, ids, sampling)
-    monkeypatch.setattr(engines, "WORTH_RECORDING", 1_000_000)
+    monkeypatch.setattr(torch_engine, "WORTH_RECORDING", 1_000_000)
     assert sample_texts(TorchEngine(model), run.vocabulary, ids, sampling) == recorded

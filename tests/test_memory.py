@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from charlm import api
 from charlm.config import ModelConfig, TrainConfig
-from charlm.memory import (
+from charlm.language_model import LanguageModel
+from charlm.machine.memory import (
     NotEnoughMemoryError,
     as_bytes,
     available_memory,
@@ -20,11 +21,10 @@ from charlm.memory import (
     is_shortage,
     memory_at_hand,
 )
-from charlm.model import LanguageModel
 from charlm.rnn.cells import CELLS
-from charlm.sizes import kept_bytes, parameter_count, step_bytes
+from charlm.sessions.sizes import kept_bytes, parameter_count, step_bytes
+from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.text.corpus import Corpus
-from charlm.training.language_modeling import LanguageModeling
 from charlm.training.learner import Learner
 
 SMALL = ("--max-steps", "2", "--hidden-size", "5", "--batch-size", "3", "--seq-length", "7")
@@ -216,7 +216,7 @@ def test_a_model_that_memory_cannot_hold(
 
 
 def test_windows_that_memory_cannot_hold(with_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("charlm.sizes.available_memory", lambda: 2 * 10**7)
+    monkeypatch.setattr("charlm.sessions.sizes.available_memory", lambda: 2 * 10**7)
     (with_run / "long.txt").write_text("abcde " * 20_000)
     long = ("train", "long.txt", "--run", "large", "--hidden-size", "32", "--max-steps", "1")
     result = charlm(*long, "--batch-size", "8000", "--seq-length", "12")
@@ -250,7 +250,7 @@ def test_one_text_is_streamed_whatever_its_length(with_run: Path) -> None:
 def test_a_run_that_this_machine_cannot_hold(
     with_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("charlm.sizes.available_memory", lambda: 1000)
+    monkeypatch.setattr("charlm.sessions.sizes.available_memory", lambda: 1000)
     result = charlm("train", "--resume", "good", "--max-steps", "4")
     assert result.code == 1
     assert "Go on where there is more memory." in result.err
@@ -314,8 +314,8 @@ def test_a_shortage_is_a_sentence(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("charlm.session.Trainer", fail)
-    monkeypatch.setattr("charlm.passages.open_corpus", fail)
+    monkeypatch.setattr("charlm.sessions.session.Trainer", fail)
+    monkeypatch.setattr("charlm.runs.evaluation_text.open_corpus", fail)
     result = charlm("train", "book.txt", *SMALL)
     assert result.code == 1
     assert "There is not enough memory for this. Give a smaller --batch-size" in result.err

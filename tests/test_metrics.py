@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charlm.metrics import Score
+from charlm.scoring.score import Score
 
 nats = st.floats(0, 1e9, allow_subnormal=False)
 characters = st.integers(1, 10**9)

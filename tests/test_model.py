@@ -9,10 +9,10 @@ from torch import Tensor
 
 from charlm.config import ModelConfig
 from charlm.errors import RunError, SettingError
-from charlm.model import LanguageModel
+from charlm.language_model import LanguageModel
+from charlm.rnn.backends.choice import BACKENDS
 from charlm.rnn.cells import CELLS
 from charlm.rnn.dropout import dropout_mask
-from charlm.rnn.stack import BACKENDS
 
 V, H = 7, 5
 # Every cell with every backend that has it.
@@ -52,7 +52,7 @@ def test_ids_go_in_and_logits_and_state_come_out(
     logits, state = model(some_ids(T, B), model.initial_state(B))
     assert logits.shape == (T, B, V)
     assert logits.dtype == torch.float32
-    assert [each.shape for each in state] == [(L, B, H)] * len(CELLS[cell].states)
+    assert [each.shape for each in state] == [(L, B, H)] * len(CELLS[cell].state_names)
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
@@ -60,7 +60,7 @@ def test_ids_go_in_and_logits_and_state_come_out(
 def test_parameters_are_counted_once(cell: str, sizes: dict[str, int]) -> None:
     model = make_model(cell=cell, num_layers=2, **sizes)
     E, tied = sizes.get("embedding_size", 0), sizes.get("tie_weights", False)
-    gates, I = len(CELLS[cell].gates), E or V  # noqa: E741
+    gates, I = len(CELLS[cell].gate_names), E or V  # noqa: E741
     recurrent = gates * H * (I + H + 2) + gates * H * (H + H + 2)
     if cell == "mogrifier":  # three rounds gate the input, two the state, by matrices of rank 40
         recurrent += 5 * 40 * (I + H) + 5 * 40 * (H + H)

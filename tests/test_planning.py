@@ -8,8 +8,9 @@ import torch
 
 import charlm
 from charlm.config import ModelConfig, TrainConfig
-from charlm.model import LanguageModel
-from charlm.planning import (
+from charlm.language_model import LanguageModel
+from charlm.presets import SMALL_TEXTS, Settings, overridden, resolve
+from charlm.sessions.planning import (
     CHARACTERS_PER_PARAMETER,
     DROPOUT,
     PARAMETERS_PER_CHARACTER,
@@ -18,9 +19,8 @@ from charlm.planning import (
     measured,
     plan,
 )
-from charlm.presets import SMALL_TEXTS, Settings, overridden, resolve, sizes_are_open
-from charlm.session import Chosen, Notice
-from charlm.training.language_modeling import LanguageModeling
+from charlm.sessions.session import Chosen, Notice
+from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.training.learner import Learner
 
 MEGABYTE = 1_000_000
@@ -37,10 +37,10 @@ def machine(multiplications: float) -> Speed:
 
 
 def test_more_time_or_a_faster_machine_makes_wider_models() -> None:
-    by_time = [plan(settings(m), {}, MEGABYTE, machine(1e10))[0] for m in (0.1, 1, 3, 20)]
+    by_time = [plan(settings(m), MEGABYTE, machine(1e10))[0] for m in (0.1, 1, 3, 20)]
     widths = [each.model.hidden_size for each in by_time]
     assert widths == sorted(set(widths))
-    by_machine = [plan(settings(), {}, MEGABYTE, machine(s))[0] for s in (1e8, 1e9, 1e10, 1e11)]
+    by_machine = [plan(settings(), MEGABYTE, machine(s))[0] for s in (1e8, 1e9, 1e10, 1e11)]
     widths = [each.model.hidden_size for each in by_machine]
     assert widths == sorted(set(widths))
 
@@ -61,7 +61,7 @@ def test_the_weights_are_not_too_many_and_the_next_width_would_be(
             and seen >= CHARACTERS_PER_PARAMETER * weights
         )
 
-    width = plan(settings(minutes), {}, characters, speed)[0].model.hidden_size
+    width = plan(settings(minutes), characters, speed)[0].model.hidden_size
     number = WIDTHS.index(width)
     assert fits(width) or number == 0
     assert number == len(WIDTHS) - 1 or not fits(WIDTHS[number + 1])
@@ -69,7 +69,7 @@ def test_the_weights_are_not_too_many_and_the_next_width_would_be(
 
 def test_a_text_that_is_read_often_is_regularized_more() -> None:
     drops = [
-        plan(settings(), {}, characters, machine(1e10))[0].model
+        plan(settings(), characters, machine(1e10))[0].model
         for characters in (10 * MEGABYTE, MEGABYTE, 100_000, 10_000)
     ]
     assert [each.output_dropout for each in drops] == sorted(each.output_dropout for each in drops)
@@ -79,21 +79,22 @@ def test_a_text_that_is_read_often_is_regularized_more() -> None:
 
 def test_what_was_asked_for_stays_and_the_words_say_what_was_chosen() -> None:
     given = {"output_dropout": 0.33}
-    chosen, words = plan(settings(**given), given, MEGABYTE, machine(1e10))
+    chosen, words = plan(settings(**given), MEGABYTE, machine(1e10))
     assert chosen.model.output_dropout == 0.33
     assert f"--hidden-size {chosen.model.hidden_size}" in words
     assert "--output-dropout" not in words
     assert "3 minutes" in words
     assert chosen.train == replace(settings().train, batch_size=chosen.train.batch_size)
     assert f"--batch-size {chosen.train.batch_size}" in words
-    same, _ = plan(settings(), {"batch_size": 32}, MEGABYTE, machine(1e10))
+    same, _ = plan(settings(batch_size=32), MEGABYTE, machine(1e10))
     assert same.train.batch_size == 32
 
 
 def test_sizes_follow_the_time_where_nothing_else_decides() -> None:
-    assert sizes_are_open({"max_minutes": 3, "cell": "lstm"})
+    assert resolve("quick", max_minutes=3, cell="lstm").sizes_are_open
+    assert not resolve("small", max_minutes=3).sizes_are_open
     for other in ("hidden_size", "epochs", "max_steps"):
-        assert not sizes_are_open({"max_minutes": 3, other: 7})
+        assert not resolve("quick", max_minutes=3, **{other: 7}).sizes_are_open
 
 
 def test_a_small_text_gets_its_own_sizes_and_says_so(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_the_planned_width_decides_on_the_precision(
     width: int, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
-    monkeypatch.setattr("charlm.planning.WIDTHS", (width,))
+    monkeypatch.setattr("charlm.sessions.planning.WIDTHS", (width,))
     measured_in = []
 
     class Listening(Learner):
@@ -150,7 +151,7 @@ def test_the_planned_width_decides_on_the_precision(
             measured_in.append(config.precision)
             super().__init__(task, config)
 
-    monkeypatch.setattr("charlm.planning.Learner", Listening)
+    monkeypatch.setattr("charlm.sessions.planning.Learner", Listening)
     run = charlm.train(max_minutes=0.01, runs_dir=tmp_path)
     assert run.config.hidden_size == width
     assert run.directory.record.settings.train.precision == precision

@@ -189,7 +189,7 @@ def test_what_is_given_by_name_is_no_longer_the_presets() -> None:
 
 
 def small(characters: int, **given: Any) -> dict[str, Any]:
-    return for_small_text(resolve("quick", **given), given, characters)
+    return for_small_text(resolve("quick", **given), characters)
 
 
 def test_a_small_text_gets_a_narrower_model_more_dropout_and_its_evaluations_in_time() -> None:
@@ -234,7 +234,7 @@ def test_the_strong_decay_of_a_small_text_is_for_adamw() -> None:
 def test_the_vectors_of_a_large_alphabet_are_tied() -> None:
     settings = resolve("quick")
     wide = replace(settings, model=replace(settings.model, vocabulary_size=501))
-    assert for_small_text(wide, {}, 10_000)["tie_weights"]
+    assert for_small_text(wide, 10_000)["tie_weights"]
     assert "tie_weights" not in small(10_000)
 
 

@@ -9,10 +9,10 @@ import torch
 from tolerances import rounding
 
 from charlm.config import ModelConfig, TrainConfig
-from charlm.generation.drawing import write
-from charlm.model import LanguageModel
-from charlm.recording import WARM_UP, Recording
-from charlm.training.language_modeling import LanguageModeling
+from charlm.generation.torch_drawing import generate_block
+from charlm.language_model import LanguageModel
+from charlm.machine.cuda_graphs import WARM_UP, CapturedFunction
+from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.training.learner import Learner
 from charlm.training.trainer import Trainer
 
@@ -66,7 +66,7 @@ def test_replayed_steps_are_the_plain_ones(optimizer: str, sampling: str) -> Non
         )
         trainer = Trainer(learner.task, learner.config)
         if recorded:
-            trainer.learner.update = Recording(trainer.learner._update, CPU, recorder)
+            trainer.learner.update = CapturedFunction(trainer.learner._update, CPU, recorder)
         scores = [event for event in trainer.run() if hasattr(event, "score")]
         weights, tensors, _ = trainer.learner.capture()
         trained.append((weights | tensors, scores[-1].score.nats))
@@ -87,7 +87,7 @@ def test_a_recording_reads_its_own_tensors_alone() -> None:
         total.add_(tensors[0] * number)
         return len(tensors[0])
 
-    recording = Recording(function, CPU, recorder)
+    recording = CapturedFunction(function, CPU, recorder)
     seen = []
     record = recorder.record
 
@@ -108,7 +108,7 @@ def test_a_recording_reads_its_own_tensors_alone() -> None:
 
 def test_where_recording_fails_training_goes_on() -> None:
     plain, refused = learner_of(), learner_of()
-    refused.update = Recording(refused._update, CPU, Refused())
+    refused.update = CapturedFunction(refused._update, CPU, Refused())
     warned = 0
     for learner in (plain, refused):
         torch.manual_seed(0)
@@ -129,9 +129,9 @@ def test_where_recording_fails_training_goes_on() -> None:
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
 def test_replayed_blocks_of_text_are_the_plain_ones(temperature: float) -> None:
     model = learner_of().task.model.eval()
-    plain = partial(write, model, temperature == 0)
+    plain = partial(generate_block, model, temperature == 0)
     recorder = Recalled()
-    recording = Recording(plain, CPU, recorder)
+    recording = CapturedFunction(plain, CPU, recorder)
     random = torch.Generator().manual_seed(0)
     logits, state = torch.zeros(4, 11), model.initial_state(4)
     mine: tuple[torch.Tensor, ...] = (logits, *state)

@@ -8,8 +8,8 @@ import pytest
 import charlm
 from charlm.errors import SettingError
 from charlm.presets import LIMITS, NAMES, resolve
-from charlm.relevance import RULES, applying, check_relevant
-from charlm.session import Chosen
+from charlm.sessions.relevance import RULES, applied_values, check_relevant
+from charlm.sessions.session import Chosen
 
 # Of each setting that some situation makes useless: a value, and situations where it is and is not.
 CASES: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
@@ -43,18 +43,14 @@ def test_what_does_nothing_is_refused_and_what_does_something_is_not(
     name: str, value: Any, useless: dict[str, Any], useful: dict[str, Any]
 ) -> None:
     with pytest.raises(SettingError) as caught:
-        check_relevant(
-            resolve("quick", **{name: value}, **useless), {name: value, **useless}, False
-        )
+        check_relevant(resolve("quick", **{name: value, **useless}))
     assert caught.value.setting == name
-    check_relevant(resolve("quick", **{name: value}, **useful), {name: value, **useful}, False)
+    check_relevant(resolve("quick", **{name: value, **useful}))
 
 
 def test_a_presets_own_values_are_never_refused() -> None:
-    check_relevant(resolve("d2l"), {}, False)
-    check_relevant(
-        resolve("quick", cell="rnn", dropout=0.0), {"cell": "rnn", "dropout": 0.0}, False
-    )
+    check_relevant(resolve("d2l"))
+    check_relevant(resolve("quick", cell="rnn", dropout=0.0))
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +79,9 @@ def test_the_presets_line_names_only_what_applies(parent: Path) -> None:
     for option in ("--hidden-size", "--embedding-size", "--initialization", "--max-minutes"):
         assert option not in words
     assert "--learning-rate" in words
-    settings = resolve("quick")
-    assert applying({"cell": "gru", "epochs": 1}, settings, {"epochs": 1}, False) == {"cell": "gru"}
+    applied = applied_values(resolve("quick", epochs=1, dropout=0.0), {})
+    assert not {"epochs", "max_minutes", "dropout"} & applied.keys()
+    assert applied["hidden_size"] == 384
     assert set(LIMITS) <= NAMES.keys()
 
 

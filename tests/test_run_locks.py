@@ -15,17 +15,18 @@ from test_cli_process import CHARLM, SMALL, run, wait_for
 from test_runs import VOCABULARY, hidden, make_record, make_run
 
 from charlm.errors import UsageError
-from charlm.files import create_folder
-from charlm.run_deletion import delete_run, run_to_delete
-from charlm.run_locks import RunInUseError, RunLock, is_locked, remove_abandoned
-from charlm.run_locks import make_run as make
-from charlm.run_names import NameTakenError
-from charlm.runs import RunDirectory, list_runs
+from charlm.files.whole import create_folder
+from charlm.runs.deletion import delete_run, run_to_delete
+from charlm.runs.directory import RunDirectory
+from charlm.runs.locks import RunInUseError, RunLock, is_locked, remove_abandoned
+from charlm.runs.locks import make_run as make
+from charlm.runs.names import NameTakenError
+from charlm.runs.store import list_runs
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from charlm.run_locks import RunLock
+from charlm.runs.locks import RunLock
 with RunLock.take(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
@@ -98,7 +99,7 @@ def test_where_nothing_can_be_locked_it_says_so_and_goes_on(
         raise OSError(37, "No locks available")
 
     path = make_run(tmp_path).path
-    monkeypatch.setattr("charlm.run_locks.try_lock", refuse)
+    monkeypatch.setattr("charlm.runs.locks.try_lock", refuse)
     with RunLock.take(path) as lock:
         assert "no locks available" in lock.problem
         assert is_locked(path) is None

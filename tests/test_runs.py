@@ -21,17 +21,13 @@ from safetensors.torch import save_file
 import charlm
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import CharlmError, RunError, UsageError
-from charlm.files import Arrays
-from charlm.record import Record
+from charlm.files.whole import Arrays
 from charlm.rnn.weights import model_shapes
-from charlm.run_deletion import delete_run, run_to_delete
-from charlm.run_names import check_free, check_name, free_names
-from charlm.runs import (
-    RunDirectory,
-    find_run,
-    list_runs,
-    runs_folder,
-)
+from charlm.runs.deletion import delete_run, run_to_delete
+from charlm.runs.directory import RunDirectory
+from charlm.runs.names import check_free, check_name, free_names
+from charlm.runs.record import Record
+from charlm.runs.store import find_run, list_runs, runs_folder
 from charlm.text.splits import Splits
 from charlm.text.vocabulary import Vocabulary
 
@@ -794,7 +790,7 @@ def test_the_run_directory_needs_no_torch(tmp_path: Path) -> None:
     """So that `charlm runs list` answers at once."""
     make_run(tmp_path)
     program = (
-        "import sys; from charlm.runs import find_run, list_runs\n"
+        "import sys; from charlm.runs.store import find_run, list_runs\n"
         f"run = find_run(None, {str(tmp_path)!r}); run.load_weights(); run.metrics()\n"
         "assert run.name == 'one'; print('torch' in sys.modules)"
     )

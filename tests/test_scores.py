@@ -11,11 +11,11 @@ import pytest
 from cli_runner import charlm as command
 
 import charlm
-from charlm.calibration import choose, crossed, mixed
-from charlm.dynamic import DynamicConfig, dynamic_surprise, mean_squares
+from charlm.api import evaluate_together
 from charlm.errors import CharlmError, RunError, UsageError
+from charlm.scoring.calibration import choose, cross_fit, score_with
+from charlm.scoring.dynamic import DynamicConfig, dynamic_surprise, mean_squares
 from charlm.text.corpus import Corpus
-from charlm.together import evaluate_together
 
 TEXT = "The time traveller (for so it will be convenient to speak of him) was expounding.\n" * 12
 TINY: dict[str, Any] = {
@@ -110,7 +110,7 @@ def test_the_validation_split_is_scored_by_halves() -> None:
     run = charlm.load("held")
     got = run.evaluate(calibrate=True)
     assert got.split == "val"
-    assert got.calibrated == crossed(run.model(), ids_of(run, "val"), ids_of(run, "train"))
+    assert got.calibrated == cross_fit(run.model(), ids_of(run, "val"), ids_of(run, "train"))
     content = got.to_json()["calibrated"]
     assert content["two_fold"] is True
     assert [set(half) for half in content["halves"]] == [{"temperature", "ngram_weight"}] * 2
@@ -126,7 +126,7 @@ def test_any_other_text_is_scored_by_what_is_best_on_the_validation_split(
     train = ids_of(run, "train")
     choice = choose(run.model(), ids_of(run, "val"), train)
     ids = run.vocabulary.encode(got.text, "replace")
-    assert got.calibrated == mixed(run.model(), ids, train, choice)
+    assert got.calibrated == score_with(run.model(), ids, train, choice)
     content = got.to_json()["calibrated"]
     assert (content["two_fold"], content["halves"]) == (False, [])
     assert content["temperature"] == choice.temperature

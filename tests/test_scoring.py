@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charlm.metrics import Score
-from charlm.scoring import Evaluation
+from charlm.scoring.results import Evaluation
+from charlm.scoring.score import Score
 
 # All of these end a line for str.splitlines; for charlm only \n does.
 ODD_SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\r"

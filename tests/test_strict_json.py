@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlm import strict_json
-from charlm.metrics import Score
+from charlm.files import strict_json
+from charlm.scoring.score import Score
 
 PACKAGE = Path(strict_json.__file__).parent
 VALUES = st.recursive(

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from charlm import threads
-from charlm.threads import LATE, SOON, TRIAL_SHARE, VARIABLES, ThreadTuner, tuned_threads
+from charlm.machine import threads
+from charlm.machine.threads import LATE, SOON, TRIAL_SHARE, VARIABLES, ThreadTuner, tuned_threads
 
 ITEMS = 1000
 Rates = dict[int, float]
@@ -145,7 +145,7 @@ def test_the_option_reaches_torch_and_numpy_before_they_start(command: str) -> N
 
 def test_the_option_counts_more_than_the_environment() -> None:
     script = (
-        "from charlm.threads import name_threads; name_threads(1);"
+        "from charlm.machine.threads import name_threads; name_threads(1);"
         "import torch; print(torch.get_num_threads());"
         "name_threads(2); print(torch.get_num_threads())"
     )

@@ -1,1 +1,3 @@
-"""How fast this machine trains and samples, beside what others would do on it."""
+"""Speed on this machine, beside what tutorials do."""
+
+__all__ = ["generation", "neighbour", "training"]

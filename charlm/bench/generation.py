@@ -11,13 +11,17 @@ from charlm.bench.measure import Row, in_turns
 from charlm.bench.textbook import TorchModel, prediction
 from charlm.bench.training import CPU, GATES, VOCABULARY_SIZE
 from charlm.config import ModelConfig, SamplingConfig
-from charlm.device import wait_for
-from charlm.generation.compiled import CompiledEngine
-from charlm.generation.engines import Engine, NumpyEngine, TorchEngine
+from charlm.generation.choice import cpu_engine
+from charlm.generation.engine import BlockEngine, Engine
+from charlm.generation.numpy_engine import NumpyEngine
 from charlm.generation.sampler import limited, sample_blocks
-from charlm.model import LanguageModel
+from charlm.generation.torch_engine import TorchEngine
+from charlm.language_model import LanguageModel
+from charlm.machine.device import wait_for
 
 CHARACTERS = 500
+# For which compiled code is chosen, where there is some.
+LONG_TEXT = SamplingConfig(length=1_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +45,11 @@ def measure_generation(
     engines: dict[str, Engine] = {}
     if device.type == "cpu":
         weights = {name: each.numpy() for name, each in model.weights().items()}
-        engines = {
-            "compiled": CompiledEngine(config, weights),
-            "numpy": NumpyEngine(config, weights),
-        }
-        texts = {"compiled": (1, 16, 64, 256), "numpy": (1, 16, 64, 256), "torch": (1, 64)}
+        engines = {"numpy": NumpyEngine(config, weights)}
+        fastest = cpu_engine(config, weights, LONG_TEXT)
+        if isinstance(fastest, BlockEngine):
+            engines = {"compiled": fastest, **engines}
+        texts = {**dict.fromkeys(engines, (1, 16, 64, 256)), "torch": (1, 64)}
     else:
         texts = {"torch": (1, 64, 1024)}
     engines["torch"] = TorchEngine(model.to(device))

@@ -13,12 +13,12 @@ import torch
 
 from charlm.bench.training import CPU, VOCABULARY_SIZE, Shape, charlm_trainer
 from charlm.config import ModelConfig, SamplingConfig
-from charlm.device import choose_precision
-from charlm.evaluation import log_probabilities
-from charlm.generation.compiled import CompiledEngine
+from charlm.generation.choice import cpu_engine
 from charlm.generation.sampler import sample_blocks
-from charlm.model import LanguageModel
-from charlm.threads import tuned_threads
+from charlm.language_model import LanguageModel
+from charlm.machine.device import choose_precision
+from charlm.machine.threads import tuned_threads
+from charlm.scoring.exact import log_probabilities
 
 SHAPE = Shape(32, 64, 384)
 TEXTS = 64
@@ -129,8 +129,9 @@ def writing() -> Iterator[Unit]:
     """A block of characters of each text."""
     made = model()
     weights = {name: each.numpy() for name, each in made.weights().items()}
-    engine = CompiledEngine(made.config, weights)
-    engine.cores = min(engine.cores, torch.get_num_threads())
-    prefix = np.array([1], dtype=np.uint8)
-    blocks = sample_blocks(engine, prefix, SamplingConfig(num_samples=TEXTS), seed=0)
+    sampling = SamplingConfig(num_samples=TEXTS, length=1_000_000)
+    engine = cpu_engine(made.config, weights, sampling)
+    if hasattr(engine, "cores"):
+        engine.cores = min(engine.cores, torch.get_num_threads())
+    blocks = sample_blocks(engine, np.array([1], dtype=np.uint8), sampling, seed=0)
     yield lambda: next(blocks).size

@@ -10,10 +10,10 @@ import torch
 from charlm.bench.measure import Row, in_turns
 from charlm.bench.textbook import TextbookModel, TorchModel, training_step
 from charlm.config import ModelConfig, TrainConfig
-from charlm.device import choose_precision, wait_for
-from charlm.model import LanguageModel
-from charlm.rnn.stack import BACKENDS
-from charlm.training.language_modeling import LanguageModeling
+from charlm.language_model import LanguageModel
+from charlm.machine.device import choose_precision, wait_for
+from charlm.rnn.backends.choice import BACKENDS
+from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.training.optimization import DTYPES
 from charlm.training.trainer import Trainer
 

@@ -19,7 +19,7 @@ from charlm.cli.streams import standard_streams
 from charlm.cli.train import train
 from charlm.cli.vocab import vocab
 from charlm.errors import CharlmError
-from charlm.memory import NotEnoughMemoryError, is_shortage
+from charlm.machine.memory import NotEnoughMemoryError, is_shortage
 from charlm.version import __version__
 
 # Nobody's terminal is wider.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from charlm.cli import console
-from charlm.reports import Report
+from charlm.progress import ProgressCallback
 
 PLAIN_SECONDS = 5.0
 
@@ -31,7 +31,7 @@ def plainly(label: str, unit: str, done: int, total: int) -> str:
 
 
 @contextmanager
-def bar(label: str, unit: str, figures: tuple[str, ...]) -> Iterator[Report]:
+def bar(label: str, unit: str, figures: tuple[str, ...]) -> Iterator[ProgressCallback]:
     """A report, of what is done and of how much there is (0 if nobody knows), that shows it.
 
     Nothing is shown until it is told something.
@@ -65,11 +65,11 @@ def bar(label: str, unit: str, figures: tuple[str, ...]) -> Iterator[Report]:
         yield report
 
 
-def fetching() -> AbstractContextManager[Report]:
+def fetching() -> AbstractContextManager[ProgressCallback]:
     """For `fetch` and `open_corpus`, in bytes."""
     return bar("Downloading", "bytes", ("DownloadColumn", "TransferSpeedColumn"))
 
 
-def scoring() -> AbstractContextManager[Report]:
+def scoring() -> AbstractContextManager[ProgressCallback]:
     """For `Run.evaluate`, in characters."""
     return bar("Scoring", "characters", ("MofNCompleteColumn", "TimeRemainingColumn"))

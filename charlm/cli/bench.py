@@ -1,12 +1,16 @@
 """charlm bench"""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from charlm.cli import console
 from charlm.cli.options import Device, Json, Threads
+
+if TYPE_CHECKING:
+    from charlm.bench.generation import GenerationRow
+    from charlm.bench.training import TrainingRow
 
 
 def bench(
@@ -29,7 +33,7 @@ def bench(
         return
     from charlm.bench.generation import measure_generation
     from charlm.bench.training import measure_training, training_plan
-    from charlm.device import choose_device
+    from charlm.machine.device import choose_device
 
     where = choose_device(device)
     rounds = 5 if quick else 15
@@ -57,6 +61,14 @@ def bench(
             }
         )
         return
+    show_training(training)
+    console.gap()
+    show_generation(generation)
+    console.gap()
+    console.write(f"Fastest here: {advice}\n")
+
+
+def show_training(rows: list["TrainingRow"]) -> None:
     console.table(
         ("training", "B", "T", "H", "chars/s", "× textbook", "× torch", "of limit"),
         (
@@ -70,11 +82,13 @@ def bench(
                 f"{row.ratio_to_torch:.2f}",
                 f"{row.share_of_limit:.0%}",
             )
-            for row in training
+            for row in rows
         ),
         left=("training",),
     )
-    console.gap()
+
+
+def show_generation(rows: list["GenerationRow"]) -> None:
     console.table(
         ("generation", "texts", "H", "chars/s", "× textbook", "× torch", "of limit"),
         (
@@ -87,12 +101,10 @@ def bench(
                 f"{row.ratio_to_torch:.1f}",
                 f"{row.share_of_limit:.0%}",
             )
-            for row in generation
+            for row in rows
         ),
         left=("generation",),
     )
-    console.gap()
-    console.write(f"Fastest here: {advice}\n")
 
 
 def measure_neighbour(seconds: float, json: bool) -> None:

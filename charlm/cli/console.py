@@ -10,8 +10,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
-from charlm import strict_json
 from charlm.errors import CharlmError, SettingError
+from charlm.files import strict_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -19,7 +19,7 @@ from charlm.cli.options import (
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
-    from charlm.scoring import Evaluation
+    from charlm.scoring.results import Evaluation
 
 
 def evaluate(
@@ -85,18 +85,9 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Score a text exactly: every character after the first, in order, the state carried along."""
-    from charlm.api import load
-    from charlm.errors import SettingError
-    from charlm.together import evaluate_together
+    from charlm.api import evaluate_together, load
 
-    if max_perplexity is not None and not 1 <= max_perplexity < math.inf:
-        infinite = math.isinf(max_perplexity)
-        got = " and finite." if infinite else f", not {max_perplexity}."
-        raise SettingError("max_perplexity", f"must be at least 1{got}")
-    if dynamic_rate is not None and not dynamic:
-        raise SettingError("dynamic_rate", "goes with --dynamic.")
-    if calibrate and run and len(run) > 1:
-        raise SettingError("calibrate", "takes one run, not several.")
+    check_options(run or [], dynamic, dynamic_rate, calibrate, max_perplexity)
     trained = [load(name, runs_dir=runs_dir) for name in run or (None,)]
     options: dict[str, Any] = {
         "split": split,
@@ -104,7 +95,7 @@ def evaluate(
         "encoding": encoding,
         "device": device,
         "backend": backend,
-        "dynamic": following(dynamic_rate) if dynamic else False,
+        "dynamic": dynamic_config(dynamic_rate) if dynamic else False,
     }
     with scoring() as report:
         if len(trained) > 1:
@@ -114,44 +105,84 @@ def evaluate(
             result = trained[0].evaluate(corpus, calibrate=calibrate, report=report, **options)
     for note in result.notes:
         console.say(note)
-    score = result.score
-    named = [(each.name, member) for each, member in zip(trained, members, strict=False)]
+    names = [each.name for each in trained]
+    named = list(zip(names, members, strict=False))
     if json:
-        each_run = [{"run": name, **member.to_json()} for name, member in named]
-        content: dict[str, Any] = {"runs": each_run} if members else {"run": trained[0].name}
-        content |= result.to_json()
-        if per_line:
-            content["lines"] = [
-                {"line": line.number, "text": line.text, **line.score.to_json()}
-                for line in result.lines
-            ]
-        console.write_json(content)
+        console.write_json(as_json(names[0], named, result, per_line))
     else:
         if per_line:
             show_lines(result)
             console.gap()
-        facts = [
-            ("run" if not members else "runs", ", ".join(each.name for each in trained)),
-            ("text", f"{result.corpus} ({result.split})"),
-            ("characters scored", console.count(score.characters)),
-            ("unknown characters", console.count(result.unknown_characters)),
-        ]
-        if members or len(result.scores) > 1:
-            console.facts(facts)
-            show_scores([*named, ("average" if members else "", result)])
-        else:
-            console.facts(
-                [
-                    *facts,
-                    ("nats per character", console.number(score.nats_per_character, 4)),
-                    ("perplexity", console.number(score.perplexity, 4)),
-                    ("bits per character", console.number(score.bits_per_character, 4)),
-                    ("bits per byte", console.number(result.bits_per_byte, 4)),
-                ]
-            )
-    if max_perplexity is not None and not score.perplexity <= max_perplexity:
-        console.say(over_limit(score.perplexity, max_perplexity))
+        show(names, named, result)
+    perplexity = result.score.perplexity
+    if max_perplexity is not None and not perplexity <= max_perplexity:
+        console.say(over_limit(perplexity, max_perplexity))
         raise typer.Exit(1)
+
+
+def check_options(
+    runs: list[str],
+    dynamic: bool,
+    dynamic_rate: float | None,
+    calibrate: bool,
+    max_perplexity: float | None,
+) -> None:
+    """Raise SettingError for an option that cannot be, or does nothing beside the others."""
+    from charlm.errors import SettingError
+
+    if max_perplexity is not None and not 1 <= max_perplexity < math.inf:
+        infinite = math.isinf(max_perplexity)
+        got = " and finite." if infinite else f", not {max_perplexity}."
+        raise SettingError("max_perplexity", f"must be at least 1{got}")
+    if dynamic_rate is not None and not dynamic:
+        raise SettingError("dynamic_rate", "goes with --dynamic.")
+    if calibrate and len(runs) > 1:
+        raise SettingError("calibrate", "takes one run, not several.")
+
+
+def as_json(
+    run: str, members: list[tuple[str, "Evaluation"]], result: "Evaluation", per_line: bool
+) -> dict[str, Any]:
+    """What `--json` prints.
+
+    Args:
+        run: the name of the only run.
+        members: of several runs each one's name and scores; none where there is one.
+    """
+    content: dict[str, Any] = {"run": run}
+    if members:
+        content = {"runs": [{"run": name, **each.to_json()} for name, each in members]}
+    content |= result.to_json()
+    if per_line:
+        content["lines"] = [
+            {"line": line.number, "text": line.text, **line.score.to_json()}
+            for line in result.lines
+        ]
+    return content
+
+
+def show(names: list[str], members: list[tuple[str, "Evaluation"]], result: "Evaluation") -> None:
+    """The scores, for people; the arguments are those of `as_json`, and all runs' names."""
+    score = result.score
+    facts = [
+        ("runs" if members else "run", ", ".join(names)),
+        ("text", f"{result.corpus} ({result.split})"),
+        ("characters scored", console.count(score.characters)),
+        ("unknown characters", console.count(result.unknown_characters)),
+    ]
+    if members or len(result.scores) > 1:
+        console.facts(facts)
+        show_scores([*members, ("average" if members else "", result)])
+        return
+    console.facts(
+        [
+            *facts,
+            ("nats per character", console.number(score.nats_per_character, 4)),
+            ("perplexity", console.number(score.perplexity, 4)),
+            ("bits per character", console.number(score.bits_per_character, 4)),
+            ("bits per byte", console.number(result.bits_per_byte, 4)),
+        ]
+    )
 
 
 def over_limit(perplexity: float, limit: float) -> str:
@@ -165,9 +196,9 @@ def over_limit(perplexity: float, limit: float) -> str:
     return f"The perplexity {console.number(perplexity, digits)} is above the limit of {limit:g}."
 
 
-def following(rate: float | None) -> Any:
-    """How weights follow a text, at a rate that may be the default."""
-    from charlm.dynamic import DynamicConfig
+def dynamic_config(rate: float | None) -> Any:
+    """Dynamic evaluation at a rate that may be the default."""
+    from charlm.scoring.results import DynamicConfig
 
     if rate is None:
         return DynamicConfig()

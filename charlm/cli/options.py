@@ -11,7 +11,7 @@ import typer
 
 from charlm.cli import console
 from charlm.config import Config
-from charlm.threads import name_threads
+from charlm.machine.threads import name_threads
 
 
 def announce_standard_input(corpus: list[str] | None) -> list[str] | None:

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from charlm.cli import console
 from charlm.cli.bars import Pace, plainly
-from charlm.metrics import Score
-from charlm.session import Chosen, Notice, Prepared, Sampled, SessionEvent
+from charlm.scoring.score import Score
+from charlm.sessions.session import Chosen, Notice, Prepared, Sampled, SessionEvent
 from charlm.training.events import Evaluated, Progressed, RolledBack, ThreadsChanged
 
 BAR = 10

@@ -13,7 +13,7 @@ from charlm.cli.options import Json, RunsDir
 from charlm.errors import UsageError
 
 if TYPE_CHECKING:
-    from charlm.runs import RunDirectory
+    from charlm.runs.directory import RunDirectory
 
 runs_app = Commands(help="What was trained.", no_args_is_help=True)
 Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or paths of runs.")]
@@ -22,10 +22,11 @@ Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or pat
 @runs_app.command("list")
 def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
     """All runs, newest first."""
-    from charlm.commands import command
-    from charlm.comparison import differences, scored
-    from charlm.folders import runs_folder
-    from charlm.runs import RunDirectory, list_runs
+    from charlm.files.paths import runs_folder
+    from charlm.runs.commands import command
+    from charlm.runs.comparison import differences, scored
+    from charlm.runs.directory import RunDirectory
+    from charlm.runs.store import list_runs
 
     folder = runs_folder(runs_dir)
     listed = list(list_runs(folder))
@@ -81,7 +82,7 @@ def size_of(row: dict[str, Any]) -> str:
 
 def summary(run: "RunDirectory") -> dict[str, Any]:
     """A run in a row: what it is, and its held-out score, or else its best one so far."""
-    from charlm.comparison import scored
+    from charlm.runs.comparison import scored
 
     record = run.record
     reported = scored(run)
@@ -115,7 +116,7 @@ def show(
     json: Json = False,
 ) -> None:
     """A run's settings, its history and its result."""
-    from charlm.runs import find_run
+    from charlm.runs.store import find_run
 
     found = find_run(run, runs_dir)
     record = found.record
@@ -169,8 +170,8 @@ def settings_of(run: "RunDirectory") -> dict[str, Any]:
 @runs_app.command()
 def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
     """Runs side by side: their scores, and the settings in which they differ."""
-    from charlm.comparison import differences
-    from charlm.runs import find_run
+    from charlm.runs.comparison import differences
+    from charlm.runs.store import find_run
 
     found = [find_run(name, runs_dir) for name in runs]
     if len(found) < 2:
@@ -219,7 +220,7 @@ def delete(
     runs_dir: RunsDir = None,
 ) -> None:
     """Delete runs for good."""
-    from charlm.run_deletion import delete_run, run_to_delete
+    from charlm.runs.deletion import delete_run, run_to_delete
 
     # All of them are there, and each once, before the first is gone.
     paths = list(dict.fromkeys(run_to_delete(name, runs_dir) for name in runs))

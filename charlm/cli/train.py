@@ -18,11 +18,11 @@ from charlm.cli.options import (
     Threads,
     settings_options,
 )
-from charlm.commands import about_run
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import UsageError
-from charlm.metrics import Score
 from charlm.presets import DEFAULT_PRESET, PRESETS
+from charlm.runs.commands import about_run
+from charlm.scoring.score import Score
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def conclude(trained: "Run", json: bool) -> None:
         console.write_json({"run": trained.name, "status": record.status, **result})
         return
     if "score" in result:
-        from charlm.baselines import copying_is_far_ahead
+        from charlm.scoring.baselines import copying_is_far_ahead
 
         stored = {**result["baselines"], trained.name: result["score"]}
         scores = {name: Score.from_json(each) for name, each in stored.items()}

@@ -21,8 +21,8 @@ def vocab(
     json: Json = False,
 ) -> None:
     """The characters of a text by frequency, with their ids."""
-    from charlm.files import write, writing
-    from charlm.folders import expanded
+    from charlm.files.paths import expanded
+    from charlm.files.whole import write, writing
     from charlm.text.corpus import open_corpus
     from charlm.text.splits import count
     from charlm.text.vocabulary import UNKNOWN, Vocabulary, printable

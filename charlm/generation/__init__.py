@@ -1,1 +1,11 @@
-"""Drawing text from a model."""
+"""Drawing text: the loop, the filters of a distribution, and the engines that compute logits."""
+
+__all__ = [
+    "choice",
+    "engine",
+    "filters",
+    "numpy_engine",
+    "sampler",
+    "sizes",
+    "torch_engine",
+]

@@ -8,7 +8,7 @@ import numpy as np
 
 from charlm.config import SamplingConfig
 from charlm.errors import UsageError
-from charlm.generation.engines import Array, Engine, Writer
+from charlm.generation.engine import Array, BlockEngine, Engine
 from charlm.generation.filters import NotFiniteError, distribution, filtered
 from charlm.seeds import Stream, generator
 from charlm.text.vocabulary import UNKNOWN_ID, Ids, Vocabulary
@@ -44,11 +44,11 @@ def sample_blocks(
         logits, state = engine.step(np.array([each]), state)
     streams = [generator(seed, Stream.SAMPLING, index) for index in range(texts)]
     state, logits = engine.repeat(state, texts), logits.repeat(texts, axis=0)
-    writer = engine if isinstance(engine, Writer) and not filtered(config) else None
+    blocks = engine if isinstance(engine, BlockEngine) and not filtered(config) else None
     for size in chain(BLOCKS, repeat(BLOCKS[-1])):
         draws = np.stack([stream.random(size) for stream in streams], axis=1)
-        if writer:
-            ids, logits, state = writer.write(logits, state, draws, config.temperature)
+        if blocks:
+            ids, logits, state = blocks.generate_block(logits, state, draws, config.temperature)
             if np.count_nonzero(ids == UNKNOWN_ID):
                 raise NotFiniteError
             yield ids

@@ -1,7 +1,7 @@
 """How much memory texts take that are drawn side by side."""
 
 from charlm.config import ModelConfig, SamplingConfig
-from charlm.memory import available_memory, check_memory
+from charlm.machine.memory import available_memory, check_memory
 
 FLOAT = 4  # bytes
 STREAM = 400  # bytes of a random generator, at least

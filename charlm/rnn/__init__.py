@@ -1,1 +1,6 @@
-"""Recurrent layers: cells (the equations) and backends (who computes them)."""
+"""Recurrent layers: cells (the equations) and backends (who computes them).
+
+A stack owns the weights in torch's layout; a backend is a function over one layer.
+"""
+
+__all__ = ["backends", "cells", "dropout", "names", "stack", "weights"]

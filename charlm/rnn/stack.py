@@ -7,81 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from charlm.config import ModelConfig
-from charlm.device import choose_precision
-from charlm.errors import UsageError, look_up
-from charlm.rnn import builtin, fused, scratch
-from charlm.rnn.cells import CELLS, Cell, LayerWeights, State, Zoneout
+from charlm.rnn.backends.choice import BACKENDS, choose_backend
+from charlm.rnn.cells import LayerWeights, State, Zoneout, make_cell
 from charlm.rnn.dropout import dropout_mask, locked_dropout
-from charlm.rnn.fused import machine
-from charlm.rnn.layer import Backend
 from charlm.rnn.names import weight_name
-
-# As `charlm bench` measures on the CPU. Units, by precision:
-LARGE_LSTM = {"bf16": 384, "fp16": 768, "fp32": 768, "tf32": 768}
-# Numbers in the matrix of every step's product, made in tiles or not:
-WORTH_NARROWING = {True: 12_000, False: 150_000}
-BACKENDS: dict[str, Backend] = {"scratch": scratch, "builtin": builtin, "fused": fused}
-
-
-def make_cell(config: ModelConfig) -> Cell:
-    """The model's cell, in the form that it asks for."""
-    return look_up(CELLS, config.cell, "cell")(config)
-
-
-def recurrent_numbers(config: ModelConfig) -> int:
-    """How many the matrix has that meets every step's state; 0 where no step multiplies."""
-    return math.prod(make_cell(config).weight_shapes(1, config.hidden_size).get("U", (0,)))
-
-
-def choose_backend(
-    config: ModelConfig, backend: str = "auto", device: str = "cpu", precision: str = "fp32"
-) -> str:
-    """The backend's name; "auto" is the fastest one that has the cell.
-
-    Args:
-        device: cpu, cuda or mps, where the model will live.
-        precision: what it will multiply in.
-
-    Raises:
-        UsageError: there is no such backend, or it lacks the cell in this form.
-    """
-    cell = make_cell(config)
-    able = [name for name, each in BACKENDS.items() if each.supports(cell)]
-    if backend == "auto":
-        # As `charlm bench` measures: on the CPU torch hands the lstm, alone, to oneDNN as a whole,
-        # which is faster for a small lstm in a narrow type, unless its products are made in tiles,
-        # or if torch's threads cannot be shared; on other devices, and where fused's arithmetic is
-        # not compiled, torch's kernels win too.
-        small = config.hidden_size < LARGE_LSTM[precision]
-        compiles = precision == "bf16" and device == "cpu"
-        tiles = compiles and fused.in_tiles(cell, config.hidden_size)
-        narrow = precision in ("bf16", "fp16") and not tiles
-        onednns = config.cell == "lstm" and not cell.form and small and (narrow or not machine.TEAM)
-        fused_wins = machine.COMPILED and device == "cpu" and not onednns
-        fastest_first = ("fused" if fused_wins else "builtin", "builtin", "scratch")
-        return next(name for name in fastest_first if name in able)
-    look_up(BACKENDS, backend, "backend")
-    if backend not in able:
-        wanted = f"{cell.name} {cell.form}".strip()
-        raise UsageError(
-            f"The {backend} backend has no {wanted}.", f"Use --backend {able[0]}, or auto."
-        )
-    return backend
-
-
-def choose_arithmetic(
-    config: ModelConfig, device: torch.device, precision: str = "auto", backend: str = "auto"
-) -> tuple[str, str]:
-    """The precision that the model is trained in on a device, and the backend's name.
-
-    Raises:
-        UsageError: as of `choose_backend`.
-    """
-    compiles = device.type == "cpu" and backend in ("auto", "fused")
-    tiles = compiles and fused.in_tiles(make_cell(config), config.hidden_size)
-    worthwhile = not 0 < recurrent_numbers(config) < WORTH_NARROWING[tiles]
-    precision = choose_precision(precision, device, worthwhile)
-    return precision, choose_backend(config, backend, device.type, precision)
 
 
 class RecurrentStack(nn.Module):
@@ -117,7 +46,7 @@ class RecurrentStack(nn.Module):
         """Zeros, each (L, B, H)."""
         shape = (self.config.num_layers, batch_size, self.config.hidden_size)
         weight = self.get_parameter("weight_ih_l0")
-        return tuple(weight.new_zeros(shape) for _ in self.cell.states)
+        return tuple(weight.new_zeros(shape) for _ in self.cell.state_names)
 
     def forward(
         self, inputs: Tensor, state: State, vectors: Tensor | None = None
@@ -154,7 +83,7 @@ class RecurrentStack(nn.Module):
         if inputs.is_floating_point():
             return locked_dropout(inputs, p, self.training), W
         T, B = inputs.shape
-        if not self.cell.hoists:
+        if not self.cell.looks_up_input:
             if vectors is None:
                 vectors = torch.eye(W.shape[1], dtype=W.dtype, device=W.device)
             return locked_dropout(F.embedding(inputs, vectors), p, self.training), W
@@ -204,7 +133,7 @@ class RecurrentStack(nn.Module):
                 for matrix in matrices:
                     matrix.normal_(0, 0.01, generator=generator)
                 continue
-            gates = self.cell.gates
+            gates = self.cell.gate_names
             for U in matrices[1:]:
                 for each in U.chunk(len(gates)):
                     nn.init.orthogonal_(each, generator=generator)

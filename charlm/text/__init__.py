@@ -1,1 +1,15 @@
-"""Texts, vocabularies and ids: numpy only, no torch."""
+"""Texts: reading and decoding, normalization, vocabularies, splits, the catalog. NumPy, no torch.
+
+Every text that enters (file, string, prefix, stop string) is decoded by `decoding.py`.
+"""
+
+__all__ = [
+    "catalog",
+    "corpus",
+    "decoding",
+    "download",
+    "fragments",
+    "normalize",
+    "splits",
+    "vocabulary",
+]

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from charlm.folders import expanded
+from charlm.files.paths import expanded
 
 
 @dataclass(frozen=True)

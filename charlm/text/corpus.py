@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from charlm.errors import CorpusError, UsageError, look_up, suggestion
-from charlm.folders import expanded
-from charlm.reports import Report
+from charlm.files.paths import expanded
+from charlm.progress import ProgressCallback
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
 from charlm.text.decoding import BytesRead, Decoded, decode, decode_string, join
 from charlm.text.download import fetch
@@ -115,7 +115,7 @@ def open_corpus(
     *,
     normalization: str | None = None,
     encoding: str = "utf-8",
-    report: Report | None = None,
+    report: ProgressCallback | None = None,
     line_end: str = "\n",
 ) -> Corpus:
     """Read a corpus by catalog name, file, folder, glob, several of these, or "-" (standard input).
@@ -172,7 +172,7 @@ class Piece(NamedTuple):
     source: str
 
 
-def read_source(given: str, report: Report | None) -> list[Piece]:
+def read_source(given: str, report: ProgressCallback | None) -> list[Piece]:
     """What one name, path, folder, glob or "-" stands for."""
     if given == STDIN:
         return [Piece("standard input", read_standard_input(), STDIN)]

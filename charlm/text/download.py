@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from charlm.errors import CorpusError
-from charlm.reports import Report
+from charlm.progress import ProgressCallback
 from charlm.text.catalog import DEFAULT_CORPUS, CatalogEntry, corpus_path, is_available
 
 ADVICE = f"Name a text file of your own, or the bundled corpus '{DEFAULT_CORPUS}'."
@@ -25,7 +25,7 @@ class _MirrorError(Exception):
 class _Progress:
     """A progress bar in pooch's sense: pooch sets `total` and calls `update` after every write."""
 
-    def __init__(self, file: Path, expected: int, report: Report | None) -> None:
+    def __init__(self, file: Path, expected: int, report: ProgressCallback | None) -> None:
         self.total = 0  # bytes, as the server says; 0 where it does not
         self.file = file
         self.expected = expected
@@ -41,7 +41,7 @@ class _Progress:
     def close(self) -> None: ...
 
 
-def fetch(entry: CatalogEntry, report: Report | None = None) -> Path:
+def fetch(entry: CatalogEntry, report: ProgressCallback | None = None) -> Path:
     """The path of the entry's text file, downloaded first where it is not there.
 
     The file appears under its final name only when it is whole and its checksum is right, also when
@@ -88,7 +88,7 @@ def fetch(entry: CatalogEntry, report: Report | None = None) -> Path:
     return path
 
 
-def _download(entry: CatalogEntry, folder: Path, report: Report | None) -> Path:
+def _download(entry: CatalogEntry, folder: Path, report: ProgressCallback | None) -> Path:
     """The text from the first mirror that has it, checked, in a file within `folder`."""
     failures = []
     for url in entry.urls:
@@ -100,7 +100,9 @@ def _download(entry: CatalogEntry, folder: Path, report: Report | None) -> Path:
     raise CorpusError(f"Could not download '{entry.name}' {reasons}.", ADVICE)
 
 
-def _from_mirror(url: str, entry: CatalogEntry, folder: Path, report: Report | None) -> Path:
+def _from_mirror(
+    url: str, entry: CatalogEntry, folder: Path, report: ProgressCallback | None
+) -> Path:
     import pooch  # here, because it and requests take long to import
     from requests.exceptions import RequestException
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charlm import strict_json
 from charlm.errors import UnknownCharacterError, look_up
+from charlm.files import strict_json
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
 

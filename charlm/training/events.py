@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from charlm.metrics import Score
+from charlm.scoring.score import Score
 
 
 @dataclass(frozen=True)

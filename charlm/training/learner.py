@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from charlm.config import TrainConfig
-from charlm.device import products_in
 from charlm.errors import RunError
-from charlm.metrics import Score
-from charlm.recording import CudaGraphs, Recording
+from charlm.machine.cuda_graphs import CapturedFunction, CudaGraphs
+from charlm.machine.device import matmul_precision
+from charlm.scoring.score import Score
 from charlm.seeds import Stream, derived_seed
 from charlm.training.averaging import Averages
 from charlm.training.optimization import Optimizer
@@ -43,7 +43,7 @@ class Learner:
         # Loss scaling looks at the gradients to decide whether to take a step.
         alike = not config.random_lengths and not self.scaler.is_enabled()
         if self.device.type == "cuda" and config.cuda_graphs and alike:
-            self.update = Recording(self._update, self.device, CudaGraphs())
+            self.update = CapturedFunction(self._update, self.device, CudaGraphs())
         torch.manual_seed(derived_seed(config.seed, Stream.DROPOUT))
 
     def step(self, window: int, rate: float) -> int:
@@ -53,7 +53,7 @@ class Learner:
             rate: learning rate of a window of the usual length. Others get it in proportion: a loss
                 is a mean, and a short window would move the weights as far as a long one.
         """
-        with products_in(self.config.precision):
+        with matmul_precision(self.config.precision):
             return self.update(rate, *self.task.batch(window))
 
     def _update(self, rate: float | Tensor, *batch: Tensor) -> int:
@@ -84,7 +84,7 @@ class Learner:
         for each in self.recurrent:
             each.zero_()
 
-    def healthy(self, weights: bool) -> bool:
+    def is_finite(self, weights: bool) -> bool:
         """Whether losses and gradients, and the weights if asked, are finite."""
         checked = self.weights if weights else ()
         return self.totals.finite and all(bool(each.isfinite().all()) for each in checked)

@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-from charlm.metrics import Score
 from charlm.rnn.cells import State
+from charlm.scoring.score import Score
 
 
 def never() -> bool:

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from charlm.config import TrainConfig
 from charlm.errors import RunError
-from charlm.metrics import Score
+from charlm.machine.threads import ThreadTuner
 from charlm.presets import LIMITS
-from charlm.threads import ThreadTuner
+from charlm.scoring.score import Score
 from charlm.training.averaging import AVERAGE
 from charlm.training.events import (
     Evaluated,
@@ -128,7 +128,7 @@ class Trainer:
                 yield ThreadsChanged(self.threads, self.tuner.most)
             if evaluate or interrupted or self._report_due():
                 event: Event | None
-                if not self.learner.healthy(weights=evaluate or interrupted):
+                if not self.learner.is_finite(weights=evaluate or interrupted):
                     event = self._roll_back()
                 elif interrupted:
                     event = self._stopped("interrupted")

@@ -11,7 +11,7 @@ from charlm.bench import generation, measure, neighbour, training
 from charlm.bench.textbook import TextbookModel, TorchModel, prediction, training_step
 from charlm.bench.training import Shape, charlm_step, measure_training, products
 from charlm.config import ModelConfig
-from charlm.model import LanguageModel
+from charlm.language_model import LanguageModel
 
 CELLS = ("rnn", "gru", "lstm")
 GATES = {"rnn": "h", "gru": "rzn", "lstm": "ifgo"}

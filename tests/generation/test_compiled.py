@@ -15,19 +15,21 @@ from tolerances import alike
 needs_compiled_code()
 
 from charlm.config import ModelConfig, SamplingConfig
-from charlm.generation import engines, sampler
-from charlm.generation.compiled import CACHE_LINE, CompiledEngine, aligned
-from charlm.generation.engines import STEPS, NumpyEngine, Writer, cpu_engine
+from charlm.generation import choice, sampler
+from charlm.generation.choice import cpu_engine
+from charlm.generation.compiled_engine import CACHE_LINE, CompiledEngine, aligned
+from charlm.generation.engine import BlockEngine
 from charlm.generation.filters import NotFiniteError, distribution
+from charlm.generation.numpy_engine import NumpyEngine
 from charlm.generation.sampler import draw, sample_blocks, sample_ids, sample_texts, stream_text
-from charlm.generation.writing import draw as compiled_draw
+from charlm.kernels.writing import draw as compiled_draw
 from charlm.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 V = 11
 VOCABULARY = Vocabulary("abcdefghij", [1] * 10)
 PREFIX = VOCABULARY.encode("bad")
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-FORMS = [(cell, form) for cell in STEPS for form in ((True, False) if cell == "gru" else (True,))]
+FORMS = [(cell, form) for cell in GATES for form in ((True, False) if cell == "gru" else (True,))]
 INPUTS = {
     "one-hot": lambda H: {},
     "embedding": lambda H: {"embedding_size": 5},
@@ -90,7 +92,7 @@ def test_logits_and_states_are_the_numpy_engines(config: ModelConfig, texts: int
     logits, state = engine.step(first, engine.initial_state(texts))
     ours, ours_state = logits, state
     for draws in np.random.default_rng(0).random((20 // texts, 5, texts)):
-        ids, ours, ours_state = compiled.write(ours, ours_state, draws, 1.0)
+        ids, ours, ours_state = compiled.generate_block(ours, ours_state, draws, 1.0)
         assert ids.shape == (5, texts)
         assert ours.shape == (texts, V)
         for each in ids:
@@ -131,10 +133,10 @@ def test_writing_leaves_what_it_is_given_untouched(config: ModelConfig, texts: i
     logits, state = compiled.step(np.full(texts, 3), compiled.initial_state(texts))
     before = [logits.copy(), *(each.copy() for layer in state for each in layer)]
     draws = np.random.default_rng(0).random((9, texts))
-    first, after, _ = compiled.write(logits, state, draws, 1.0)
+    first, after, _ = compiled.generate_block(logits, state, draws, 1.0)
     for ours, kept in zip([logits, *chain(*state)], before, strict=True):
         np.testing.assert_array_equal(ours, kept)
-    again, after_again, _ = compiled.write(logits, state, draws, 1.0)
+    again, after_again, _ = compiled.generate_block(logits, state, draws, 1.0)
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(after, after_again)
 
@@ -187,7 +189,7 @@ def test_filters_go_the_numpy_engines_way(
     def unwanted(*arguments: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(CompiledEngine, "write", unwanted)
+    monkeypatch.setattr(CompiledEngine, "generate_block", unwanted)
     sampling = SamplingConfig(**values, length=100, seed=1)
     expected = sample_texts(engine, VOCABULARY, PREFIX, sampling)
     assert sample_texts(compiled, VOCABULARY, PREFIX, sampling) == expected
@@ -264,30 +266,30 @@ def test_from_logits_that_are_not_finite_nothing_is_drawn(
     ("values", "compiled"),
     [
         ({"length": 400}, False),
-        ({"length": engines.LONG - 1}, False),
-        ({"length": engines.LONG}, True),
-        ({"length": engines.LONG, "temperature": 0, "stop": "x"}, True),
-        ({"length": engines.LONG, "num_samples": 2}, False),
-        ({"length": engines.LONG_TOGETHER // 64 + 1, "num_samples": 64}, True),
-        ({"length": engines.LONG_TOGETHER // 64 - 1, "num_samples": 64}, False),
-        ({"length": engines.LONG, "top_k": 5}, False),
-        ({"length": engines.LONG, "top_p": 0.9}, False),
-        ({"length": engines.LONG, "min_p": 0.1}, False),
+        ({"length": choice.LONG - 1}, False),
+        ({"length": choice.LONG}, True),
+        ({"length": choice.LONG, "temperature": 0, "stop": "x"}, True),
+        ({"length": choice.LONG, "num_samples": 2}, False),
+        ({"length": choice.LONG_TOGETHER // 64 + 1, "num_samples": 64}, True),
+        ({"length": choice.LONG_TOGETHER // 64 - 1, "num_samples": 64}, False),
+        ({"length": choice.LONG, "top_k": 5}, False),
+        ({"length": choice.LONG, "top_p": 0.9}, False),
+        ({"length": choice.LONG, "min_p": 0.1}, False),
     ],
 )
 def test_what_is_long_is_compiled(values: dict[str, Any], compiled: bool) -> None:
     config = ModelConfig(V, "gru", 8)
     engine = cpu_engine(config, made(config), SamplingConfig(**values))
     assert isinstance(engine, CompiledEngine) is compiled
-    assert isinstance(engine, Writer) is compiled
+    assert isinstance(engine, BlockEngine) is compiled
     assert type(cpu_engine(config, made(config))) is NumpyEngine
 
 
 def test_large_models_are_left_to_numpys_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     config = ModelConfig(V, "gru", 8)
     weights = made(config)
-    monkeypatch.setattr(engines, "LARGE", sum(each.size for each in weights.values()) - 1)
-    sampling = SamplingConfig(length=engines.LONG)
+    monkeypatch.setattr(choice, "LARGE", sum(each.size for each in weights.values()) - 1)
+    sampling = SamplingConfig(length=choice.LONG)
     assert type(cpu_engine(config, weights, sampling)) is NumpyEngine
 
 
@@ -295,7 +297,7 @@ SHORT = """
 import sys
 import numpy as np
 from charlm.config import ModelConfig, SamplingConfig
-from charlm.generation.engines import LONG, cpu_engine
+from charlm.generation.choice import LONG, cpu_engine
 from charlm.generation.sampler import sample_texts
 from charlm.text.vocabulary import Vocabulary
 

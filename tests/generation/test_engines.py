@@ -12,10 +12,11 @@ from tolerances import alike
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import UsageError
-from charlm.generation.engines import Array, Engine, TorchEngine, cpu_engine
-from charlm.generation.equations import EquationsEngine
+from charlm.generation.choice import cpu_engine
+from charlm.generation.engine import Array, Engine
 from charlm.generation.sampler import sample_texts, stream_text
-from charlm.model import LanguageModel
+from charlm.generation.torch_engine import TorchEngine
+from charlm.language_model import LanguageModel
 from charlm.rnn.cells import CELLS
 from charlm.text.vocabulary import Vocabulary
 
@@ -70,7 +71,6 @@ def numpy_engine(model: LanguageModel) -> Engine:
 def engines(model: LanguageModel) -> dict[str, Engine]:
     return {
         "numpy": numpy_engine(model),
-        "equations": EquationsEngine(model.config, weights_of(model)),
         "torch": TorchEngine(model),
     }
 
@@ -233,7 +233,7 @@ WITHOUT_TORCH = f"""
 import sys
 import numpy as np
 from charlm.config import ModelConfig, SamplingConfig
-from charlm.generation.engines import NumpyEngine
+from charlm.generation.numpy_engine import NumpyEngine
 from charlm.generation.sampler import sample_texts
 from charlm.text.vocabulary import Vocabulary
 

@@ -11,14 +11,15 @@ import torch
 from needs import needs_compiled_code
 
 import charlm
-from charlm import session
 from charlm.config import ModelConfig, SamplingConfig
-from charlm.generation.engines import STEPS, Engine, NumpyEngine, TorchEngine
-from charlm.generation.equations import EquationsEngine
+from charlm.generation.engine import Engine
 from charlm.generation.filters import NotFiniteError
+from charlm.generation.numpy_engine import NumpyEngine
 from charlm.generation.sampler import sample_ids
-from charlm.model import LanguageModel
+from charlm.generation.torch_engine import TorchEngine
+from charlm.language_model import LanguageModel
 from charlm.rnn.cells import CELLS
+from charlm.sessions import session
 
 V = 9
 Arrays = Mapping[str, np.ndarray]
@@ -33,13 +34,12 @@ def torch_engine(config: ModelConfig, weights: Arrays) -> Engine:
 
 def compiled_engine(config: ModelConfig, weights: Arrays) -> Engine:
     needs_compiled_code()
-    from charlm.generation.compiled import CompiledEngine
+    from charlm.generation.compiled_engine import CompiledEngine
 
     return CompiledEngine(config, weights)
 
 
 ENGINES: dict[str, Callable[[ModelConfig, Arrays], Engine]] = {
-    "equations": EquationsEngine,
     "numpy": NumpyEngine,
     "compiled": compiled_engine,
     "torch": torch_engine,
@@ -48,7 +48,7 @@ PAIRS = [
     (name, cell)
     for name in ENGINES
     for cell in CELLS
-    if name in ("equations", "torch") or cell in STEPS
+    if name != "compiled" or cell in ("rnn", "gru", "lstm")
 ]
 FILTERS: tuple[dict[str, Any], ...] = ({}, {"temperature": 0}, {"top_k": 3})
 

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
-from charlm.rnn import scratch
+from charlm.rnn.backends import scratch
+from charlm.rnn.backends.choice import BACKENDS
 from charlm.rnn.cells import CELLS, Cell, LayerWeights, State, Zoneout
 from charlm.rnn.cells.minimal import scan
-from charlm.rnn.stack import BACKENDS, RecurrentStack
+from charlm.rnn.stack import RecurrentStack
 
 # T, B, I, H, L
 SHAPES = [(1, 1, 3, 5, 1), (7, 3, 4, 5, 2), (7, 1, 6, 5, 3), (1, 3, 5, 1, 2), (12, 2, 2, 8, 1)]
@@ -89,7 +90,7 @@ class Case:
         if one_hot:
             self.ids = torch.randint(I, (T, B), generator=self.random)
             self.inputs = F.one_hot(self.ids, I).to(dtype)
-        self.state = tuple(self.normal(L, B, H) for _ in CELLS[cell].states)
+        self.state = tuple(self.normal(L, B, H) for _ in CELLS[cell].state_names)
         # What the gradient is of: every output and every final state with a weight of its own.
         self.output_share = self.normal(T, B, H)
         self.state_share = [self.normal(L, B, H) for _ in self.state]
@@ -255,7 +256,7 @@ def random_weights(equations: Cell, I: int, H: int) -> dict[str, Tensor]:  # noq
 def test_gradient_on_scratch_is_the_numeric_one(form: ModelConfig) -> None:
     T, B, I, H = 3, 2, 3, 4  # noqa: E741
     equations = CELLS[form.cell](form)
-    weights, states = random_weights(equations, I, H), len(equations.states)
+    weights, states = random_weights(equations, I, H), len(equations.state_names)
     tensors = [
         torch.randn(*shape, dtype=torch.float64, requires_grad=True)
         for shape in [(T, B, I), *[(B, H)] * states]
@@ -276,7 +277,7 @@ def test_gradient_through_ids_on_scratch_is_the_numeric_one(form: ModelConfig) -
     equations = CELLS[form.cell](form)
     weights = random_weights(equations, 5, 3)
     ids = torch.tensor([[0, 4], [2, 2], [0, 1]])
-    state = tuple(torch.zeros(2, 3, dtype=torch.float64) for _ in equations.states)
+    state = tuple(torch.zeros(2, 3, dtype=torch.float64) for _ in equations.state_names)
 
     def run(*each: Tensor) -> Tensor:
         layer = LayerWeights(zip(weights, each, strict=True))
@@ -311,9 +312,9 @@ def test_layer_norm_is_that_of_the_equations() -> None:
 def test_zoneout_holds_units_in_training_and_takes_the_mean_otherwise(cell: str) -> None:
     equations = CELLS[cell](ModelConfig(cell=cell, mogrifier_rank=2))
     weights = LayerWeights(random_weights(equations, 3, 40))
-    share = equations.share(torch.randn(1, 6, 3).double(), weights)[0]
+    share = equations.input_projection(torch.randn(1, 6, 3).double(), weights)[0]
     weights = equations.prepare(weights)
-    state = tuple(torch.randn(6, 40).double() for _ in equations.states)
+    state = tuple(torch.randn(6, 40).double() for _ in equations.state_names)
     new = equations.step(share, state, weights)
     mean = Zoneout(equations, 0.3, training=False).step(share, state, weights)
     torch.manual_seed(0)
@@ -333,7 +334,7 @@ def test_all_steps_at_once_are_those_one_by_one(cell: str, backend: str, T: int,
     weights = LayerWeights(random_weights(equations, 3, 4))
     x, h = torch.randn(T, B, 3).double(), torch.randn(B, 4).double()
     outputs, (last,) = BACKENDS[backend].run_layer(equations, x, (h,), weights)
-    for share, output in zip(equations.share(x, weights), outputs, strict=True):
+    for share, output in zip(equations.input_projection(x, weights), outputs, strict=True):
         (h,) = equations.step(share, (h,), weights)
         torch.testing.assert_close(output, h, rtol=1e-11, atol=1e-11)
     torch.testing.assert_close(last, h, rtol=1e-11, atol=1e-11)
@@ -355,14 +356,14 @@ def test_mingru_and_minlstm_are_those_of_the_paper() -> None:
     for cell in ("mingru", "minlstm"):
         equations = CELLS[cell]()
         weights = LayerWeights(random_weights(equations, 3, 4))
-        parts = (x @ weights.W.T + weights.b).chunk(len(equations.gates), dim=1)
+        parts = (x @ weights.W.T + weights.b).chunk(len(equations.gate_names), dim=1)
         if cell == "mingru":
             z = parts[0].sigmoid()
             wanted = (1 - z) * h + z * parts[1]
         else:
             i, f = parts[0].sigmoid(), parts[1].sigmoid()
             wanted = f / (f + i) * h + i / (f + i) * parts[2]
-        (after,) = equations.step(equations.share(x[None], weights)[0], (h,), weights)
+        (after,) = equations.step(equations.input_projection(x[None], weights)[0], (h,), weights)
         torch.testing.assert_close(after, wanted)
 
 

@@ -7,24 +7,27 @@ from typing import Any
 
 import pytest
 import torch
-from needs import UNCOMPILED
+from needs import needs_compiled_code
 from tolerances import assert_as_near, assert_near, of_window, rounding
 
+needs_compiled_code()
+
+from charlm import kernels
 from charlm.config import ModelConfig
-from charlm.model import LanguageModel
-from charlm.rnn import builtin, cells, fused
-from charlm.rnn.fused import machine
-from charlm.rnn.fused.gated import FusedLayer
-from charlm.rnn.stack import RecurrentStack, choose_backend
+from charlm.errors import UsageError
+from charlm.language_model import LanguageModel
+from charlm.rnn import cells
+from charlm.rnn.backends import builtin, fused
+from charlm.rnn.backends.choice import choose_backend
+from charlm.rnn.backends.fused import policy
+from charlm.rnn.backends.fused.buffers import PooledBuffer
+from charlm.rnn.backends.fused.layer import FusedLayer
+from charlm.rnn.stack import RecurrentStack
 
 CELLS = tuple(name for name, cell in cells.CELLS.items() if fused.supports(cell()))
-FORMS = tuple(
-    (name, layer_norm)
-    for name, cell in cells.CELLS.items()
-    for layer_norm in (False, True)
-    if fused.supports(cell(ModelConfig(cell=name, layer_norm=layer_norm)))
+CANNOT_WAIT = pytest.mark.skipif(
+    not kernels.synchronizes(2), reason="compiled code cannot share torch's threads"
 )
-NEEDS_COMPILED = pytest.mark.skipif(not machine.COMPILED, reason=UNCOMPILED)
 BF16 = torch.finfo(torch.bfloat16).eps
 SHAPES = [(1, 1, 1), (1, 3, 5), (7, 1, 5), (7, 3, 16), (4, 2, 33)]
 
@@ -64,64 +67,45 @@ def in_double(
     return loss_and_gradients(exact, wide, tuple(each.double() for each in state))
 
 
-@NEEDS_COMPILED
-@pytest.mark.parametrize(("cell", "layer_norm"), FORMS)
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("T", "B", "H"), SHAPES)
 @pytest.mark.parametrize("one_hot", [True, False])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_compiled_arithmetic_equals_torchs(
-    cell: str,
-    T: int,
-    B: int,
-    H: int,
-    one_hot: bool,
-    layer_norm: bool,
-    threads: int,
-    monkeypatch: pytest.MonkeyPatch,
+def test_it_computes_what_scratch_does(
+    cell: str, T: int, B: int, H: int, one_hot: bool, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    monkeypatch.setattr(machine, "WORTH_SHARING", 1)
+    monkeypatch.setattr(policy, "WORTH_A_THREAD", 1)
     torch.manual_seed(0)
-    # A single unit, normalized, is its bias: nothing to compare but rounding of zero over zero.
-    model = stack(cell, H, layers=2, layer_norm=layer_norm and H > 1)
+    model = stack(cell, H, layers=2)
+    plain = stack(cell, H, layers=2, backend="scratch")
+    plain.load_state_dict(model.state_dict())
     inputs = torch.randint(6, (T, B)) if one_hot else torch.randn(T, B, 6)
     state = tuple(torch.randn_like(each) for each in model.initial_state(B))
-    compiled = loss_and_gradients(model, inputs, state)
-    monkeypatch.setattr(machine, "COMPILED", False)
-    plain = loss_and_gradients(model, inputs, state)
-    # Normalizing so few units, which come close to each other, magnifies rounding: torch's too.
+    pairs = [loss_and_gradients(each, inputs, state) for each in (model, plain)]
     exact = in_double(model, inputs, state)
-    assert_as_near(compiled, plain, exact, rounding(torch.float32, of_window(T, H, layers=2)))
+    assert_as_near(*pairs, exact, rounding(torch.float32, of_window(T, H, layers=2)))
 
 
-@pytest.mark.parametrize(("cell", "layer_norm"), FORMS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_is_not_float32_on_the_cpu_is_left_to_scratch(cell: str) -> None:
+    model, plain = stack(cell, 5).double(), stack(cell, 5, backend="scratch").double()
+    ids, state = torch.randint(6, (4, 2)), model.initial_state(2)
+    for mine, theirs in zip(
+        loss_and_gradients(model, ids, state), loss_and_gradients(plain, ids, state), strict=True
+    ):
+        assert torch.equal(mine, theirs)
+    model, plain = model.float(), plain.float()
+    with torch.autocast("cpu", torch.float16):
+        pair = [each(ids, each.initial_state(2))[0] for each in (model, plain)]
+    assert torch.equal(*pair)
+
+
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("one_hot", [True, False])
-def test_gradients_in_double_precision(cell: str, one_hot: bool, layer_norm: bool) -> None:
+def test_weights_far_from_zero_are_no_different(cell: str, one_hot: bool) -> None:
     torch.manual_seed(0)
-    model = stack(cell, 3, layers=2, dtype=torch.float64, layer_norm=layer_norm)
-    inputs = torch.randint(6, (4, 2)) if one_hot else torch.randn(4, 2, 6, dtype=torch.float64)
-    state = tuple(torch.randn_like(each).requires_grad_() for each in model.initial_state(2))
-    names = [name for name, _ in model.named_parameters()]
-    values = [each.detach().clone().requires_grad_() for each in model.parameters()]
-
-    def function(*arguments: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        weights = dict(zip(names, arguments, strict=False))
-        outputs, last = torch.func.functional_call(
-            model, weights, (inputs, arguments[len(names) :])
-        )
-        return (outputs, *last)
-
-    assert torch.autograd.gradcheck(function, (*values, *state))
-
-
-@pytest.mark.parametrize(("cell", "layer_norm"), FORMS)
-@pytest.mark.parametrize("one_hot", [True, False])
-def test_every_form_is_that_of_scratch(cell: str, layer_norm: bool, one_hot: bool) -> None:
-    torch.manual_seed(0)
-    mine, theirs = (
-        stack(cell, 33, layers=2, layer_norm=layer_norm, backend=each)
-        for each in ("fused", "scratch")
-    )
+    mine, theirs = (stack(cell, 33, layers=2, backend=each) for each in ("fused", "scratch"))
     with torch.no_grad():
         for weight in mine.parameters():
             weight.add_(torch.rand_like(weight) - 0.5)
@@ -133,34 +117,17 @@ def test_every_form_is_that_of_scratch(cell: str, layer_norm: bool, one_hot: boo
     assert_as_near(*pairs, in_double(mine, inputs, state), floor)
 
 
-@NEEDS_COMPILED
-@pytest.mark.parametrize(("cell", "layer_norm"), FORMS)
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("one_hot", [True, False])
-def test_narrow_products_are_the_same_compiled_or_not(
-    cell: str, layer_norm: bool, one_hot: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch.manual_seed(0)
-    model = stack(cell, 17, layers=2, layer_norm=layer_norm)
-    inputs = torch.randint(6, (9, 3)) if one_hot else torch.randn(9, 3, 6)
-    state = tuple(torch.randn_like(each) for each in model.initial_state(3))
-    with torch.autocast("cpu", torch.bfloat16):
-        compiled = loss_and_gradients(model, inputs, state)
-        monkeypatch.setattr(machine, "COMPILED", False)
-        plain = loss_and_gradients(model, inputs, state)
-    assert_as_near(compiled, plain, in_double(model, inputs, state), BF16)
-
-
-@pytest.mark.parametrize(("cell", "layer_norm"), FORMS)
-@pytest.mark.parametrize("one_hot", [True, False])
-@pytest.mark.parametrize("H", [32, 96])
-def test_narrow_products_in_tiles_are_near_the_exact_ones(
-    H: int, cell: str, layer_norm: bool, one_hot: bool
+@pytest.mark.parametrize("H", [17, 32, 96])
+def test_bfloat16_is_as_near_the_exact_result_as_torchs_autocast(
+    H: int, cell: str, one_hot: bool
 ) -> None:
     # Not the same as torch's: tiles sum in float32, torch rounds what it hands out. But both round
     # the same factors, and what the net makes of that is what torch's own autocast shows.
     torch.manual_seed(0)
-    model = stack(cell, H, layers=2, layer_norm=layer_norm)
-    plain = stack(cell, H, layers=2, layer_norm=layer_norm, backend="scratch")
+    model = stack(cell, H, layers=2)
+    plain = stack(cell, H, layers=2, backend="scratch")
     plain.load_state_dict(model.state_dict())
     inputs = torch.randint(6, (9, 3)) if one_hot else torch.randn(9, 3, 6)
     state = tuple(torch.randn_like(each) for each in model.initial_state(3))
@@ -189,32 +156,17 @@ def test_memory_is_used_again_but_never_while_it_is_needed(cell: str) -> None:
         for mine, theirs in zip(loss_and_gradients(model, each, state), expected, strict=True):
             assert torch.equal(mine, theirs)
     del losses
-    before = sum(len(each) for each in machine.Lease.free.values())
+    before = sum(len(each) for each in PooledBuffer.free.values())
     loss_and_gradients(model, one, state)
-    assert sum(len(each) for each in machine.Lease.free.values()) == before
+    assert sum(len(each) for each in PooledBuffer.free.values()) == before
 
 
-def test_two_matrices_of_one_shape_are_multiplied_by_at_once() -> None:
-    x = torch.randn(5, 64).bfloat16()
-    matrices = torch.randn(2, 96, 64).bfloat16().unbind(0)
-    products = [machine.multiplier(each, 5) for each in matrices]
-    for multiply, matrix in zip(products, matrices, strict=True):
-        # The factors are exact; sums of 64 products are made in float32, and perhaps rounded.
-        exact = x.double() @ matrix.double().t()
-        sizes = x.double().abs() @ matrix.double().abs().t()
-        allowed = (
-            rounding(torch.float32, 64) * sizes + torch.finfo(torch.bfloat16).eps * exact.abs()
-        )
-        assert ((multiply(x).double() - exact).abs() <= allowed).all()
-
-
-@NEEDS_COMPILED
-@pytest.mark.skipif(not machine.barrier(), reason="compiled code cannot share torch's threads")
+@CANNOT_WAIT
 @pytest.mark.parametrize("one_hot", [True, False])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize(("narrow", "H"), [(False, 5), (False, 70), (True, 32), (True, 96)])
 @pytest.mark.parametrize("threads", [2, 3])
-def test_a_sweep_of_threads_that_meet_is_that_of_threads_that_do_not(
+def test_a_window_is_the_same_whichever_way_threads_share_it(
     threads: int, narrow: bool, H: int, cell: str, one_hot: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
@@ -222,14 +174,14 @@ def test_a_sweep_of_threads_that_meet_is_that_of_threads_that_do_not(
     inputs = torch.randint(6, (9, 5)) if one_hot else torch.randn(9, 5, 6)
     state = tuple(torch.randn_like(each) for each in model.initial_state(5))
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    monkeypatch.setattr(machine, "WORTH_SHARING", 1)
+    monkeypatch.setattr(policy, "WORTH_A_THREAD", 1)
     calls = []
     for near in (-1, 10**9):
-        monkeypatch.setattr(machine, "NEAR", near)
+        monkeypatch.setattr(policy, "READ_BY_ALL", near)
         with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
             calls.append(loss_and_gradients(model, inputs, state))
     # Either of the lstm's two products in f C + i g may be fused with the sum, and the compiler
-    # chooses for each sweep anew.
+    # chooses anew for each way.
     if cell == "lstm":
         dtype = torch.bfloat16 if narrow else torch.float32
         assert_near(*calls, rounding(dtype, 1) if narrow else rounding(dtype, of_window(9, H, 2)))
@@ -238,16 +190,15 @@ def test_a_sweep_of_threads_that_meet_is_that_of_threads_that_do_not(
         assert torch.equal(mine, theirs)
 
 
-@NEEDS_COMPILED
-@pytest.mark.skipif(not machine.barrier(), reason="compiled code cannot share torch's threads")
-@pytest.mark.parametrize("near", [-1, 10**9], ids=["together", "apart"])
+@CANNOT_WAIT
+@pytest.mark.parametrize("near", [-1, 10**9], ids=["columns", "rows"])
 @pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
 def test_the_result_does_not_depend_on_how_many_threads_compute(
     cell: str, gates: int, near: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "most_threads", lambda: 3)
-    monkeypatch.setattr(machine, "WORTH_SHARING", 1)
-    monkeypatch.setattr(machine, "NEAR", near)
+    monkeypatch.setattr(policy, "most_threads", lambda: 3)
+    monkeypatch.setattr(policy, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(policy, "READ_BY_ALL", near)
     torch.manual_seed(0)
     B, H = 7, 20
     state = [torch.randn(B, H, requires_grad=True) for _ in range(2 if cell == "lstm" else 1)]
@@ -258,7 +209,7 @@ def test_the_result_does_not_depend_on_how_many_threads_compute(
     for threads in (3, 2, 1):
         torch.set_num_threads(threads)
         outputs, *last = layer.apply(
-            cell, torch.float32, ids, table, c_n if cell == "gru" else U[:0, 0], U[:0, 0], U, *state
+            cell, torch.float32, ids, table, c_n if cell == "gru" else U[:0, 0], U, *state
         )
         loss = outputs.square().sum() + sum(each.sin().sum() for each in last)
         # The gradient of U, and what of torch's makes it, is left out.
@@ -273,8 +224,9 @@ def test_the_result_does_not_depend_on_how_many_threads_compute(
 def test_no_thread_waits_for_one_that_may_not_come(setting: str) -> None:
     name, value = setting.split("=")
     script = (
-        "import torch; from charlm.rnn.fused import machine; torch.set_num_threads(2);"
-        "assert machine.barrier() == 0; machine.NEAR = -1; machine.WORTH_SHARING = 1;"
+        "import torch; from charlm import kernels; from charlm.rnn.backends.fused import policy;"
+        "torch.set_num_threads(2); assert not kernels.synchronizes(2);"
+        "policy.READ_BY_ALL = -1; policy.WORTH_A_THREAD = 1;"
         "from charlm.rnn.stack import RecurrentStack; from charlm.config import ModelConfig;"
         "layer = RecurrentStack(ModelConfig(hidden_size=32), 6, 'fused');"
         "layer.initialize('uniform', torch.Generator().manual_seed(0));"
@@ -285,80 +237,78 @@ def test_no_thread_waits_for_one_that_may_not_come(setting: str) -> None:
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=100)
 
 
-@NEEDS_COMPILED
-def test_rows_are_shared_among_threads_only_where_it_pays() -> None:
-    assert machine.parts_of(torch.zeros(64, 256)) == min(torch.get_num_threads(), 16)
-    assert machine.parts_of(torch.zeros(1, 10_000)) == 1
-    assert machine.parts_of(torch.zeros(30, 30)) == 1
-    assert machine.parts_of(torch.zeros(64, 256, dtype=torch.float64)) == 1
+def sharing(monkeypatch: pytest.MonkeyPatch, shares: bool, synchronizes: bool = True) -> None:
+    monkeypatch.setattr(kernels, "shares_threads", lambda: shares)
+    monkeypatch.setattr(kernels, "synchronizes", lambda threads: synchronizes)
 
 
-@NEEDS_COMPILED
+def test_rows_are_divided_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "most_threads", lambda: 4)
+    sharing(monkeypatch, True)
+    assert policy.parts_of(torch.zeros(64, 256)) == 4
+    assert policy.parts_of(torch.zeros(1, 10_000)) == 1
+    assert policy.parts_of(torch.zeros(30, 30)) == 1
+    sharing(monkeypatch, False)
+    assert policy.parts_of(torch.zeros(64, 256)) == 1
+
+
 def test_threads_that_cannot_be_shared_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    U, rows = torch.zeros(48, 16), torch.zeros(64, 16)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    monkeypatch.setattr(machine, "TEAM", 1)
-    assert machine.sweeps(U, rows, 1)
-    assert not machine.sweeps(U, rows.bfloat16(), 1)
-    large = torch.zeros(4096, 4096)
-    assert not machine.sweeps(large, rows, 1)
-    assert machine.sweeps(large, rows, 2) == (machine.barrier() != 0)
-    monkeypatch.setattr(machine, "barrier", lambda: 0)
-    assert not machine.sweeps(large, rows, 2)
-    monkeypatch.setattr(machine, "TEAM", 0)
-    assert not machine.sweeps(U, rows, 1)
-    assert machine.parts_of(torch.zeros(64, 256)) == 1
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    assert machine.sweeps(U, rows, 1)
+    U, large = torch.zeros(48, 16), torch.zeros(4096, 4096)
+    monkeypatch.setattr(policy, "most_threads", lambda: 4)
+    sharing(monkeypatch, True)
+    assert policy.runs_window(U, torch.float32, 64, 1)
+    assert not policy.runs_window(large, torch.float32, 64, 1)
+    assert policy.runs_window(large, torch.float32, 64, 2)
+    assert not policy.splits_rows(large, torch.float32, 2)
+    assert policy.splits_rows(U, torch.float32, 2)
+    sharing(monkeypatch, True, synchronizes=False)
+    assert not policy.runs_window(large, torch.float32, 64, 2)
+    assert policy.splits_rows(large, torch.float32, 2)
+    sharing(monkeypatch, False)
+    assert not policy.runs_window(U, torch.float32, 64, 1)
+    monkeypatch.setattr(policy, "most_threads", lambda: 1)
+    assert policy.runs_window(U, torch.float32, 64, 1)
 
 
-@NEEDS_COMPILED
-def test_narrow_products_are_made_in_tiles_where_there_are_some(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(machine, "TEAM", 1)
-    from charlm.rnn import amx
+@pytest.mark.parametrize("tiles", [True, False])
+def test_bfloat16_windows_need_tiles_that_fit(tiles: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from charlm.kernels import amx
 
-    tiles = amx.available()
+    sharing(monkeypatch, True)
+    monkeypatch.setattr(amx, "available", lambda: tiles)
     for N, K, fit in ((96, 32, True), (96, 48, False), (24, 32, False), (51, 17, False)):
-        U, rows = torch.zeros(N, K), torch.zeros(5, K, dtype=torch.bfloat16)
-        assert machine.in_tiles(N, K) == (fit and tiles)
-        assert machine.sweeps(U, rows, 1) == (fit and tiles)
-    large = torch.zeros(4096, 1024)
-    assert machine.sweeps(large, torch.zeros(64, 1024, dtype=torch.bfloat16), 2) == tiles
-    monkeypatch.setattr(machine, "barrier", lambda: 0)
-    assert machine.sweeps(large, torch.zeros(64, 1024, dtype=torch.bfloat16), 2) == tiles
-    assert not machine.sweeps(large, torch.zeros(64, 1024, dtype=torch.bfloat16), 32)
-    assert not machine.sweeps(large, torch.zeros(64, 1024, dtype=torch.float16), 1)
-    monkeypatch.setattr(machine, "TEAM", 0)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    assert not machine.in_tiles(96, 32)
+        assert policy.has_bfloat16(N, K) == (fit and tiles)
+        assert policy.runs_window(torch.zeros(N, K), torch.bfloat16, 5, 1) == (fit and tiles)
+    sharing(monkeypatch, False)
+    monkeypatch.setattr(policy, "most_threads", lambda: 2)
+    assert not policy.has_bfloat16(96, 32)
 
 
-@NEEDS_COMPILED
 @pytest.mark.parametrize("cell", CELLS)
-def test_without_numba_torchs_kernels_are_the_fastest(
-    cell: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_fastest_backend_is_chosen(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torchs = "builtin" if builtin.supports(cells.CELLS[cell]()) else "scratch"
+    sharing(monkeypatch, True)
     assert choose_backend(ModelConfig(cell=cell)) == "fused"
     for tiles in (True, False):
         with monkeypatch.context() as patch:
-            patch.setattr(machine, "in_tiles", lambda N, K, tiles=tiles: tiles)
+            patch.setattr(policy, "has_bfloat16", lambda N, K, tiles=tiles: tiles)
             narrow = choose_backend(ModelConfig(cell=cell), precision="bf16")
         assert narrow == ("builtin" if cell == "lstm" and not tiles else "fused")
     with monkeypatch.context() as patch:
-        patch.setattr(machine, "TEAM", 0)
+        sharing(patch, False)
+        patch.setattr(policy, "most_threads", lambda: 2)
         assert choose_backend(ModelConfig(cell=cell)) == narrow
     large = ModelConfig(cell=cell, hidden_size=1024)
     assert choose_backend(large, precision="bf16") == "fused"
-    normalized = "fused" if (cell, True) in FORMS else "scratch"
-    assert choose_backend(ModelConfig(cell=cell, layer_norm=True)) == normalized
+    assert choose_backend(ModelConfig(cell=cell, layer_norm=True)) == "scratch"
     assert choose_backend(ModelConfig(cell=cell, zoneout=0.1)) == "scratch"
     assert choose_backend(ModelConfig(cell=cell), device="cuda") == torchs
-    monkeypatch.setattr(machine, "COMPILED", False)
+    with pytest.raises(UsageError, match="on cuda"):
+        choose_backend(ModelConfig(cell=cell), "fused", "cuda")
+    monkeypatch.setattr(kernels, "available", lambda: False)
     assert choose_backend(ModelConfig(cell=cell)) == torchs
-    assert choose_backend(ModelConfig(cell=cell), "fused") == "fused"
+    with pytest.raises(UsageError, match="fused"):
+        choose_backend(ModelConfig(cell=cell), "fused")
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -9,9 +9,9 @@ from needs import needs_compiled_code
 
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
-from charlm.model import LanguageModel
+from charlm.language_model import LanguageModel
+from charlm.rnn.backends.choice import BACKENDS, choose_backend
 from charlm.rnn.cells import CELLS
-from charlm.rnn.stack import BACKENDS, choose_backend
 
 V = 7
 EXPONENT = 0x7F800000  # of every NaN; what follows must not be 0
@@ -102,22 +102,22 @@ def test_nan_in_input_state_or_gradient_comes_out(
 
 def test_the_rational_tanh_and_the_sigmoid_keep_nan() -> None:
     needs_compiled_code()
-    from charlm.rnn import compilation
+    from charlm.kernels import jit
 
     for bits in NANS:
         number = np.uint32(bits).view(np.float32)
-        assert np.isnan(compilation.tanh(number))
-        assert np.isnan(compilation.sigmoid(number))
+        assert np.isnan(jit.tanh(number))
+        assert np.isnan(jit.sigmoid(number))
 
 
 @pytest.mark.parametrize("bits", NANS, ids=hex)
 def test_every_nan_is_one_in_bfloat16_too(bits: int) -> None:
     """Rounded like a number, some become infinite and some zero."""
     needs_compiled_code()
-    from charlm.rnn.fused.kernels import lay_out_pairs
+    from charlm.kernels.matmul import pack_pairs
 
     matrix = np.full((32, 16), bits, dtype=np.uint32).view(np.float32)
     out = np.zeros((1, 1, 16, 16), dtype=np.int32)
-    lay_out_pairs(1, matrix, out)
+    pack_pairs(0, 1, 1, matrix, out)
     narrow = torch.from_numpy(out.view(np.int16)).view(torch.bfloat16)
     assert narrow.isnan().all()

@@ -5,22 +5,23 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from needs import compiles
 from tolerances import alike
 from torch import Tensor
 
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
+from charlm.rnn.backends import choice
+from charlm.rnn.backends.choice import (
+    BACKENDS,
+    able_backends,
+    choose_backend,
+    choose_precision_and_backend,
+)
 from charlm.rnn.cells import CELLS, LinearCell
 from charlm.rnn.dropout import dropout_mask
-from charlm.rnn.fused import machine
-from charlm.rnn.stack import (
-    BACKENDS,
-    RecurrentStack,
-    choose_arithmetic,
-    choose_backend,
-    recurrent_numbers,
-    weight_name,
-)
+from charlm.rnn.names import weight_name
+from charlm.rnn.stack import RecurrentStack
 
 FLOAT = torch.float32
 # Every cell with every backend that has it.
@@ -55,7 +56,11 @@ def test_initial_state_is_a_tuple_of_zeros(cell: str, B: int, L: int) -> None:
     for dtype in (torch.float32, torch.float64):
         state = stack.to(dtype).initial_state(B)
         assert isinstance(state, tuple)
-        assert len(state) == len(CELLS[cell].states) == (2 if cell in ("lstm", "mogrifier") else 1)
+        assert (
+            len(state)
+            == len(CELLS[cell].state_names)
+            == (2 if cell in ("lstm", "mogrifier") else 1)
+        )
         for each in state:
             assert each.shape == (L, B, 5)
             assert each.dtype == dtype
@@ -252,12 +257,14 @@ def test_orthogonal_is_so_for_each_gate(cell: str) -> None:
     for layer in range(2):
         weights = stack.layer_weights(layer)
         W, b = weights.W, weights.b
-        for each in weights.U.chunk(len(stack.cell.gates)) if "U" in weights else ():
+        for each in weights.U.chunk(len(stack.cell.gate_names)) if "U" in weights else ():
             torch.testing.assert_close(each @ each.T, torch.eye(32), **alike(1, 32))
         assert W.abs().max() <= 1 / math.sqrt(32)
         assert W.std() == pytest.approx(1 / math.sqrt(3 * 32), rel=0.05)
         assert "c" not in weights or not weights.c.any()
-        for gate, share in zip(stack.cell.gates, b.chunk(len(stack.cell.gates)), strict=True):
+        for gate, share in zip(
+            stack.cell.gate_names, b.chunk(len(stack.cell.gate_names)), strict=True
+        ):
             assert (share == (1.0 if gate == "f" else 0.0)).all()
 
 
@@ -280,12 +287,12 @@ def test_unknown_names_are_refused_with_the_nearest_one() -> None:
 
 
 def test_auto_is_the_fastest_backend_that_has_the_cell() -> None:
-    fastest = "fused" if machine.COMPILED else "builtin"
+    fastest = "fused" if compiles() else "builtin"
     for cell in ("rnn", "gru", "lstm"):
         assert choose_backend(ModelConfig(cell=cell)) == fastest
     assert choose_backend(ModelConfig(cell="gru", reset_after=False)) == "scratch"
     assert choose_backend(ModelConfig(cell="lstm", reset_after=False)) == fastest
-    for backend in BACKENDS:
+    for backend in able_backends(ModelConfig(), "cpu"):
         assert choose_backend(ModelConfig(), backend) == backend
 
 
@@ -311,16 +318,16 @@ def test_the_width_chooses_the_arithmetic(
     tiles: bool, cell: str, H: int, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
-    monkeypatch.setattr(machine, "in_tiles", lambda N, K: tiles)
+    monkeypatch.setattr(choice, "windows_in_bfloat16", lambda cell: tiles)
     cpu, config = torch.device("cpu"), ModelConfig(cell=cell, hidden_size=H)
     backend = choose_backend(config, precision=precision)
-    assert choose_arithmetic(config, cpu) == (precision, backend)
-    assert choose_arithmetic(config, cpu, "fp32", "scratch") == ("fp32", "scratch")
+    assert choose_precision_and_backend(config, cpu) == (precision, backend)
+    assert choose_precision_and_backend(config, cpu, "fp32", "scratch") == ("fp32", "scratch")
     # Only compiled code makes products in tiles.
     narrow = "bf16" if H == 512 or cell == "mingru" else "fp32"
-    assert choose_arithmetic(config, cpu, "auto", "scratch") == (narrow, "scratch")
+    assert choose_precision_and_backend(config, cpu, "auto", "scratch") == (narrow, "scratch")
     with pytest.raises(UsageError):
-        choose_arithmetic(config, cpu, "auto", "cudnn")
+        choose_precision_and_backend(config, cpu, "auto", "cudnn")
 
 
 # Lower precision
@@ -353,10 +360,3 @@ def test_under_autocast_the_state_stays_in_float32(
         assert weight.grad is not None
         assert weight.grad.dtype == FLOAT
         assert weight.grad.isfinite().all()
-
-
-@pytest.mark.parametrize(
-    ("cell", "numbers"), [("rnn", 49), ("gru", 147), ("lstm", 196), ("mingru", 0), ("minlstm", 0)]
-)
-def test_what_every_step_multiplies_with(cell: str, numbers: int) -> None:
-    assert recurrent_numbers(ModelConfig(cell=cell, hidden_size=7)) == numbers

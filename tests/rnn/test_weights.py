@@ -7,7 +7,7 @@ import pytest
 
 from charlm.config import ModelConfig
 from charlm.errors import RunError, UsageError
-from charlm.model import LanguageModel
+from charlm.language_model import LanguageModel
 from charlm.rnn.cells import CELLS
 from charlm.rnn.weights import GATES, checked, model_shapes
 

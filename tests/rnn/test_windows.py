@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from charlm.errors import CorpusError
-from charlm.rnn.windows import Window, Windows, fit
+from charlm.tasks.language_modeling.windows import Window, Windows, fit
 from charlm.text.splits import count
 
 SAMPLINGS = ["sequential", "random"]

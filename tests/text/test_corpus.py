@@ -246,7 +246,7 @@ def test_a_byte_order_mark_is_no_character(tmp_path: Path) -> None:
         (b"one\rtwo\r", "one\ntwo\n"),
         (b"one\r\n\rtwo\n\r\r\n", "one\n\ntwo\n\n\n"),
     ],
-    ids=["CRLF", "CR", "mixed"],
+    ids=["CRLF", "CR", "score_with"],
 )
 def test_foreign_line_ends_become_line_feeds_and_are_spoken_of(
     tmp_path: Path, content: bytes, text: str

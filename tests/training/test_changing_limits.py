@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 import charlm
-from charlm import session
 from charlm.errors import UsageError
-from charlm.session import Notice
+from charlm.sessions import session
+from charlm.sessions.session import Notice
 from charlm.training.events import Evaluated, Progressed, Stopped
 from charlm.training.optimization import scheduled_rate
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from charlm.config import ModelConfig, TrainConfig
 from charlm.errors import RunError
-from charlm.model import LanguageModel
+from charlm.language_model import LanguageModel
 from charlm.training.optimization import Optimizer, scheduled_rate
 
 # Of four steps, each some ten operations in float32.

@@ -19,11 +19,12 @@ import torch
 from safetensors.numpy import load_file
 
 import charlm
-from charlm import evaluation, session
 from charlm.errors import CharlmError, RunError, SettingError, UsageError
-from charlm.relevance import WITHOUT_RECURRENT_MATRIX
 from charlm.rnn.cells import CELLS
-from charlm.runs import RunDirectory
+from charlm.runs.directory import RunDirectory
+from charlm.scoring import exact as evaluation
+from charlm.sessions import session
+from charlm.sessions.relevance import WITHOUT_RECURRENT_MATRIX
 from charlm.training import trainer
 from charlm.training.events import Evaluated, Stopped
 

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from charlm.config import ModelConfig, TrainConfig
 from charlm.errors import RunError
-from charlm.metrics import Score
-from charlm.model import LanguageModel
+from charlm.language_model import LanguageModel
 from charlm.rnn.cells import State
 from charlm.rnn.dropout import dropout_mask
-from charlm.rnn.windows import Windows
+from charlm.scoring.score import Score
+from charlm.tasks.language_modeling.training import LanguageModeling
+from charlm.tasks.language_modeling.windows import Windows
 from charlm.training.events import Evaluated, Event, Progressed, RolledBack, Stopped
-from charlm.training.language_modeling import LanguageModeling
 from charlm.training.task import WindowLoss
 from charlm.training.trainer import Trainer
 
@@ -890,12 +890,12 @@ def test_streams_that_are_reset_begin_with_a_zero_state(cell: str) -> None:
     state = tuple(torch.ones_like(each) for each in task.initial_state())
     for index in range(1, task.windows.count):
         window = task.windows[index]
-        mixed = tuple(each.clone() for each in state)
+        score_with = tuple(each.clone() for each in state)
         for stream in range(4):
             if window.resets[stream]:
-                for each in mixed:
+                for each in score_with:
                     each[:, stream] = 0
-        _, wanted = task.model(window.inputs, mixed)
+        _, wanted = task.model(window.inputs, score_with)
         for got, each in zip(task.loss(task.batch(index), state)[1], wanted, strict=True):
             torch.testing.assert_close(got, each)
 

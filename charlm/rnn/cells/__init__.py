@@ -1,5 +1,7 @@
 """The registry of cells."""
 
+from charlm.config import ModelConfig
+from charlm.errors import look_up
 from charlm.rnn.cells.cell import Cell, LayerWeights, State, Zoneout
 from charlm.rnn.cells.gru import GRU
 from charlm.rnn.cells.lstm import LSTM
@@ -11,4 +13,23 @@ CELLS: dict[str, type[Cell]] = {
     cell.name: cell for cell in (RNN, GRU, LSTM, MogrifierLSTM, MinGRU, MinLSTM)
 }
 
-__all__ = ["CELLS", "Cell", "LayerWeights", "LinearCell", "MogrifierLSTM", "State", "Zoneout"]
+
+def make_cell(config: ModelConfig) -> Cell:
+    """The configuration's cell, in the variant that it asks for.
+
+    Raises:
+        UsageError: there is no such cell.
+    """
+    return look_up(CELLS, config.cell, "cell")(config)
+
+
+__all__ = [
+    "CELLS",
+    "Cell",
+    "LayerWeights",
+    "LinearCell",
+    "MogrifierLSTM",
+    "State",
+    "Zoneout",
+    "make_cell",
+]

@@ -30,28 +30,30 @@ class LayerWeights(dict[str, Tensor]):
 
 
 class Cell(ABC):
-    """One time step of a recurrence, as an equation.
+    """One time step of a recurrence: its gates, and the new state.
 
     Many texts write one bias where torch keeps b and c; only their sum matters, except in the GRU
     that resets after the product.
 
     Args:
-        config: says which form of the cell; its sizes do not matter here.
+        config: says which variant of the cell; its sizes do not matter here.
 
     Attributes:
-        hoists: only W x_t is made of the input, so that it can be looked up in a table.
+        gate_names: in the order of the rows of W and U.
+        state_names: of the tensors of the state; the first one is the output.
+        looks_up_input: only W x_t is made of the input, so that of ids it can be looked up.
     """
 
     name: ClassVar[str]
-    gates: ClassVar[tuple[str, ...]]
-    states: ClassVar[tuple[str, ...]]
-    hoists: ClassVar[bool] = True
+    gate_names: ClassVar[tuple[str, ...]]
+    state_names: ClassVar[tuple[str, ...]]
+    looks_up_input: ClassVar[bool] = True
 
     def __init__(self, config: ModelConfig | None = None) -> None:
         self.config = config or ModelConfig()
 
     @property
-    def form(self) -> str:
+    def variant(self) -> str:
         """What sets it apart from the plain cell, as words to follow its name; or nothing."""
         if self.config.zoneout:
             return "with zoneout"
@@ -61,23 +63,23 @@ class Cell(ABC):
         """The shapes of a layer's weights, by letter, for an input of size I."""
         return dict(layer_shapes(self.name, self.config, I, H))
 
-    def share(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
-        """What of all steps depends on the input alone: W x_t and the `bias`, (T, B, G·H).
+    def input_projection(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
+        """W x_t + `bias` of all time steps at once, (T, B, G·H).
 
         The product of W with the one-hot vector of an id is a column of W, so ids (T, B) look it
-        up. With layer normalization it is normalized (see `recurrent`).
+        up. With layer normalization it is normalized (see `recurrent_product`).
 
         Args:
             inputs: vectors (T, B, I), or ids (T, B) that stand for one-hot vectors.
         """
         if not inputs.is_floating_point():
-            return F.embedding(inputs, self.table(weights))
+            return F.embedding(inputs, self.projection_table(weights))
         if self.config.layer_norm:
             return normalize(F.linear(inputs, weights.W), weights.gain_W) + self.bias(weights)
         return F.linear(inputs, weights.W, self.bias(weights))
 
-    def table(self, weights: LayerWeights) -> Tensor:
-        """The shares of all ids, (I, G·H); the alphabet is small."""
+    def projection_table(self, weights: LayerWeights) -> Tensor:
+        """The input projection of every id, (I, G·H); the alphabet is small."""
         Wx = weights.W.t()
         if self.config.layer_norm:
             Wx = normalize(Wx, weights.gain_W)
@@ -88,10 +90,10 @@ class Cell(ABC):
         return weights.b + weights.c
 
     def prepare(self, weights: LayerWeights) -> LayerWeights:
-        """The weights as `step` reads them: what is made of them once for all steps."""
+        """The weights as `gates` reads them: what is made of them once for all time steps."""
         return weights
 
-    def recurrent(self, h: Tensor, weights: LayerWeights, gates: str = "") -> Tensor:
+    def recurrent_product(self, h: Tensor, weights: LayerWeights, gates: str = "") -> Tensor:
         """U h, (B, G·H).
 
         With layer normalization (Ba, Kiros, Hinton 2016) both products are brought to mean 0 and
@@ -104,17 +106,22 @@ class Cell(ABC):
         return normalize(Uh, weights[f"gain_U{gates}"]) if self.config.layer_norm else Uh
 
     @abstractmethod
-    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
-        """One step of time.
+    def gates(self, Wx: Tensor, state: State, weights: LayerWeights) -> tuple[Tensor, ...]:
+        """The gates of one time step, each (B, H), in the order of `gate_names`.
 
         Args:
-            share: the input's at this step, (B, G·H).
-            state: that of the step before, each (B, H).
+            Wx: the input projection of this step, (B, G·H).
+            state: of the step before, each (B, H).
             weights: from `prepare`.
-
-        Returns:
-            The new state, each (B, H); its first tensor is the layer's output h_t.
         """
+
+    @abstractmethod
+    def update(self, gates: tuple[Tensor, ...], state: State) -> State:
+        """The new state, each (B, H); its first tensor is the layer's output h_t."""
+
+    def step(self, Wx: Tensor, state: State, weights: LayerWeights) -> State:
+        """One time step; the arguments are those of `gates`."""
+        return self.update(self.gates(Wx, state, weights), state)
 
 
 def normalize(x: Tensor, gain: Tensor) -> Tensor:
@@ -138,15 +145,17 @@ class Zoneout(Cell):
         super().__init__(cell.config)
         self.cell, self.p, self.training = cell, p, training
 
-    def share(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
-        return self.cell.share(inputs, weights)
+    def input_projection(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
+        return self.cell.input_projection(inputs, weights)
 
     def prepare(self, weights: LayerWeights) -> LayerWeights:
         return self.cell.prepare(weights)
 
-    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
-        after = self.cell.step(share, state, weights)
-        pairs = zip(state, after, strict=True)
+    def gates(self, Wx: Tensor, state: State, weights: LayerWeights) -> tuple[Tensor, ...]:
+        return self.cell.gates(Wx, state, weights)
+
+    def update(self, gates: tuple[Tensor, ...], state: State) -> State:
+        pairs = zip(state, self.cell.update(gates, state), strict=True)
         if not self.training:
             return tuple(torch.lerp(new, old, self.p) for old, new in pairs)
         return tuple(torch.where(torch.rand_like(new) < self.p, old, new) for old, new in pairs)

@@ -20,18 +20,18 @@ class GRU(Cell):
     """
 
     name = "gru"
-    gates = GATES[name]
-    states = ("h",)
+    gate_names = GATES[name]
+    state_names = ("h",)
 
     @property
-    def form(self) -> str:
+    def variant(self) -> str:
         before = "that resets before the product (--no-reset-after)"
-        return super().form if self.config.reset_after else before
+        return super().variant if self.config.reset_after else before
 
     def bias(self, weights: LayerWeights) -> Tensor:
         if not self.config.reset_after:
             return super().bias(weights)
-        # The reset gate multiplies c_n; `step` adds it.
+        # The reset gate multiplies c_n; `gates` adds it.
         H = len(weights.c) // 3
         return weights.b + F.pad(weights.c[: 2 * H], (0, H))
 
@@ -49,15 +49,18 @@ class GRU(Cell):
             }
         )
 
-    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
+    def gates(self, Wx: Tensor, state: State, weights: LayerWeights) -> tuple[Tensor, ...]:
         (h,) = state
         H = h.shape[1]
-        Wx_rz, Wx_n = share.split_with_sizes((2 * H, H), dim=1)
+        Wx_rz, Wx_n = Wx.split_with_sizes((2 * H, H), dim=1)
         if self.config.reset_after:
-            Uh_rz, Uh_n = self.recurrent(h, weights).split_with_sizes((2 * H, H), dim=1)
+            Uh = self.recurrent_product(h, weights)
+            Uh_rz, Uh_n = Uh.split_with_sizes((2 * H, H), dim=1)
             r, z = torch.sigmoid(Wx_rz + Uh_rz).chunk(2, dim=1)
-            n = torch.tanh(Wx_n + r * (Uh_n + weights.c_n))
-        else:
-            r, z = torch.sigmoid(Wx_rz + self.recurrent(h, weights, "_rz")).chunk(2, dim=1)
-            n = torch.tanh(Wx_n + self.recurrent(r * h, weights, "_n"))
-        return (torch.lerp(n, h, z),)
+            return r, z, torch.tanh(Wx_n + r * (Uh_n + weights.c_n))
+        r, z = torch.sigmoid(Wx_rz + self.recurrent_product(h, weights, "_rz")).chunk(2, dim=1)
+        return r, z, torch.tanh(Wx_n + self.recurrent_product(r * h, weights, "_n"))
+
+    def update(self, gates: tuple[Tensor, ...], state: State) -> State:
+        _, z, n = gates
+        return (torch.lerp(n, state[0], z),)

@@ -19,13 +19,17 @@ class LSTM(Cell):
     """
 
     name = "lstm"
-    gates = GATES[name]
-    states = ("h", "C")
+    gate_names = GATES[name]
+    state_names = ("h", "C")
 
-    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
-        h, C = state
+    def gates(self, Wx: Tensor, state: State, weights: LayerWeights) -> tuple[Tensor, ...]:
+        h = state[0]
         H = h.shape[1]
-        i_f, g, o = (share + self.recurrent(h, weights)).split_with_sizes((2 * H, H, H), dim=1)
+        i_f, g, o = (Wx + self.recurrent_product(h, weights)).split_with_sizes((2 * H, H, H), dim=1)
         i, f = torch.sigmoid(i_f).chunk(2, dim=1)
-        C = f * C + i * torch.tanh(g)
-        return torch.sigmoid(o) * torch.tanh(C), C
+        return i, f, torch.tanh(g), torch.sigmoid(o)
+
+    def update(self, gates: tuple[Tensor, ...], state: State) -> State:
+        i, f, g, o = gates
+        C = f * state[1] + i * g
+        return o * torch.tanh(C), C

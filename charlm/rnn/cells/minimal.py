@@ -17,47 +17,60 @@ from charlm.rnn.weights import GATES
 class LinearCell(Cell):
     """A cell of the form h' = a ⊙ h + v. It has W and b, and nothing recurrent but a."""
 
-    states = ("h",)
+    state_names = ("h",)
 
     def bias(self, weights: LayerWeights) -> Tensor:
         return weights.b
 
-    @abstractmethod
-    def coefficients(self, share: Tensor) -> tuple[Tensor, Tensor]:
-        """a and v, each (…, H), of the input's shares (…, G·H)."""
+    def gates(self, Wx: Tensor, state: State, weights: LayerWeights) -> tuple[Tensor, ...]:
+        return self.input_gates(Wx)
 
-    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
-        (h,) = state
-        a, v = self.coefficients(share)
-        return (a * h + v,)
+    def update(self, gates: tuple[Tensor, ...], state: State) -> State:
+        a, v = self.coefficients(gates)
+        return (a * state[0] + v,)
+
+    @abstractmethod
+    def input_gates(self, Wx: Tensor) -> tuple[Tensor, ...]:
+        """The gates, each (…, H), of input projections (…, G·H)."""
+
+    @abstractmethod
+    def coefficients(self, gates: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """a and v, each (…, H)."""
 
 
 class MinGRU(LinearCell):
     """h' = (1 - z) ⊙ h + z ⊙ n with z = σ(W_z x + b_z), n = W_n x + b_n"""
 
     name = "mingru"
-    gates = GATES[name]
+    gate_names = GATES[name]
 
-    def coefficients(self, share: Tensor) -> tuple[Tensor, Tensor]:
-        z, n = share.chunk(2, dim=-1)
-        z = torch.sigmoid(z)
+    def input_gates(self, Wx: Tensor) -> tuple[Tensor, ...]:
+        z, n = Wx.chunk(2, dim=-1)
+        return torch.sigmoid(z), n
+
+    def coefficients(self, gates: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        z, n = gates
         return 1 - z, z * n
 
 
 class MinLSTM(LinearCell):
-    """h' = f / (f + i) ⊙ h + i / (f + i) ⊙ n
+    """h' = f ⊙ h + i ⊙ n with i + f = 1
 
-    with i = σ(W_i x + b_i), f = σ(W_f x + b_f), n = W_n x + b_n
+    i, f and n are W_i x + b_i, …, and the first two σ of it, divided by their sum.
     """
 
     name = "minlstm"
-    gates = GATES[name]
+    gate_names = GATES[name]
 
-    def coefficients(self, share: Tensor) -> tuple[Tensor, Tensor]:
-        i, f, n = share.chunk(3, dim=-1)
+    def input_gates(self, Wx: Tensor) -> tuple[Tensor, ...]:
+        i, f, n = Wx.chunk(3, dim=-1)
         # By logarithms: both gates may be so far shut that they are zero.
-        held = torch.sigmoid(F.logsigmoid(f) - F.logsigmoid(i))
-        return held, (1 - held) * n
+        share = torch.sigmoid(F.logsigmoid(f) - F.logsigmoid(i))
+        return 1 - share, share, n
+
+    def coefficients(self, gates: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        i, f, n = gates
+        return f, i * n
 
 
 def scan(a: Tensor, v: Tensor, h: Tensor) -> Tensor:

@@ -19,27 +19,27 @@ class MogrifierLSTM(LSTM):
     """
 
     name = "mogrifier"
-    hoists = False
+    looks_up_input = False
 
     @property
     def rounds(self) -> tuple[str, ...]:
         """Q1, R2, Q3 …, by which their matrices are called."""
         return tuple(mogrifier_rounds(self.config))
 
-    def share(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
-        """The input itself, (T, B, I): it is gated before W sees it."""
+    def input_projection(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
+        """The input itself, (T, B, I): it is gated before it is multiplied by W."""
         if inputs.is_floating_point():
             return inputs
         return F.one_hot(inputs, weights.W.shape[1]).to(weights.W.dtype)
 
-    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
-        x, (h, C) = share, state
+    def gates(self, Wx: Tensor, state: State, weights: LayerWeights) -> tuple[Tensor, ...]:
+        x, (h, C) = Wx, state
         for name in self.rounds:
             if name.startswith("Q"):
                 x = 2 * torch.sigmoid(gate(h, weights, name)) * x
             else:
                 h = 2 * torch.sigmoid(gate(x, weights, name)) * h
-        return super().step(super().share(x, weights), (h, C), weights)
+        return super().gates(super().input_projection(x, weights), (h, C), weights)
 
 
 def gate(x: Tensor, weights: LayerWeights, name: str) -> Tensor:

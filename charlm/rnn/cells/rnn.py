@@ -11,9 +11,12 @@ class RNN(Cell):
     """h' = tanh(W x + b + U h + c)"""
 
     name = "rnn"
-    gates = GATES[name]
-    states = ("h",)
+    gate_names = GATES[name]
+    state_names = ("h",)
 
-    def step(self, share: Tensor, state: State, weights: LayerWeights) -> State:
+    def gates(self, Wx: Tensor, state: State, weights: LayerWeights) -> tuple[Tensor, ...]:
         (h,) = state
-        return (torch.tanh(share + self.recurrent(h, weights)),)
+        return (torch.tanh(Wx + self.recurrent_product(h, weights)),)
+
+    def update(self, gates: tuple[Tensor, ...], state: State) -> State:
+        return gates

@@ -1,0 +1,38 @@
+"""How a text becomes ids and splits."""
+
+from dataclasses import dataclass
+
+from charlm.config.fields import Config, setting
+from charlm.errors import SettingError
+
+
+@dataclass(frozen=True)
+class DataConfig(Config):
+    """How a text becomes ids and splits."""
+
+    normalize: str | None = setting(
+        None, "letters, letters-by-line, lower or none; by default what the corpus asks for."
+    )
+    encoding: str = setting("utf-8", "How the text's bytes spell characters, as Python names it.")
+    min_count: int = setting(
+        1, "Characters rarer than this in the training split become <unk>.", minimum=1
+    )
+    val_fraction: float = setting(
+        0.1, "Share of the text held out for scoring while training.", minimum=0, below=1
+    )
+    test_fraction: float = setting(
+        0.0, "Share at the text's end that is scored once, after training.", minimum=0, below=1
+    )
+    val_characters: int = setting(
+        1_000_000, "Hold out no more than this many characters for validation.", minimum=2
+    )
+    train_characters: int | None = setting(
+        None, "Train on no more than this many characters, the first ones.", minimum=2
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.val_fraction + self.test_fraction >= 1:
+            raise SettingError(
+                "val_fraction", "and test_fraction leave nothing to train on.", ["test_fraction"]
+            )

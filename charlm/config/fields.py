@@ -1,0 +1,105 @@
+"""Fields that carry their help and range, and settings that check themselves."""
+
+import math
+import operator
+from dataclasses import asdict, dataclass, field, fields
+from types import UnionType
+from typing import Any, Self, get_args, get_origin
+
+from charlm.errors import SettingError
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    below: float | None = None,
+    choices: tuple[str, ...] = (),
+    several: bool = False,
+    identity: bool = False,
+) -> Any:
+    """A dataclass field that carries its help and its range, which `Config` checks.
+
+    Args:
+        several: the command line takes more than one value.
+        identity: weights trained with one value are of no use with another.
+    """
+    ranges = {"minimum": minimum, "above": above, "maximum": maximum, "below": below}
+    metadata = {"help": help, "choices": choices, "several": several, "identity": identity}
+    metadata |= ranges
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings that check themselves: a value out of range raises SettingError."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            if each.metadata:
+                check(each.name, each.type, getattr(self, each.name), each.metadata)
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return tuple(each.name for each in fields(cls))
+
+    @classmethod
+    def identity(cls) -> tuple[str, ...]:
+        """Names of the settings that decide what the weights are."""
+        return tuple(each.name for each in fields(cls) if each.metadata["identity"])
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_json`.
+
+        Raises:
+            SettingError: a name that this version does not know, or a value out of range.
+        """
+        for name in values:
+            if name not in cls.names():
+                raise SettingError(name, "is a setting that this version of charlm does not know.")
+        return cls(**values)
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of a field's type.
+
+    A whole number is a float too; True and False, which Python calls numbers, are none; and
+    dict[str, Any] asks only for a dict.
+    """
+    if isinstance(kind, UnionType):
+        return any(fits(value, each) for each in get_args(kind))
+    plain = get_origin(kind) or kind
+    if isinstance(value, bool):
+        return plain is bool
+    return isinstance(value, plain | int if plain is float else plain)
+
+
+def check(name: str, kind: Any, value: Any, metadata: Any) -> None:
+    """Raise SettingError unless `value` is of type `kind` and within the ranges of `metadata`."""
+    if not fits(value, kind):
+        raise SettingError(name, f"cannot be {value!r}.")
+    choices = metadata["choices"]
+    if choices and value not in choices:
+        raise SettingError(name, f"must be {' or '.join(choices)}, not '{value}'.")
+    if kind is bool or not isinstance(value, int | float):
+        return
+    holds = {
+        "at least": (metadata["minimum"], operator.ge),
+        "above": (metadata["above"], operator.gt),
+        "at most": (metadata["maximum"], operator.le),
+        "below": (metadata["below"], operator.lt),
+    }
+    limits = {words: (limit, test) for words, (limit, test) in holds.items() if limit is not None}
+    infinite = isinstance(value, float) and not math.isfinite(value)
+    within = all(test(value, at) for at, test in limits.values())
+    if infinite or not within:
+        wanted = [f"{words} {limit}" for words, (limit, _) in limits.items()]
+        wanted += ["finite"] if within else []
+        raise SettingError(name, f"must be {' and '.join(wanted)}, not {value}.")

@@ -1,0 +1,142 @@
+"""Texts on the CPU, many characters to a call of compiled code.
+
+Between two characters there is no Python, which costs the NumPy engine of one text more than the
+products do. Of several texts each core writes some, with products of its own.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+
+import numpy as np
+
+from charlm import kernels
+from charlm.config import ModelConfig
+from charlm.errors import UsageError
+from charlm.generation.engine import Array
+from charlm.generation.numpy_cells import State
+from charlm.generation.numpy_engine import NumpyEngine
+from charlm.machine.threads import cores
+
+CACHE_LINE = 64
+FEWEST_TEXTS = 4  # that are worth a core
+
+
+def check_choice() -> None:
+    """Raise UsageError if the environment variable CHARLM_KERNELS says nonsense."""
+    try:
+        kernels.choice()
+    except ValueError as error:
+        raise UsageError(*error.args) from None
+
+
+def writes(config: ModelConfig) -> bool:
+    """Whether there is compiled code for such a model: rnn, gru and lstm as they are."""
+    plain = config.cell in ("rnn", "gru", "lstm") and not (config.layer_norm or config.zoneout)
+    return plain and kernels.available()
+
+
+class CompiledEngine(NumpyEngine):
+    """The NumPy engine, which also writes many characters to a call.
+
+    Args:
+        weights: by the names of LanguageModel.weights(), in float32.
+    """
+
+    def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
+        super().__init__(config, weights)
+        textbook = config.cell == "gru" and not config.reset_after
+        self.cell = "textbook-gru" if textbook else config.cell
+        self.cores = cores()
+        G_H = self.layers[0]["U"].shape[1]
+        self.U = np.stack([each["U"] for each in self.layers])
+        self.W = np.array([each["W"] for each in self.layers[1:]], np.float32)
+        self.W = self.W.reshape(-1, *self.U.shape[1:])
+        self.b = np.array([each["b"] for each in self.layers[1:]], np.float32).reshape(-1, G_H)
+        c_n = np.array([each["c_n"] for each in self.layers])
+        self.c = np.zeros((len(self.layers), G_H), dtype=np.float32)
+        self.c[:, G_H - c_n.shape[1] :] = c_n
+
+    @cached_property
+    def for_one(self) -> tuple[Array, ...]:
+        """The weights as one text is written with them; see `kernels.write_text`."""
+        return (
+            aligned(self.table),
+            aligned(self.W),
+            self.b,
+            aligned(self.U),
+            self.c,
+            aligned(self.output),
+            aligned(self.output_bias),
+        )
+
+    @cached_property
+    def for_several(self) -> tuple[Array, ...]:
+        """The weights as several texts are written with them; see `kernels.write_texts`."""
+        # The textbook's gru multiplies by the last third of U on its own.
+        first = 2 * self.config.hidden_size if self.cell == "textbook-gru" else self.U.shape[2]
+        return (
+            aligned(self.table),
+            packed(self.W),
+            self.b,
+            packed(self.U[:, :, :first]),
+            packed(self.U[:, :, first:]),
+            self.c,
+            packed(self.output[None])[0],
+            aligned(self.output_bias),
+        )
+
+    @cached_property
+    def threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.cores)
+
+    def generate_block(
+        self, logits: Array, state: list[State], draws: Array, temperature: float
+    ) -> tuple[Array, Array, list[State]]:
+        """See `charlm.generation.engine.BlockEngine`."""
+        if draws.shape[1] > 1:
+            return self._block_of_several(logits, state, draws, temperature)
+        logits, ids = logits[0].copy(), np.empty(draws.shape, dtype=np.int64)
+        tensors = [np.concatenate(each) for each in zip(*state, strict=True)]
+        h, C = tensors[0], tensors[-1]
+        changing = (h, C, logits, draws[:, 0], float(temperature), ids[:, 0])
+        kernels.write_text(self.cell, *self.for_one, *changing)
+        after = [tuple(each[i : i + 1] for each in tensors) for i in range(len(state))]
+        return ids, logits[None], after
+
+    def _block_of_several(
+        self, logits: Array, state: list[State], draws: Array, temperature: float
+    ) -> tuple[Array, Array, list[State]]:
+        """The same of several texts, of which each core writes some."""
+        T, N = draws.shape
+        ids, logits = np.empty((T, N), dtype=np.int64), logits.astype(np.float32)
+        tensors = [np.stack(each) for each in zip(*state, strict=True)]
+        h, C = tensors[0], tensors[-1]
+        changing = (h, C, logits, draws, float(temperature), ids)
+        parts = max(1, min(self.cores, N // FEWEST_TEXTS))
+        bounds = [N * part // parts for part in range(parts + 1)]
+
+        def write(first: int, end: int) -> None:
+            kernels.write_texts(self.cell, *self.for_several, *changing, first, end)
+
+        list(self.threads.map(write, bounds, bounds[1:]))
+        return ids, logits, [tuple(each[i] for each in tensors) for i in range(len(state))]
+
+
+def aligned(array: Array) -> Array:
+    """A copy in float32 from which no vector register's load touches two lines of the cache."""
+    size = array.size * 4
+    memory = np.empty(size + CACHE_LINE, dtype=np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    copy = memory[start : start + size].view(np.float32).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def packed(matrices: Array) -> Array:
+    """Matrices (L, K, N) as compiled code multiplies by them, (L, P, K, width)."""
+    L, K, N = matrices.shape
+    P, _, width = kernels.packed_shape(K, N)
+    columns = np.zeros((L, K, P * width), dtype=np.float32)
+    columns[..., :N] = matrices
+    return aligned(columns.reshape(L, K, P, width).transpose(0, 2, 1, 3))

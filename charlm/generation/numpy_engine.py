@@ -1,0 +1,69 @@
+"""Texts on the CPU, a character at a time, without torch."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from charlm.config import ModelConfig
+from charlm.errors import look_up
+from charlm.generation.engine import Array
+from charlm.generation.numpy_cells import STEPS, State, input_projection, normalize, prepare
+from charlm.rnn.names import by_letter
+
+
+class NumpyEngine:
+    """The model in NumPy: every cell in every variant.
+
+    Args:
+        weights: by the names of LanguageModel.weights().
+    """
+
+    def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
+        self.config = config
+        self.cell_step, self.state_tensors = look_up(STEPS, config.cell, "cell")
+        self.layers = [
+            prepare(by_letter(weights, layer), config) for layer in range(config.num_layers)
+        ]
+        vectors = weights.get("embedding.weight")
+        self.projects_input = config.cell != "mogrifier"
+        self.table = self._table(vectors)
+        output = weights["embedding.weight" if config.tie_weights else "output.weight"].T
+        if "projection.weight" in weights:
+            output = weights["projection.weight"].T @ output
+        self.output = np.ascontiguousarray(output)
+        self.output_bias = weights["output.bias"]
+
+    def _table(self, vectors: Array | None) -> Array:
+        """What the first layer reads for every character: the alphabet is small."""
+        first = self.layers[0]
+        if not self.projects_input:
+            V = self.config.vocabulary_size
+            return np.eye(V, dtype=first["W"].dtype) if vectors is None else vectors
+        if vectors is not None:
+            return input_projection(vectors, first)
+        # The product with a one-hot vector is a row of the matrix.
+        table = normalize(first["W"], first.get("gain_W"))
+        return np.asarray(table + first["b"])
+
+    def initial_state(self, texts: int) -> list[State]:
+        zeros = np.zeros((texts, self.config.hidden_size), dtype=self.output.dtype)
+        return [(zeros,) * self.state_tensors for _ in self.layers]
+
+    def step(self, ids: Array, state: list[State]) -> tuple[Array, list[State]]:
+        """See `charlm.generation.engine.Engine`."""
+        x, after = self.table.take(ids, axis=0), []
+        for layer, (before, weights) in enumerate(zip(state, self.layers, strict=True)):
+            if layer and self.projects_input:
+                x = input_projection(x, weights)
+            new = self.cell_step(x, before, weights)
+            if self.config.zoneout:
+                moved = 1 - self.config.zoneout
+                new = tuple(b + moved * (n - b) for b, n in zip(before, new, strict=True))
+            after.append(new)
+            x = new[0]
+        logits = x.dot(self.output)
+        logits += self.output_bias
+        return logits, after
+
+    def repeat(self, state: list[State], texts: int) -> list[State]:
+        return [tuple(each.repeat(texts, axis=0) for each in layer) for layer in state]

@@ -1,0 +1,59 @@
+"""Texts on the model's own device."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from charlm.generation.engine import Array, EngineState
+from charlm.generation.torch_drawing import generate_block
+from charlm.language_model import LanguageModel
+from charlm.machine.cuda_graphs import CapturedFunction, CudaGraphs
+
+# Steps to a block from which on it is recorded.
+WORTH_RECORDING = 32
+
+
+class TorchEngine:
+    """The model on its own device, from whose memory texts return a block at a time.
+
+    On CUDA the steps of a block, their draws included, are recorded once and replayed.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model.eval()
+        self.device = next(model.parameters()).device
+        self.graphs: dict[tuple[Any, ...], Callable[..., tuple[Any, ...]]] = {}
+
+    def initial_state(self, texts: int) -> EngineState:
+        return self.model.initial_state(texts)
+
+    def step(self, ids: Array, state: EngineState) -> tuple[Array, EngineState]:
+        with torch.inference_mode():
+            window = torch.from_numpy(ids.astype(np.int64)).to(self.device).unsqueeze(0)
+            logits, state = self.model(window, state)
+            return logits[0].float().cpu().numpy(), state
+
+    def generate_block(
+        self, logits: Array, state: EngineState, draws: Array, temperature: float
+    ) -> tuple[Array, Array, EngineState]:
+        """See `charlm.generation.engine.BlockEngine`."""
+        function: Callable[..., tuple[Any, ...]] = partial(
+            generate_block, self.model, temperature == 0
+        )
+        if self.device.type == "cuda" and len(draws) >= WORTH_RECORDING:
+            key = (*draws.shape, temperature == 0)
+            if key not in self.graphs:
+                self.graphs[key] = CapturedFunction(function, self.device, CudaGraphs())
+            function = self.graphs[key]
+        if self.device.type == "mps":  # which has no float64
+            draws = draws.astype(np.float32)
+        given = [torch.from_numpy(each).to(self.device) for each in (draws, logits)]
+        with torch.inference_mode():
+            ids, after, *last = function(temperature, *given, *state)
+            return ids.cpu().numpy(), after.cpu().numpy(), tuple(each.clone() for each in last)
+
+    def repeat(self, state: EngineState, texts: int) -> EngineState:
+        return tuple(each.repeat(1, texts, 1) for each in state)

@@ -1,0 +1,158 @@
+"""How numba compiles the arithmetic here, and what all of it is made of.
+
+Numbers are float32, or bfloat16 as its bits in uint16, which NumPy lacks.
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, types
+from numba.core import config
+from numba.core.codegen import get_host_cpu_features
+from numba.extending import overload
+
+Floats = npt.NDArray[np.float32]
+Numbers = npt.NDArray[Any]  # float32, or bfloat16 as uint16
+Doubles = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.int64]
+f32 = np.float32
+ZERO, HALF, ONE = f32(0.0), f32(0.5), f32(1.0)
+SIXTEEN, ODD, BELOW_HALF = np.uint32(16), np.uint32(1), np.uint32(0x7FFF)
+BFLOAT16_NAN = np.uint32(0x7FC0)
+
+# tanh x = x p(x²) / q(x²) to 3e-7 up to LIMIT, beyond which it is ±1: Eigen's rational fit.
+LIMIT = f32(7.90531110763549805)
+P0, P1, P2 = f32(4.89352455891786e-03), f32(6.37261928875436e-04), f32(1.48572235717979e-05)
+P3, P4 = f32(5.12229709037114e-08), f32(-8.60467152213735e-11)
+P5, P6 = f32(2.00018790482477e-13), f32(-2.76076847742355e-16)
+Q0, Q1 = f32(4.89352518554385e-03), f32(2.26843463243900e-03)
+Q2, Q3 = f32(1.18534705686654e-04), f32(1.19825839466702e-06)
+
+# "contract" lets a product and a sum become one operation; with Python's own rule for division by
+# zero no loop with a quotient would become vector instructions.
+RULES: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}
+OVERLOAD_RULES: Any = RULES  # numba types them more narrowly
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def use_widest_vectors() -> None:
+    """Have numba use 512-bit vectors where there are some.
+
+    LLVM avoids them on Intel's processors, for fear of a lower clock, which the matrix products
+    bring about in any case. It has to be said before anything is compiled.
+    """
+    if config.CPU_FEATURES is None and "+avx512f" in get_host_cpu_features():
+        config.CPU_FEATURES = f"{get_host_cpu_features()},-prefer-256-bit"
+
+
+def processor_has(feature: str) -> bool:
+    """Whether the processor that numba compiles for has this, by LLVM's name for it."""
+    features = config.CPU_FEATURES  # as NUMBA_CPU_FEATURES or NUMBA_CPU_NAME=generic say
+    features = get_host_cpu_features() if features is None else features
+    return f"+{feature}" in features.split(",")
+
+
+def hash_of_sources() -> str:
+    """Of all files of this package."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return sha256(b"".join(each.read_bytes() for each in files)).hexdigest()[:8]
+
+
+use_widest_vectors()
+SOURCES = hash_of_sources()
+
+
+def jit_inline(function: Function) -> Function:
+    """Compile a function into those that call it."""
+    return cast(Function, njit(**RULES, inline="always")(function))
+
+
+def jit(function: Function) -> Function:
+    """Compile a function together with those that call it, which are compiled too."""
+    return cast(Function, njit(**RULES)(function))
+
+
+def jit_cached(function: Function) -> Function:
+    """Compile a function when it is first called, and keep the result for the next process."""
+    # Numba looks for a change in the function's own file only, not in what is compiled into it.
+    function.__qualname__ += f"_{SOURCES}"
+    try:
+        return cast(Function, njit(**RULES, cache=True, nogil=True)(function))
+    except RuntimeError:
+        # Neither this folder nor the user's can be written.
+        return cast(Function, njit(**RULES, nogil=True)(function))
+
+
+@jit_inline
+def tanh(x: np.float32) -> np.float32:
+    # In this order, NaN stays NaN.
+    x = LIMIT if x > LIMIT else x
+    x = -LIMIT if x < -LIMIT else x
+    y = x * x
+    p = x * (P0 + y * (P1 + y * (P2 + y * (P3 + y * (P4 + y * (P5 + y * P6))))))
+    return p / (Q0 + y * (Q1 + y * (Q2 + y * Q3)))
+
+
+@jit_inline
+def sigmoid(x: np.float32) -> np.float32:
+    return HALF * tanh(HALF * x) + HALF
+
+
+def to_float32(x: Any) -> Any:
+    """A number of either type, as float32."""
+    return x
+
+
+@overload(to_float32, jit_options=OVERLOAD_RULES)
+def to_float32_by_type(x: Any) -> Callable[[Any], Any]:
+    def same(x: Any) -> Any:
+        return x
+
+    def shifted(x: Any) -> Any:
+        return np.uint32(np.uint32(x) << SIXTEEN).view(np.float32)
+
+    return shifted if x == types.uint16 else same
+
+
+@jit_inline
+def to_bfloat16_bits(x: np.float32) -> np.uint32:
+    """The bits of the nearest bfloat16, of two equally near of the even one; NaN stays NaN."""
+    bits = np.float32(x).view(np.uint32)
+    nearest = np.uint32((bits + BELOW_HALF + ((bits >> SIXTEEN) & ODD)) >> SIXTEEN)
+    return BFLOAT16_NAN if x != x else nearest
+
+
+@jit_inline
+def read_row(row: Numbers, to: Floats) -> None:
+    """Copy a row of either type."""
+    for j in range(row.shape[0]):
+        to[j] = to_float32(row[j])
+
+
+def write_row(row: Any, to: Any) -> None:
+    """Copy a row of float32 to one of either type."""
+    to[:] = row
+
+
+@overload(write_row, jit_options=OVERLOAD_RULES)
+def write_row_by_type(row: Any, to: Any) -> Callable[[Any, Any], None]:
+    def exactly(row: Any, to: Any) -> None:
+        for j in range(row.shape[0]):
+            to[j] = row[j]
+
+    def rounded(row: Any, to: Any) -> None:
+        for j in range(row.shape[0]):
+            to[j] = np.uint16(to_bfloat16_bits(row[j]))
+
+    return rounded if to.dtype == types.uint16 else exactly
+
+
+@jit_inline
+def add_row(row: Numbers, to: Floats) -> None:
+    """Add a row of either type."""
+    for j in range(row.shape[0]):
+        to[j] += to_float32(row[j])

@@ -1,0 +1,238 @@
+"""Blocks of text: for each character the draw, and the step after it.
+
+Shapes:
+    table (V, G·H), the input's share of every character
+    W (L - 1, H, G·H), b (L - 1, G·H), of the layers above the first
+    U (L, H, G·H), c (L, G·H), zero but for the bias that the reset gate multiplies
+    output (H, V), output_bias (V)
+    h, C (L, H), the state, and logits (V): replaced by those after the last character
+    x, u (G·H), the input's share of a layer's gates and the recurrent one
+    Of N texts h, C (L, N, H), logits (N, V), draws and ids (T, N); W, U, output in panels (see
+    `tiles.py`), without the last third U_n of the textbook's gru, which stands alone
+"""
+
+from math import exp
+
+import numpy as np
+
+from charlm.kernels.jit import Doubles, Floats, Ids, jit, jit_cached, sigmoid, tanh
+from charlm.kernels.tiles import multiply
+
+RNN, GRU, TEXTBOOK_GRU, LSTM = range(4)
+# The textbook's gru resets before the product; see `charlm.rnn.cells.gru`.
+CELLS = {"rnn": RNN, "gru": GRU, "textbook-gru": TEXTBOOK_GRU, "lstm": LSTM}
+LARGEST = np.finfo(np.float32).max
+
+
+@jit_cached
+def write_text(
+    cell: int,
+    table: Floats,
+    W: Floats,
+    b: Floats,
+    U: Floats,
+    c: Floats,
+    output: Floats,
+    output_bias: Floats,
+    h: Floats,
+    C: Floats,
+    logits: Floats,
+    draws: Doubles,
+    temperature: float,
+    ids: Ids,
+) -> None:
+    """An id for each draw, and a step after it."""
+    L, H = h.shape
+    above, u = np.empty(U.shape[2], dtype=np.float32), np.empty(U.shape[2], dtype=np.float32)
+    cumulative = np.empty(logits.shape[0])
+    for t in range(draws.shape[0]):
+        ids[t] = draw(logits, draws[t], temperature, cumulative)
+        for layer in range(L):
+            x = table[ids[t]]
+            if layer > 0:
+                product(b[layer - 1], h[layer - 1], W[layer - 1], 0, above)
+                x = above
+            # The reset gate stands between h and the last third of the textbook form's product.
+            product(c[layer], h[layer], U[layer], 0, u[: 2 * H] if cell == TEXTBOOK_GRU else u)
+            if cell == RNN:
+                rnn_step(x, u, h[layer])
+            elif cell == GRU:
+                gru_step(x, u, h[layer])
+            elif cell == TEXTBOOK_GRU:
+                textbook_gru_step(x, u, c[layer], U[layer], h[layer])
+            else:
+                lstm_step(x, u, h[layer], C[layer])
+        product(output_bias, h[L - 1], output, 0, logits)
+
+
+@jit_cached
+def write_texts(
+    cell: int,
+    table: Floats,
+    W: Floats,
+    b: Floats,
+    U: Floats,
+    U_n: Floats,
+    c: Floats,
+    output: Floats,
+    output_bias: Floats,
+    h: Floats,
+    C: Floats,
+    logits: Floats,
+    draws: Doubles,
+    temperature: float,
+    ids: Ids,
+    first: int,
+    end: int,
+) -> None:
+    """The same of texts `first` to before `end` of N, with matrices laid out in panels."""
+    L, N, H = h.shape
+    G_H, V = c.shape[1], logits.shape[1]
+    x = np.empty((N, W.shape[1] * W.shape[3]), dtype=np.float32)
+    u = np.empty((N, U.shape[1] * U.shape[3]), dtype=np.float32)
+    rh = np.empty((N, H), dtype=np.float32)
+    u_n = np.empty((N, U_n.shape[1] * U_n.shape[3]), dtype=np.float32)
+    scores = np.empty((N, output.shape[0] * output.shape[2]), dtype=np.float32)
+    cumulative = np.empty(V)
+    for t in range(draws.shape[0]):
+        for i in range(first, end):
+            ids[t, i] = draw(logits[i], draws[t, i], temperature, cumulative)
+        for layer in range(L):
+            if layer > 0:
+                multiply(h[layer - 1], first, end, W[layer - 1], x)
+            multiply(h[layer], first, end, U[layer], u)
+            for i in range(first, end):
+                x_i = table[ids[t, i]]
+                if layer > 0:
+                    x_i = x[i][:G_H]
+                    for j in range(G_H):
+                        x_i[j] += b[layer - 1, j]
+                if cell == RNN:
+                    rnn_step(x_i, u[i], h[layer, i])
+                elif cell == GRU:
+                    for j in range(2 * H, G_H):
+                        u[i, j] += c[layer, j]
+                    gru_step(x_i, u[i], h[layer, i])
+                elif cell == LSTM:
+                    lstm_step(x_i, u[i], h[layer, i], C[layer, i])
+                else:
+                    reset(x_i, u[i], h[layer, i], rh[i])
+            if cell == TEXTBOOK_GRU:
+                multiply(rh, first, end, U_n[layer], u_n)
+                for i in range(first, end):
+                    x_i = x[i][:G_H] if layer > 0 else table[ids[t, i]]
+                    update(x_i, u[i], u_n[i], h[layer, i])
+        multiply(h[L - 1], first, end, output, scores)
+        for i in range(first, end):
+            for j in range(V):
+                logits[i, j] = scores[i, j] + output_bias[j]
+
+
+@jit
+def product(bias: Floats, h: Floats, M: Floats, first: int, sums: Floats) -> None:
+    """Make the sums h @ M + bias, each from its column `first` on.
+
+    Four rows at a time, and so a quarter of the loads and stores of the sums.
+    """
+    K, N = h.shape[0], sums.shape[0]
+    for j in range(N):
+        sums[j] = bias[first + j]
+    for k in range(0, K - 3, 4):
+        m0, m1 = M[k][first : first + N], M[k + 1][first : first + N]
+        m2, m3 = M[k + 2][first : first + N], M[k + 3][first : first + N]
+        h0, h1, h2, h3 = h[k], h[k + 1], h[k + 2], h[k + 3]
+        for j in range(N):
+            sums[j] += h0 * m0[j] + h1 * m1[j] + h2 * m2[j] + h3 * m3[j]
+    for k in range(K - K % 4, K):
+        m, h_k = M[k][first : first + N], h[k]
+        for j in range(N):
+            sums[j] += h_k * m[j]
+
+
+@jit
+def rnn_step(x: Floats, u: Floats, h: Floats) -> None:
+    for j in range(h.shape[0]):
+        h[j] = tanh(x[j] + u[j])
+
+
+@jit
+def gru_step(x: Floats, u: Floats, h: Floats) -> None:
+    H = h.shape[0]
+    for j in range(2 * H):
+        u[j] = sigmoid(x[j] + u[j])
+    r, z, u_n, x_n = u[:H], u[H : 2 * H], u[2 * H :], x[2 * H :]
+    for j in range(H):
+        n = tanh(x_n[j] + r[j] * u_n[j])
+        h[j] = n + z[j] * (h[j] - n)
+
+
+@jit
+def textbook_gru_step(x: Floats, u: Floats, c: Floats, U: Floats, h: Floats) -> None:
+    H = h.shape[0]
+    reset(x, u, h, u[:H])
+    product(c, u[:H], U, 2 * H, u[2 * H :])
+    update(x, u, u[2 * H :], h)
+
+
+@jit
+def reset(x: Floats, u: Floats, h: Floats, rh: Floats) -> None:
+    """The textbook gru's gates, and the state of which it makes the second product."""
+    H = h.shape[0]
+    for j in range(2 * H):
+        u[j] = sigmoid(x[j] + u[j])
+    for j in range(H):
+        rh[j] = u[j] * h[j]
+
+
+@jit
+def update(x: Floats, u: Floats, u_n: Floats, h: Floats) -> None:
+    """Its new state."""
+    H = h.shape[0]
+    z, x_n = u[H : 2 * H], x[2 * H :]
+    for j in range(H):
+        n = tanh(x_n[j] + u_n[j])
+        h[j] = n + z[j] * (h[j] - n)
+
+
+@jit
+def lstm_step(x: Floats, u: Floats, h: Floats, C: Floats) -> None:
+    H = h.shape[0]
+    for j in range(2 * H):
+        u[j] = sigmoid(x[j] + u[j])
+    i, f, g, x_g = u[:H], u[H : 2 * H], u[2 * H : 3 * H], x[2 * H : 3 * H]
+    for j in range(H):
+        g[j] = tanh(x_g[j] + g[j])
+    for j in range(H):
+        C[j] = f[j] * C[j] + i[j] * g[j]
+    o, x_o = u[3 * H :], x[3 * H :]
+    for j in range(H):
+        h[j] = sigmoid(x_o[j] + o[j]) * tanh(C[j])
+
+
+@jit
+def draw(logits: Floats, uniform: float, temperature: float, cumulative: Doubles) -> int:
+    """An id of one text, by inverse cumulative distribution.
+
+    Never `<unk>`, but where the largest logit is NaN or infinite: then there is nothing to draw.
+    """
+    V = logits.shape[0]
+    best = 1
+    for i in range(1, V):
+        if not logits[i] <= LARGEST:
+            return 0
+        if logits[i] > logits[best]:
+            best = i
+    if logits[best] < -LARGEST:
+        return 0
+    if temperature == 0:
+        return best
+    total = 0.0
+    for i in range(1, V):
+        below = np.float64(logits[i]) - np.float64(logits[best])
+        # The quotient may become a product with 1 / temperature, which may be infinite.
+        total += 1.0 if below == 0 else exp(below / temperature)
+        cumulative[i] = total
+    for i in range(1, V):
+        if cumulative[i] > uniform * total:
+            return i
+    return 0  # Of a sum that is no number.

@@ -1,0 +1,1 @@
+"""Who computes a layer: scratch, builtin (torch's own) or fused, and which of them is chosen."""

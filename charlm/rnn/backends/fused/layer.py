@@ -1,0 +1,173 @@
+"""A layer of the rnn, the gru or the lstm over a window, as one function of autograd."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from charlm import kernels
+from charlm.rnn.backends.fused import policy
+from charlm.rnn.backends.fused.buffers import PooledBuffer, array_of
+from charlm.rnn.backends.fused.products import multiplier
+from charlm.rnn.cells import Cell, LayerWeights, State
+
+# Numbers that a step saves for the backward pass, in units of H.
+SAVED = {"rnn": 0, "gru": 4, "lstm": 4}
+
+
+def run_gated(
+    cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
+) -> tuple[Tensor, State]:
+    """Run one layer over a window; see `charlm.rnn.backends.backend.Backend`."""
+    U = weights.U
+    dtype = policy.matmul_dtype()
+    if inputs.is_floating_point():
+        table = cell.input_projection(inputs, weights).flatten(0, 1)
+        ids = torch.empty(0, 0, dtype=torch.long)
+    else:
+        table, ids = cell.projection_table(weights), inputs
+    c_n = cell.prepare(weights).get("c_n", U[:0, 0])
+    layer: Any = FusedLayer  # torch types apply as taking and giving anything
+    outputs, *last = layer.apply(cell.name, dtype, ids, table, c_n, U, *state)
+    return outputs, tuple(last)
+
+
+class Saved(NamedTuple):
+    """What the backward pass needs beside tensors of autograd's own.
+
+    Args:
+        C: the lstm's memory before and after every step, (T + 1, B, H); none for other cells.
+        gates: what each step saved, (T, B, S·H).
+        h_bfloat16: the outputs in that type, (T + 1, B, H), if products are.
+    """
+
+    C: tuple[PooledBuffer, ...]
+    gates: PooledBuffer
+    h_bfloat16: PooledBuffer | None
+
+    def h_matmul(self, h: Tensor) -> Tensor:
+        """The outputs as products read them."""
+        return self.h_bfloat16.tensor if self.h_bfloat16 else h
+
+
+class FusedLayer(torch.autograd.Function):
+    """A layer over a window, given W x + b of every step as the rows of a table."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        name: str,
+        dtype: torch.dtype,
+        ids: Tensor,
+        table: Tensor,
+        c_n: Tensor,
+        U: Tensor,
+        *state: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Outputs (T, B, H) and the last state, each (B, H).
+
+        Args:
+            name: the cell's.
+            dtype: to multiply in.
+            ids: of the table's rows, (T, B), or (0, 0): each position has one of its own, in order.
+            table: (V or T·B, G·H).
+            c_n: the gru's bias inside of the reset, (H); empty for other cells.
+            U: (G·H, H).
+            state: each (B, H).
+        """
+        B, H = state[0].shape
+        T = len(ids) or len(table) // B
+        # A tensor of its own: these are the layer's outputs, which others may keep.
+        h = state[0].new_empty(T + 1, B, H)
+        h[0] = state[0]
+        saved = Saved(
+            tuple(history_of(each, T) for each in state[1:]),
+            PooledBuffer((T, B, SAVED[name] * H), dtype),
+            PooledBuffer((T + 1, B, H), dtype) if dtype == torch.bfloat16 else None,
+        )
+        n_parts = policy.parts_of(h[0])
+        h_matmul = saved.h_matmul(h)
+        h_matmul[0] = h[0]
+        C = [each.tensor for each in saved.C]
+        arrays = (table.contiguous(), ids, c_n, h, h_matmul, saved.gates.tensor, *C)
+        run_steps(f"{name}_forward", U.t(), h_matmul, arrays, n_parts)
+        ctx.name, ctx.saved, ctx.n_parts = name, saved, n_parts
+        ctx.table_rows, ctx.table_dtype = len(table), table.dtype
+        ctx.save_for_backward(ids, U, h)
+        return h[1:], *(each[-1].clone() for each in (h, *C))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_outputs: Tensor, *grad_state: Tensor) -> tuple[Tensor | None, ...]:
+        ids, U, h = ctx.saved_tensors
+        (T, B, H), n_parts, V = grad_outputs.shape, ctx.n_parts, ctx.table_rows
+        h_matmul = ctx.saved.h_matmul(h)
+        dh, *dC = [each.clone() for each in grad_state]
+        # W x + b of a position and the product that it is added to have one gradient, but for the
+        # gru, whose reset gate stands between them.
+        alike = not len(ids) and ctx.name != "gru"
+        buffer = None if alike else PooledBuffer((T, B, len(U)), h_matmul.dtype)
+        d_gates = buffer.tensor if buffer else h_matmul.new_empty(T, B, len(U))
+        if len(ids):
+            # Two parts may look up the same row: each has a table, unless that is too much to add.
+            n_tables = n_parts = n_parts if n_parts * V <= T * B else 1
+            d_table = h.new_zeros(n_tables, V, len(U))
+        else:
+            d_table = h.new_empty(int(not alike), V, len(U))
+        C = [each.tensor for each in ctx.saved.C]
+        gates = ctx.saved.gates.tensor
+        arrays = (ids, grad_outputs.contiguous(), h, gates, dh, d_gates, d_table, *C, *dC)
+        dh += run_steps(f"{ctx.name}_backward", U, d_gates, arrays, n_parts)
+        d_U = (d_gates.flatten(0, 1).t() @ h_matmul[:-1].flatten(0, 1)).to(U.dtype)
+        d_c = d_gates[..., 2 * H :].sum((0, 1), dtype=U.dtype) if ctx.name == "gru" else None
+        if alike:
+            d_table = d_gates.flatten(0, 1)
+        else:
+            d_table = d_table.sum(0) if len(d_table) > 1 else d_table[0]
+        return None, None, None, d_table.to(ctx.table_dtype), d_c, d_U, dh, *dC
+
+
+def run_steps(
+    function: str, matrix: Tensor, x: Tensor, arrays: tuple[Tensor, ...], n_parts: int
+) -> Tensor:
+    """All steps of a window; returns the last product, (B, N).
+
+    Args:
+        function: gru_forward, lstm_backward, … of `charlm.kernels`.
+        matrix: (K, N).
+        x: what each step multiplies by it, forward (T + 1, B, K), backward (T, B, K).
+        arrays: the step's, as tensors.
+        n_parts: of the rows.
+    """
+    (K, N), B, n_threads = matrix.shape, x.shape[1], torch.get_num_threads()
+    given = [array_of(each) for each in arrays]
+    if policy.runs_window(matrix, x.dtype, B, n_parts):
+        narrow = x.dtype == torch.bfloat16
+        shape = kernels.packed_shape(K, N, narrow)
+        panels = PooledBuffer(shape, torch.int32 if narrow else torch.float32)
+        kernels.pack(array_of(matrix), panels.tensor.numpy(), min(n_threads, n_parts), n_parts)
+        columns = N if narrow else kernels.padded_columns(N)
+        product = x.new_zeros(B, columns, dtype=torch.float32)
+        split_rows = policy.splits_rows(matrix, x.dtype, n_parts)
+        about = (array_of(x), panels.tensor.numpy(), product.numpy(), given)
+        kernels.run_window(function, *about, n_threads, n_parts, split_rows)
+        return product[:, :N]
+    multiply = multiplier(matrix.t().to(x.dtype), B)
+    if function.endswith("_forward"):
+        for t, before in enumerate(x[:-1].unbind(0)):
+            product = multiply(before)
+            kernels.run_step(function, t, array_of(product), given, n_threads, n_parts)
+        return product
+    product = x.new_zeros(B, N)
+    for t, d in reversed(list(enumerate(x.unbind(0)))):
+        kernels.run_step(function, t, array_of(product), given, n_threads, n_parts)
+        product = multiply(d)
+    return product
+
+
+def history_of(first: Tensor, steps: int) -> PooledBuffer:
+    """Room for a state (B, H) before and after every step, (T + 1, B, H), beginning with it."""
+    buffer = PooledBuffer((steps + 1, *first.shape), first.dtype)
+    buffer.tensor[0] = first
+    return buffer

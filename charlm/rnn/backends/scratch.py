@@ -1,0 +1,30 @@
+"""The readable backend, and the specification of the others: a loop over a cell's step."""
+
+import torch
+from torch import Tensor
+
+from charlm.rnn.cells import Cell, LayerWeights, LinearCell, State
+from charlm.rnn.cells.minimal import scan
+
+LOOKS_UP = True
+
+
+def supports(cell: Cell) -> bool:
+    """It has every cell, in every form."""
+    return True
+
+
+def run_layer(
+    cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
+) -> tuple[Tensor, State]:
+    """Run one layer over a window; see `charlm.rnn.backends.backend.Backend`."""
+    # Under autocast products come in a narrow type; the state keeps its own.
+    projection = cell.input_projection(inputs, weights).to(state[0].dtype)
+    if isinstance(cell, LinearCell):
+        h = scan(*cell.coefficients(cell.input_gates(projection)), state[0])
+        return h, (h[-1],)
+    outputs, weights = [], cell.prepare(weights)
+    for Wx in projection.unbind(0):
+        state = cell.step(Wx, state, weights)
+        outputs.append(state[0])
+    return torch.stack(outputs), state

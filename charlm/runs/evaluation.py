@@ -1,0 +1,74 @@
+"""The scores of a text by a run: the exact one, and those that rest on the run's own text."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from charlm.language_model import LanguageModel
+from charlm.progress import ProgressCallback
+from charlm.runs.directory import RunDirectory
+from charlm.runs.evaluation_text import EvaluationText, check_choice, own_ids, own_text, staged
+from charlm.scoring.calibration import choose, cross_fit, score_with
+from charlm.scoring.dynamic import CHARACTERS, dynamic_surprise, mean_squares
+from charlm.scoring.exact import surprise
+from charlm.scoring.results import Calibrated, Dynamic, DynamicConfig, Evaluation
+
+
+def evaluate(
+    run: RunDirectory,
+    make_model: Callable[[], LanguageModel],
+    text: EvaluationText,
+    dynamic: DynamicConfig | None,
+    calibrate: bool,
+    report: ProgressCallback,
+) -> Evaluation:
+    """What `charlm.Run.evaluate` returns.
+
+    Raises:
+        UsageError: nothing to choose a temperature on.
+        RunError: the run's own text is needed, and gone.
+    """
+    if calibrate:
+        check_choice(run, text)
+    predicted = len(text.ids) - 1
+    stages = [predicted] * (1 + (dynamic is not None))
+    if calibrate:
+        stages += [0 if text.split == "val" else run.record.spans.size("val") - 1, predicted]
+    reports = staged(report, stages)
+    # What these need may be missing, which is better known before minutes of scoring.
+    needing = (("--dynamic", dynamic is not None), ("--calibrate", calibrate))
+    own = [own_text(run, text, option) for option, wanted in needing if wanted]
+    model = make_model()
+    evaluation = Evaluation(
+        corpus=text.corpus.name,
+        split=text.split,
+        text=text.text,
+        surprise=surprise(model, text.ids, report=next(reports)),
+        unknown_characters=text.unknown_characters,
+        bytes_read=text.bytes_read,
+        notes=text.notes,
+    )
+    if dynamic is not None:
+        train = own_ids(run, own[0], "train")[: CHARACTERS + 1]
+        squares = mean_squares(model, train, dynamic.window)
+        nats = dynamic_surprise(model, text.ids, squares, dynamic, next(reports))
+        evaluation = replace(evaluation, dynamic=Dynamic(nats, dynamic))
+    if calibrate:
+        made = calibrated(run, model, text, own[-1], next(reports), next(reports))
+        evaluation = replace(evaluation, calibrated=made)
+    return evaluation
+
+
+def calibrated(
+    run: RunDirectory,
+    model: LanguageModel,
+    text: EvaluationText,
+    own: str,
+    report_choice: ProgressCallback,
+    report: ProgressCallback,
+) -> Calibrated:
+    """The score with a temperature and a share of an n-gram model that val was best with."""
+    train = own_ids(run, own, "train")
+    if text.own and text.split == "val":
+        return cross_fit(model, text.ids, train, report)
+    choice = choose(model, own_ids(run, own, "val"), train, report_choice)
+    return score_with(model, text.ids, train, choice, report)

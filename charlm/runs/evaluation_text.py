@@ -1,0 +1,193 @@
+"""What is scored with a run, and the parts of its own text that some scores rest on."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from charlm.errors import CorpusError, RunError, SettingError, UsageError
+from charlm.runs.directory import RunDirectory
+from charlm.runs.record import Record
+from charlm.runs.texts import corpus_of
+from charlm.text.corpus import Corpus, Source, open_corpus, sha256_of
+from charlm.text.splits import Splits, count
+from charlm.text.vocabulary import Ids, describe
+
+# Characters by which the beginning of a text is known again.
+BEGINNING = 1000
+
+
+@dataclass(frozen=True)
+class EvaluationText:
+    """A text to be scored.
+
+    Args:
+        corpus: what it is, or is a part of.
+        split: train, val, test or all of it.
+        own: it is the text that the run was trained on.
+        text: what is scored, after normalization and the policy for unknown characters.
+        ids: of its characters, two or more.
+        unknown_characters: how many of it the vocabulary lacks.
+        bytes_read: how many, for the characters after the first; None where nobody can tell.
+        notes: sentences that whoever reads the score should see.
+    """
+
+    corpus: Corpus
+    split: str
+    own: bool
+    text: str
+    ids: Ids
+    unknown_characters: int
+    bytes_read: int | None
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.corpus.name} ({self.split})"
+
+
+def find_evaluation_text(
+    run: RunDirectory, source: Source, split: str | None, unknown: str, encoding: str | None
+) -> EvaluationText:
+    """What `charlm.Run.evaluate` scores; the arguments are its own.
+
+    Raises:
+        CharlmError: a text that is missing, too short or not what it was.
+    """
+    record = run.record
+    if encoding is not None and (source is None or isinstance(source, Corpus)):
+        whose = (
+            "the run's own text is read as it was" if source is None else "this text is a string"
+        )
+        raise SettingError("encoding", f"is of a text that is named, and {whose}: leave it out.")
+    if source is None:
+        corpus = corpus_of(run)
+    elif isinstance(source, Corpus):
+        corpus = source.normalized(record.corpus["normalization"])
+    else:
+        corpus = open_corpus(
+            source, normalization=record.corpus["normalization"], encoding=encoding or "utf-8"
+        )
+    own = is_own(corpus, record)
+    if own and sha256_of(corpus.text) != record.corpus["text_sha256"]:
+        corpus = corpus_of(run)
+    if split not in (None, "all") and not own:
+        raise SettingError("split", "is for the text that the run was trained on only.")
+    split = split or (record.spans.held_out if own else "all")
+    start, stop = (0, len(corpus.text)) if split == "all" else record.spans.span(split)
+    text = corpus.text[start:stop]
+    ids = run.vocabulary.encode(text, unknown)
+    missing = len(text) - int(np.count_nonzero(ids))
+    if unknown == "skip" and missing:
+        text = "".join(each for each in text if each in run.vocabulary)
+    if len(ids) < 2:
+        raise UsageError(
+            f"{corpus.name} ({split}) has {count(len(ids))} to score.",
+            "At least two are needed: one to read and one to predict.",
+        )
+    counted = corpus.count_bytes(start + 1, stop)
+    notes = () if source is None else (*corpus.notes, *overlap(run, corpus, own))
+    return EvaluationText(corpus, split, own, text, ids, missing, counted, notes)
+
+
+def is_own(corpus: Corpus, record: Record) -> bool:
+    """Whether a text, as the run reads texts, is the one that it was trained on.
+
+    It is if its characters are the same, before a normalization or after it.
+    """
+    about = record.corpus
+    if sha256_of(corpus.text) == about["text_sha256"]:
+        return True
+    # Runs of the first versions know their text before the normalization by its bytes.
+    name = "characters_sha256" if "characters_sha256" in about else "sha256"
+    return bool(getattr(corpus, name) == about[name])
+
+
+def beginning_sha256(text: str, splits: Splits) -> str:
+    """By which a text is known that begins as a training split does."""
+    return sha256_of(text[: min(BEGINNING, splits.size("train"))])
+
+
+def overlap(run: RunDirectory, corpus: Corpus, own: bool) -> Iterator[str]:
+    """A word about a text that is not the run's own but begins like it."""
+    known = run.record.corpus.get("beginning_sha256")
+    if not own and beginning_sha256(corpus.text, run.record.spans) == known:
+        yield (
+            f"{corpus.name} begins as the text that '{run.name}' was trained on, but is another: "
+            "it is scored as a whole, with what the run has seen of it."
+        )
+
+
+def own_text(run: RunDirectory, passage: EvaluationText, option: str) -> str:
+    """The text that the run was trained on, for an option that needs it.
+
+    Raises:
+        RunError: it is gone, or not the same any more.
+    """
+    if passage.own:
+        return passage.corpus.text
+    try:
+        return corpus_of(run).text
+    except (CorpusError, RunError) as error:
+        message = error.message
+    raise RunError(message, f"{option} needs that text too: put it back, or leave out {option}.")
+
+
+def own_ids(run: RunDirectory, text: str, split: str) -> Ids:
+    """A split of the run's own text."""
+    return run.vocabulary.encode(run.record.spans.of_text(text, split), "replace")
+
+
+def check_choice(run: RunDirectory, passage: EvaluationText) -> None:
+    """Raise UsageError where a choice would rest on too little, or on what it is to score."""
+    size = run.record.spans.size("val")
+    if size < 3:
+        raise UsageError(
+            f"The validation split of '{run.name}' has {count(size)}: nothing to choose a "
+            "temperature on.",
+            "Train with a --val-fraction, or leave out --calibrate.",
+        )
+    if passage.own and passage.split == "all":
+        raise UsageError(
+            "All of the run's own text holds the validation split, on which --calibrate chooses.",
+            "Name another split, or leave out --calibrate.",
+        )
+
+
+def check_alike(one: RunDirectory, other: RunDirectory) -> None:
+    """Raise UsageError unless both read texts alike, so that they can be averaged."""
+    problem = f"The runs '{one.name}' and '{other.name}' cannot be averaged:"
+    forms = [each.record.corpus["normalization"] for each in (one, other)]
+    if forms[0] != forms[1]:
+        raise UsageError(f"{problem} their texts are normalized by '{forms[0]}' and '{forms[1]}'.")
+    known = [frozenset(each.vocabulary.characters) for each in (one, other)]
+    if known[0] != known[1]:
+        odd = sorted(known[0] ^ known[1])
+        raise UsageError(
+            f"{problem} only one of their vocabularies has {describe(dict.fromkeys(odd, 1))}.",
+            "Train them on the same text.",
+        )
+
+
+def check_same(
+    one: RunDirectory, passage: EvaluationText, other: RunDirectory, another: EvaluationText
+) -> None:
+    """Raise UsageError unless both are to score the same characters."""
+    if passage.text != another.text:
+        raise UsageError(
+            f"The runs '{one.name}' and '{other.name}' hold out different texts, {passage} of "
+            f"{count(len(passage.text))} and {another} of {count(len(another.text))}.",
+            "Name a text that none of them was trained on.",
+        )
+
+
+def staged(
+    report: Callable[[int, int], None], sizes: Sequence[int]
+) -> Iterator[Callable[[int, int], None]]:
+    """One report for each of several stages, that tells what is done of all of them."""
+    total = sum(sizes)
+    for stage in range(len(sizes)):
+
+        def told(done: int, of: int, before: int = sum(sizes[:stage])) -> None:
+            report(before + done, total)
+
+        yield told

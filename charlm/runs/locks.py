@@ -1,0 +1,204 @@
+"""A run has one writer at a time. Readers ask nobody.
+
+Whoever makes, trains or deletes a run holds the lock of its name: the file `.<name>.lock` beside
+the run's folder, locked through the system, which lets go of it when the process ends, however it
+ends. The file is removed with the lock; one that a killed process left behind says nothing.
+"""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from charlm.errors import RunError
+from charlm.files.whole import remove_drafts
+from charlm.runs.names import NameTakenError, free_names
+
+T = TypeVar("T")
+PATIENCE = 1.0  # seconds; whoever only looks holds a lock for less
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def try_lock(handle: int) -> bool:
+        """Lock an open file, unless another has; OSError where the file system knows no locks."""
+        # Windows locks bytes against reading, too: one that nobody reads.
+        os.lseek(handle, 1 << 30, os.SEEK_SET)
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def try_lock(handle: int) -> bool:
+        """Lock an open file, unless another has; OSError where the file system knows no locks."""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+class RunInUseError(RunError):
+    """Another process makes, trains or deletes a run."""
+
+    def __init__(self, path: Path) -> None:
+        owner = "another process"
+        with suppress(OSError, ValueError):
+            owner = lock_file(path).read_text("utf-8") or owner
+        super().__init__(
+            f"The run '{path.name}' is in use by {owner}, which trains it.",
+            "Wait for its end, or stop it.",
+        )
+
+
+class RunLock:
+    """The lock of a run's name, held until `release` or the end of a `with` block.
+
+    Args:
+        handle: of the open file; None where none could be had.
+        problem: a sentence that says why it is not locked, or nothing.
+    """
+
+    def __init__(self, file: Path, handle: int | None, problem: str = "") -> None:
+        self.file = file
+        self.handle = handle
+        self.problem = problem
+
+    @classmethod
+    def take(cls, path: Path, patience: float = PATIENCE) -> Self:
+        """Lock the run in this folder, or the one that is to be made there.
+
+        Where no file can be locked there is a lock in name only, which says so in `problem`.
+
+        Args:
+            patience: seconds to try for.
+
+        Raises:
+            RunInUseError: another has it.
+        """
+        file = lock_file(path)
+        limit = time.monotonic() + patience
+        handle = None
+        while True:
+            try:
+                handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+                if try_lock(handle) and is_open_at(handle, file):
+                    os.ftruncate(handle, 0)
+                    os.write(handle, f"process {os.getpid()} on {platform.node()}".encode())
+                    return cls(file, handle)
+            except OSError as error:
+                why = (error.strerror or str(error)).lower()
+                return cls(
+                    file,
+                    handle,
+                    f"'{file}' cannot be locked ({why}): see to it that nothing else trains the "
+                    f"run '{path.name}'.",
+                )
+            # Held, or removed by its last owner since it was opened.
+            os.close(handle)
+            handle = None
+            if time.monotonic() >= limit:
+                raise RunInUseError(path)
+            time.sleep(0.02)
+
+    def release(self) -> None:
+        if self.handle is None:
+            return
+        handle, self.handle = self.handle, None
+        # While it is locked nobody else can have locked it; but Windows keeps files that are open.
+        if sys.platform != "win32":
+            self._remove()
+        os.close(handle)
+        if sys.platform == "win32":
+            self._remove()
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            self.file.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def lock_file(path: Path) -> Path:
+    """The file that is locked for a run, whichever way leads to its folder."""
+    real = path.resolve()
+    return real.parent / f".{real.name}.lock"
+
+
+def is_open_at(handle: int, file: Path) -> bool:
+    """Whether the open file is still the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(handle), file.stat())
+    except FileNotFoundError:
+        return False
+
+
+def is_locked(path: Path) -> bool | None:
+    """Whether a process makes, trains or deletes the run in this folder; None: nobody can tell."""
+    try:
+        handle = os.open(lock_file(path), os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+    try:
+        return not try_lock(handle)
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+
+
+def make_run(
+    folder: Path, name: str | None, stem: str, make: Callable[[str], T]
+) -> tuple[T, RunLock]:
+    """What `make` makes of a name that is nobody else's, and its lock.
+
+    Args:
+        folder: of the runs.
+        name: the one that is wanted; None takes the first of `stem-1`, `stem-2`, … that is free.
+        make: raises NameTakenError where a name is taken.
+
+    Raises:
+        NameTakenError: the name that is wanted is taken.
+    """
+    path = folder
+    for each in free_names(folder, stem) if name is None else [name]:
+        path = folder / each
+        try:
+            lock = RunLock.take(path, PATIENCE if each == name else 0)
+        except RunInUseError:
+            continue
+        try:
+            return make(each), lock
+        except BaseException as error:
+            lock.release()
+            if not isinstance(error, NameTakenError):
+                raise
+    raise NameTakenError(path)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes left behind of runs that they made or deleted."""
+    for file in folder.glob(".*.lock"):
+        path = folder / file.name.removeprefix(".").removesuffix(".lock")
+        with suppress(RunInUseError), RunLock.take(path, patience=0) as lock:
+            if not lock.problem:
+                remove_drafts(path)

@@ -1,0 +1,74 @@
+"""The folder of runs: which there are, and the one that is meant."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from charlm.errors import RunError, suggestion
+from charlm.files.paths import runs_folder as runs_folder
+from charlm.runs.commands import command
+from charlm.runs.directory import RunDirectory
+from charlm.runs.names import check_name, composed, names_in
+
+
+def is_run(path: Path) -> bool:
+    """Whether there is a run, be it damaged, in this folder."""
+    try:
+        # Without its record it is a damaged run still.
+        others = (path / "vocabulary.json", path / "metrics.jsonl")
+        return (path / "run.json").exists() or all(each.exists() for each in others)
+    except OSError:
+        # No name for a file, or a folder that cannot be entered.
+        return False
+
+
+def list_runs(folder: Path) -> Iterator[RunDirectory | RunError]:
+    """The runs of a folder, newest first, then what is wrong with those that cannot be read."""
+    runs: list[RunDirectory] = []
+    damaged: list[RunError] = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if is_run(path) and not path.name.startswith("."):
+            try:
+                runs.append(RunDirectory.open(path))
+            except RunError as error:
+                damaged.append(error)
+    yield from sorted(runs, key=lambda run: run.record.created, reverse=True)
+    yield from damaged
+
+
+def find_run(name: str | Path | None = None, folder: str | Path | None = None) -> RunDirectory:
+    """The run of this name, or at this path, or the newest one.
+
+    Raises:
+        RunError: there is none, or it cannot be read.
+        UsageError: the name is no run's name.
+    """
+    where = runs_folder(folder)
+    if name is None:
+        for run in list_runs(where):
+            if isinstance(run, RunDirectory):
+                return run
+        raise RunError(
+            f"There is no run in '{where}' yet.", f"Make one: {command('train', folder=where)}"
+        )
+    path = Path(name)
+    if str(name) and is_run(path):
+        return RunDirectory.open(path)
+    found = folder_called(str(name), where)
+    if found is None:
+        check_name(str(name))
+        known = [each.name for each in list_runs(where) if isinstance(each, RunDirectory)]
+        make_one = f"Make one: {command('train', folder=where, run=name)}"
+        hint = suggestion(dict.fromkeys(known), str(name)) if known else make_one
+        raise RunError(f"There is no run called '{name}' in '{where}'.", hint)
+    return RunDirectory.open(found)
+
+
+def folder_called(name: str, where: Path) -> Path | None:
+    """The folder of this name in the runs folder, in whichever of Unicode's forms it is spelled."""
+    name = name.rstrip("/" + os.sep)  # as shells complete it
+    # Systems that tell two spellings apart may have both.
+    for each in sorted(names_in(where), key=lambda other: other != name):
+        if composed(each) == composed(name) and not each.startswith("."):
+            return where / each
+    return None

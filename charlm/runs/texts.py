@@ -1,0 +1,115 @@
+"""The text of a run, where it was or where it is now."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from charlm.errors import CorpusError, RunError, SettingError
+from charlm.runs.commands import about_run
+from charlm.runs.directory import RunDirectory
+from charlm.text.corpus import STDIN, Corpus, Source, open_corpus, sha256_of
+from charlm.text.decoding import BytesRead
+from charlm.text.splits import count
+
+
+def corpus_of(run: RunDirectory) -> Corpus:
+    """The text that a run was trained on, found again.
+
+    Raises:
+        RunError: it is gone, or not the same any more.
+    """
+    about = run.record.corpus
+    encoding = run.record.settings.data.encoding
+    another = about_run(run.path, "eval", "FILE", option="run")
+    hint = f"Put it back, or name it: {run.resume_command} FILE, or score another: {another}"
+    stored = run.corpus_text
+    if stored is not None:
+        read_in = BytesRead(encoding if about["source"] else "utf-8") if about["lossless"] else None
+        corpus = Corpus(
+            about["name"], stored, about["normalization"], about["sha256"], bytes_read=read_in
+        )
+    else:
+        try:
+            if STDIN in about["source"]:
+                raise CorpusError("It came from standard input, and there is no copy.")
+            corpus = reopened(run, about["source"], encoding)
+        except CorpusError as error:
+            raise RunError(
+                f"The text that '{run.name}' was trained on cannot be read: {error.message}", hint
+            ) from None
+    if not is_of(run, corpus):
+        raise RunError(f"The text that '{run.name}' was trained on has changed since.", hint)
+    return corpus
+
+
+def reopened(run: RunDirectory, places: str | Path | Iterable[str | Path], encoding: str) -> Corpus:
+    """A text at some places, which may be a run's, read as that was read.
+
+    Raises:
+        CorpusError: it cannot be read.
+    """
+    places = places if isinstance(places, str | Path) else list(places)
+    normalization = run.record.corpus["normalization"]
+    corpus = open_corpus(places, normalization=normalization, encoding=encoding)
+    if is_of(run, corpus) or corpus.unique:
+        return corpus
+    # Runs of the first versions put nothing between texts that end in no line end.
+    fused = open_corpus(places, normalization=normalization, encoding=encoding, line_end="")
+    return fused if is_of(run, fused) else corpus
+
+
+def is_of(run: RunDirectory, corpus: Corpus) -> bool:
+    """Whether a text, normalized as the run's was, is the run's."""
+    return bool(sha256_of(corpus.text) == run.record.corpus["text_sha256"])
+
+
+def moved_corpus(run: RunDirectory, source: Source, encoding: str | None) -> Corpus:
+    """The text that a run was trained on, from another place, which the run remembers.
+
+    Args:
+        source: where it is now; None: where it was.
+        encoding: how its bytes spell characters; None: as before.
+
+    Raises:
+        CorpusError: it cannot be read.
+        RunError: it is another text.
+        SettingError: an encoding where there is no file.
+    """
+    about, data = run.record.corpus, run.record.settings.data
+    normalization = about["normalization"]
+    data = replace(data, encoding=encoding or data.encoding)
+    if isinstance(source, Corpus):
+        corpus = source.normalized(normalization)
+    else:
+        if source is None and (not about["source"] or STDIN in about["source"]):
+            raise SettingError("encoding", "is of no use: the run keeps its text as it was read.")
+        corpus = reopened(run, about["source"] if source is None else source, data.encoding)
+    if not is_of(run, corpus):
+        sizes = count(len(corpus.text)), count(about["characters"])
+        differ = (
+            f"it has {sizes[0]}, the run's {sizes[1]}" if len(set(sizes)) == 2 else "it differs"
+        )
+        raise RunError(
+            f"{named(source, corpus)} is not the text that '{run.name}' was trained on: {differ} "
+            f"after the normalization '{normalization}'.",
+            "A run goes on with its own text only; to train on another one, start from the run: "
+            f"{about_run(run.path, 'train', 'TEXT', option='init_from')}",
+        )
+    if corpus.unique or run.corpus_text is not None:
+        run.keep_text(corpus.text)
+    found = {
+        "source": list(corpus.source),
+        "sha256": corpus.sha256,
+        "characters_sha256": corpus.characters_sha256,
+        "lossless": corpus.lossless,
+    }
+    run.update(corpus={**about, **found}, data=data.to_json())
+    return corpus
+
+
+def named(source: Source, corpus: Corpus) -> str:
+    """What to call a text that somebody named."""
+    if isinstance(source, str | Path):
+        return f"'{source}'"
+    given = [] if source is None or isinstance(source, Corpus) else [str(each) for each in source]
+    return ", ".join(f"'{each}'" for each in given) or f"'{corpus.name}'"

@@ -1,0 +1,131 @@
+"""Dynamic evaluation: the weights follow the text that is scored.
+
+Krause, Kahembwe, Murray & Renals 2018, "Dynamic Evaluation of Neural Sequence Models": a window is
+scored, then the weights take a step down its gradient, and a small one back to where training left
+them. Both are scaled by the root mean square of each weight's gradient on the training text.
+"""
+
+from collections.abc import Generator
+from contextlib import closing
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from charlm.language_model import LanguageModel
+from charlm.progress import ProgressCallback, ignore_progress
+from charlm.scoring.exact import Surprise, of_characters, on, surprise
+from charlm.scoring.results import DynamicConfig
+from charlm.text.vocabulary import Ids
+
+# What the statistics are taken from: the beginning of the training text, cut into streams.
+CHARACTERS = 100_000
+STREAMS = 16
+# Added to each weight's root mean square, as a share of the mean of all of them.
+EPSILON = 0.1
+
+
+def mean_squares(
+    model: LanguageModel, ids: Ids, window: int = DynamicConfig.window
+) -> list[Tensor]:
+    """The mean square of each weight's gradient of the mean nats of a window, weight by weight.
+
+    Args:
+        ids: of the training text, two or more, of which the beginning is read.
+    """
+    parameters = list(model.parameters())
+    ids = ids[: CHARACTERS + 1]
+    streams = max(min(STREAMS, (len(ids) - 1) // window), 1)
+    length = (len(ids) - 1) // streams
+    read = on(parameters[0].device, ids)[:, 0]
+    inputs, targets = (read[i : i + streams * length].view(streams, length).t() for i in (0, 1))
+    squares = [torch.zeros_like(each) for each in parameters]
+    state = model.initial_state(streams)
+    starts = range(0, max(length - window, 0) + 1, window)
+    was_training = model.training
+    model.eval()
+    try:
+        for start in starts:
+            here = slice(start, start + window)
+            logits, state = model(inputs[here], state)
+            loss = F.cross_entropy(logits.flatten(0, 1), targets[here].flatten())
+            gradients = torch.autograd.grad(loss, parameters)
+            torch._foreach_addcmul_(squares, gradients, gradients)
+            state = tuple(each.detach() for each in state)
+    finally:
+        model.train(was_training)
+    torch._foreach_div_(squares, len(starts))
+    return squares
+
+
+def log_probabilities(
+    model: LanguageModel,
+    ids: Ids,
+    squares: list[Tensor],
+    config: DynamicConfig,
+    report: ProgressCallback = ignore_progress,
+) -> Generator[Tensor, None, None]:
+    """As `charlm.scoring.exact.log_probabilities`, window by window, with weights that follow.
+
+    Before each window, but not before the first, with θ₀ the trained weights, g the gradient of the
+    mean nats of the window before, and s = √squares, s̄ the mean of all of s,
+
+        θ ← θ + min(decay · s / s̄, 1) (θ₀ - θ) - rate · g / (s + ε s̄).
+
+    Afterwards the model has the trained weights again.
+
+    Args:
+        squares: from `mean_squares`.
+    """
+    parameters = list(model.parameters())
+    roots = [each.sqrt() for each in squares]
+    count = sum(each.numel() for each in roots)
+    mean = sum(float(each.cpu().double().sum()) for each in roots) / count or 1.0
+    steps = [-config.rate / (each + EPSILON * mean) for each in roots]
+    returns = [(each * (config.decay / mean)).clamp_(max=1) for each in roots]
+    weights = [each.detach() for each in parameters]
+    trained = [each.clone() for each in weights]
+    was_training = model.training
+    model.eval()
+    try:
+        state = model.initial_state(1)
+        for start in range(0, len(ids) - 1, config.window):
+            piece = on(weights[0].device, ids[start : start + config.window + 1])
+            with torch.enable_grad():
+                logits, state = model(piece[:-1], state)
+                logs = F.log_softmax(logits[:, 0], dim=1)
+                gradients = torch.autograd.grad(F.nll_loss(logs, piece[1:, 0]), parameters)
+            state = tuple(each.detach() for each in state)
+            report(start, len(ids) - 1)
+            yield logs.detach()
+            torch._foreach_lerp_(weights, trained, returns)
+            torch._foreach_addcmul_(weights, gradients, steps)
+    finally:
+        torch._foreach_copy_(weights, trained)
+        model.train(was_training)
+
+
+def dynamic_surprise(
+    model: LanguageModel,
+    ids: Ids,
+    squares: list[Tensor],
+    config: DynamicConfig | None = None,
+    report: ProgressCallback = ignore_progress,
+) -> Surprise:
+    """-ln p of each character after the first, in nats, (characters - 1,), by dynamic evaluation.
+
+    Every character is predicted before the weights have seen it. Where the rate is 0 nothing moves,
+    and the score is the static one to the last bit.
+
+    Args:
+        ids: (characters,).
+        squares: from `mean_squares`.
+        report: told now and then how many characters are done, of how many.
+    """
+    config = config or DynamicConfig()
+    if not config.rate:
+        static = surprise(model, ids, report=report)
+        assert static is not None
+        return static
+    with closing(log_probabilities(model, ids, squares, config, report)) as pieces:
+        return of_characters(pieces, ids)

@@ -1,0 +1,100 @@
+"""Exact scoring: every character after the first, once, in order, with the state carried."""
+
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from charlm.language_model import LanguageModel
+from charlm.machine.device import matmul_precision
+from charlm.machine.threads import tuned_threads
+from charlm.progress import ProgressCallback, ignore_progress
+from charlm.scoring.score import Score
+from charlm.text.vocabulary import Ids
+
+CHUNK = 1024
+
+Surprise = npt.NDArray[np.float64]
+
+
+@torch.no_grad()
+def log_probabilities(
+    model: LanguageModel,
+    ids: Ids,
+    should_stop: Callable[[], bool] = lambda: False,
+    report: ProgressCallback = ignore_progress,
+) -> Generator[Tensor, None, None]:
+    """ln p of all that could stand in the place of each character after the first.
+
+    Tensors (characters, V) that follow one another, on the model's device. The model starts from a
+    zero state, without dropout, in its weights' own precision.
+
+    Args:
+        ids: (characters,).
+        should_stop: asked now and then; once it says yes no more comes.
+        report: told now and then how many characters are done, of how many.
+    """
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    try:
+        with tuned_threads(device.type) as tuner:
+            state = model.initial_state(1)
+            for start in range(0, len(ids) - 1, CHUNK):
+                if should_stop():
+                    return
+                started = time.perf_counter()
+                with matmul_precision("fp32"):
+                    logits, state = model(on(device, ids[start : start + CHUNK + 1][:-1]), state)
+                tuner.worked(len(logits), time.perf_counter() - started)
+                report(start, len(ids) - 1)
+                yield F.log_softmax(logits[:, 0], dim=1)
+    finally:
+        model.train(was_training)
+
+
+def on(device: torch.device, ids: Ids) -> Tensor:
+    """Ids of any width as a model reads them, (T, 1)."""
+    return torch.from_numpy(ids.astype(np.int64)).to(device).unsqueeze(1)
+
+
+def of_characters(pieces: Iterable[Tensor], ids: Ids) -> Surprise:
+    """-ln p of those characters that do stand there, in nats, as far as the pieces go."""
+    found, start = [np.empty(0)], 1
+    for piece in pieces:
+        there = on(piece.device, ids[start : start + len(piece)])[:, 0]
+        found.append(F.nll_loss(piece, there, reduction="none").cpu().double().numpy())
+        start += len(piece)
+    return np.concatenate(found)
+
+
+def surprise(
+    model: LanguageModel, ids: Ids, report: ProgressCallback = ignore_progress
+) -> Surprise:
+    """-ln p of each character after the first given all before it, in nats, (characters - 1,).
+
+    The arguments are those of `log_probabilities`.
+    """
+    with closing(log_probabilities(model, ids, report=report)) as pieces:
+        return of_characters(pieces, ids)
+
+
+def averaged(surprises: Sequence[Surprise]) -> Surprise:
+    """-ln of the mean of the probabilities that several models gave to the same characters."""
+    mean: Surprise = np.log(len(surprises)) - np.logaddexp.reduce([-each for each in surprises])
+    return mean
+
+
+def score(
+    model: LanguageModel, ids: Ids, should_stop: Callable[[], bool] = lambda: False
+) -> Score | None:
+    """The sum of `surprise`, in float64; None where it was stopped."""
+    with closing(log_probabilities(model, ids, should_stop)) as pieces:
+        nats = of_characters(pieces, ids)
+    whole = len(nats) == max(len(ids) - 1, 0)
+    return Score(float(nats.sum()), len(nats)) if whole else None

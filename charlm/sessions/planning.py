@@ -1,0 +1,127 @@
+"""Sizes for the time that is given: as wide a model as this machine can teach in it.
+
+A wider model learns more from each character and sees fewer of them. What is right goes by the
+characters that will be trained on, which a short measurement tells: enough for the weights there
+are to learn, and not so many weights that a small text is soon known by heart.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from charlm.config import ModelConfig, TrainConfig
+from charlm.language_model import LanguageModel
+from charlm.machine.cuda_graphs import WARM_UP
+from charlm.machine.threads import tuned_threads
+from charlm.presets import Settings, as_options, overridden
+from charlm.rnn.backends.choice import choose_precision_and_backend
+from charlm.sessions.sizes import parameter_count
+from charlm.tasks.language_modeling.training import LanguageModeling
+from charlm.training.learner import Learner
+
+WIDTHS = (64, 128, 192, 256, 384, 512, 640, 768, 1024)
+# On Tiny Shakespeare, three minutes on two cores, a gru of 640 (2.9 characters for each parameter)
+# came to 1.411 nats where one of 512 (7.7) had 1.428 and one of 768 (1.4) 1.420.
+CHARACTERS_PER_PARAMETER = 2.5
+PARAMETERS_PER_CHARACTER = 8.0
+# Dropout by how often the text is read: up to so many epochs, output dropout and weight drop.
+DROPOUT = ((8, 0.1, 0.0), (15, 0.2, 0.1), (40, 0.25, 0.2), (np.inf, 0.4, 0.3))
+FEW_EPOCHS = 8
+MEASURED_SECONDS = 0.3
+
+Speed = Callable[[ModelConfig, TrainConfig], float]
+
+
+def plan(settings: Settings, characters: int, speed: Speed) -> tuple[Settings, str]:
+    """The settings for the minutes that they give, and in words what was chosen and why.
+
+    Args:
+        settings: with the vocabulary's size.
+        characters: of the training split.
+        speed: characters a second that a model is trained on.
+    """
+    assert settings.train.max_minutes is not None
+    seconds = 60 * settings.train.max_minutes
+    models = {width: replace(settings.model, hidden_size=width) for width in WIDTHS}
+    weights = {width: parameter_count(models[width]) for width in WIDTHS}
+    chosen = measured_width = WIDTHS[0]
+    rate = speed(models[chosen], settings.train)
+    for width in WIDTHS[1:]:
+        needed = CHARACTERS_PER_PARAMETER * weights[width] / seconds
+        if weights[width] > PARAMETERS_PER_CHARACTER * characters:
+            break
+        # Work grows with the square of the width, at most: what is fast enough by far is not timed.
+        if rate * (measured_width / width) ** 2 < needed:
+            measured_width, rate = width, speed(models[width], settings.train)
+            if rate < needed:
+                break
+        chosen = width
+    if chosen != measured_width:
+        rate = speed(models[chosen], settings.train)
+    epochs = rate * seconds / characters
+    output_dropout, weight_drop = next(each[1:] for each in DROPOUT if epochs <= each[0])
+    changes = {
+        "hidden_size": chosen,
+        "output_dropout": output_dropout,
+        "weight_drop": weight_drop,
+    }
+    if epochs <= FEW_EPOCHS:
+        # With few characters more steps are worth more than fast ones.
+        changes["batch_size"] = min(settings.train.batch_size, 16)
+    changes = {name: value for name, value in changes.items() if name not in settings.given}
+    reason = (
+        f"Planned for {settings.train.max_minutes:g} minutes: {as_options(changes)}, because at "
+        f"{rate:,.0f} characters a second here, {weights[chosen]:,} parameters read the text "
+        f"{epochs:.1f} times."
+    )
+    return overridden(settings, **changes), reason
+
+
+def measured(device: torch.device, backend: str) -> Speed:
+    """How fast this machine is, measured by a few steps on random characters.
+
+    Args:
+        backend: by name; auto is the fastest for each model, as an automatic precision is.
+    """
+
+    def speed(model_config: ModelConfig, config: TrainConfig) -> float:
+        precision, name = choose_precision_and_backend(
+            model_config, device, config.precision, backend
+        )
+        config = replace(config, precision=precision)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            model = LanguageModel(model_config, name)
+            model.initialize("uniform", 0)
+            model.to(device)
+            size = 20 * config.batch_size * config.seq_length
+            text = np.random.default_rng(0).integers(
+                0, model_config.vocabulary_size, size, dtype=np.uint32
+            )
+            learner = Learner(LanguageModeling(model, text, text[:0], config), config)
+            learner.task.load_epoch(0)
+            # On CUDA the step after the first few is recorded, which takes its time.
+            window = 1 + WARM_UP if device.type == "cuda" else 2
+            for warm_up in range(window):
+                learner.step(warm_up, config.learning_rate)
+            with tuned_threads(device.type) as tuner:
+                # Beside a busy program one thread may be the faster.
+                rates = []
+                for threads in {tuner.most, 1}:
+                    tuner.apply(threads)
+                    rates.append(items_per_second(learner, window))
+                return max(rates)
+
+    return speed
+
+
+def items_per_second(learner: Learner, window: int) -> float:
+    """The rate of some steps, from a window on."""
+    started, items = time.perf_counter(), 0
+    while time.perf_counter() - started < MEASURED_SECONDS:
+        items += learner.step(window % 16, learner.config.learning_rate)
+        window += 1
+    learner.is_finite(weights=False)  # waits for the device
+    return items / (time.perf_counter() - started)

@@ -1,0 +1,133 @@
+"""Settings that do nothing beside others, which is said instead of ignored."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from charlm.config import ModelConfig, SamplingConfig
+from charlm.errors import SettingError
+from charlm.presets import SEQUENTIAL, Settings, preset_values
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When some settings do nothing.
+
+    Args:
+        names: of the settings.
+        useless: whether they do nothing among these settings.
+        why: the rest of a sentence that begins with the setting's name.
+    """
+
+    names: tuple[str, ...]
+    useless: Callable[[Settings], bool]
+    why: str
+
+
+# A test holds them to the registry of cells, which stands on a floor above.
+WITHOUT_RECURRENT_MATRIX = ("mingru", "minlstm")
+RULES = (
+    Rule(
+        ("mogrifier_rounds", "mogrifier_rank"),
+        lambda settings: settings.model.cell != "mogrifier",
+        "is for --cell mogrifier only.",
+    ),
+    Rule(
+        ("mogrifier_rank",),
+        lambda settings: settings.model.mogrifier_rounds == 0,
+        "does nothing in 0 rounds: give --mogrifier-rounds.",
+    ),
+    Rule(
+        ("weight_drop",),
+        lambda settings: settings.model.cell in WITHOUT_RECURRENT_MATRIX,
+        f"is on recurrent matrices, which the cells {' and '.join(WITHOUT_RECURRENT_MATRIX)} lack.",
+    ),
+    Rule(
+        ("reset_after",), lambda settings: settings.model.cell != "gru", "is for --cell gru only."
+    ),
+    Rule(
+        ("dropout",),
+        lambda settings: settings.model.num_layers == 1,
+        "is between layers, and there is only one: give --num-layers, or --output-dropout.",
+    ),
+    Rule(
+        ("momentum",),
+        lambda settings: settings.train.optimizer != "sgd",
+        "is for --optimizer sgd only.",
+    ),
+    Rule(
+        SEQUENTIAL,
+        lambda settings: settings.train.sampling == "random",
+        "is for --sampling sequential only.",
+    ),
+    Rule(
+        ("temporal_penalty", "random_lengths"),
+        lambda settings: settings.train.seq_length == 1,
+        "does nothing where a window is a single step: give a --seq-length.",
+    ),
+    Rule(
+        ("patience", "average_after", "eval_characters", "val_characters"),
+        lambda settings: not settings.data.val_fraction,
+        "needs held-out text: give a --val-fraction.",
+    ),
+)
+# False and 0 ask for something too: these are on by default.
+ASK_ALWAYS = ("reset_after", "mogrifier_rounds")
+# What a run that starts from another takes over from it.
+INHERITED = ("min_count", "initialization")
+FILTERS = ("top_k", "top_p", "min_p")
+
+
+def check_relevant(settings: Settings, inherits: bool = False) -> None:
+    """Raise SettingError for the first setting that was given by name and does nothing.
+
+    What asks for nothing (0, False) may do nothing.
+
+    Args:
+        inherits: the run starts from another one.
+    """
+    given = settings.given
+    for rule in RULES:
+        for name in rule.names:
+            asks = bool(given.get(name)) or (name in ASK_ALWAYS and name in given)
+            if asks and rule.useless(settings):
+                raise SettingError(name, rule.why)
+    for name in INHERITED if inherits else ():
+        if name in given:
+            raise SettingError(name, "is that of the run that this one starts from: leave it out.")
+
+
+def check_on_device(settings: Settings, device: str) -> None:
+    """Raise SettingError for a setting given by name that does nothing on this kind of device."""
+    given, config = settings.given, settings.train
+    if given.get("precision") == "tf32" and device != "cuda":
+        raise SettingError("precision", f"tf32 is of NVIDIA's GPUs, and the device is {device}.")
+    if not given.get("cuda_graphs"):
+        return
+    if device != "cuda":
+        raise SettingError("cuda_graphs", f"is for --device cuda only, and the device is {device}.")
+    if config.random_lengths or config.precision == "fp16":
+        raise SettingError(
+            "cuda_graphs", "records neither windows of random lengths nor --precision fp16."
+        )
+
+
+def check_sampling(config: SamplingConfig) -> None:
+    """Raise SettingError for a choice about what is drawn where nothing is drawn at random."""
+    for name in (*FILTERS, "seed"):
+        if config.temperature == 0 and getattr(config, name) != getattr(SamplingConfig, name):
+            raise SettingError(name, "does nothing at --temperature 0: nothing is drawn.")
+
+
+def applied_values(settings: Settings, inherited: Mapping[str, Any]) -> dict[str, Any]:
+    """What of their preset's values really applies among these settings.
+
+    Args:
+        inherited: what the run takes over from another one, if it starts from one.
+    """
+    values = preset_values(settings.preset, {**inherited, **settings.given})
+    left_out = {name for rule in RULES if rule.useless(settings) for name in rule.names}
+    if inherited:
+        left_out |= {"normalize", *INHERITED, *ModelConfig.names()}
+    left_out |= settings.given.keys()
+    return {name: value for name, value in values.items() if name not in left_out}

@@ -1,0 +1,110 @@
+"""How much memory a model takes, in plain arithmetic: nothing is allocated here."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from charlm.config import ModelConfig, TrainConfig
+from charlm.machine.device import free_memory
+from charlm.machine.memory import available_memory, check_memory
+from charlm.rnn.cells import make_cell
+
+FLOAT = 4  # bytes
+# What a model and its training can do with less of.
+SIZES = (
+    *("hidden_size", "num_layers", "embedding_size", "mogrifier_rank", "mogrifier_rounds"),
+    *("batch_size", "seq_length"),
+)
+
+
+def layer_numbers(config: ModelConfig, inputs: int) -> int:
+    """How many numbers the weights of a recurrent layer are.
+
+    Args:
+        inputs: size of its input.
+    """
+
+    def counted(rounds: int) -> int:
+        cell = make_cell(replace(config, mogrifier_rounds=rounds))
+        return sum(map(math.prod, cell.weight_shapes(inputs, config.hidden_size).values()))
+
+    # Two rounds of the Mogrifier are like the two before them; other cells have none.
+    pairs, rest = divmod(config.mogrifier_rounds, 2)
+    return counted(rest) + pairs * (counted(2) - counted(0))
+
+
+def parameter_count(config: ModelConfig) -> int:
+    """`LanguageModel.parameter_count`, of a model that need not exist."""
+    V, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
+    recurrent = layer_numbers(config, E or V)
+    if config.num_layers > 1:
+        recurrent += (config.num_layers - 1) * layer_numbers(config, H)
+    halfway = H * E if config.tie_weights and E != H else 0
+    output = V if config.tie_weights else H * V + V
+    return V * E + recurrent + halfway + output
+
+
+def kept_bytes(config: ModelConfig, train: TrainConfig) -> int:
+    """What training keeps from step to step: weights, the optimizer's state, their averages."""
+    moments = 2 if train.optimizer != "sgd" else int(train.momentum > 0)
+    copies = 1 + moments + int(train.ema_decay > 0) + int(train.average_after is not None)
+    return FLOAT * copies * parameter_count(config)
+
+
+def step_bytes(config: ModelConfig, train: TrainConfig) -> int:
+    """What a training step adds to that: gradients, and what the backward pass reads.
+
+    Each cell keeps its gates and its output of every step of a window, and the loss its logits
+    twice; what a backend keeps beyond that is not counted.
+    """
+    width = FLOAT if train.precision in ("fp32", "tf32") else 2
+    gates = len(make_cell(config).gate_names)
+    layers = width * config.num_layers * (gates + 1) * config.hidden_size
+    characters = train.batch_size * train.seq_length
+    activations = characters * (layers + 2 * FLOAT * config.vocabulary_size)
+    return FLOAT * parameter_count(config) + activations
+
+
+def dearest(config: ModelConfig, train: TrainConfig) -> str:
+    """The setting by which memory shrinks most, as an option."""
+
+    def without(name: str) -> int:
+        smallest: dict[str, Any] = {name: 1}
+        less = replace(config, **smallest) if hasattr(config, name) else config
+        shorter = replace(train, **smallest) if hasattr(train, name) else train
+        return 2 * kept_bytes(less, shorter) + step_bytes(less, shorter)
+
+    return f"--{min(SIZES, key=without).replace('_', '-')}"
+
+
+def check_training(
+    config: ModelConfig, train: TrainConfig, device: torch.device, advice: str = ""
+) -> None:
+    """Refuse to train what memory cannot hold.
+
+    Args:
+        advice: what to do about it; by default what to make smaller.
+
+    Raises:
+        NotEnoughMemoryError: says what it would take and what there is.
+    """
+    kept, step = kept_bytes(config, train), step_bytes(config, train)
+    advice = advice or f"Give a smaller {dearest(config, train)}."
+    what = "Training this model"
+    # The state that training goes back to, should it diverge, is kept in main memory.
+    if device.type == "cuda":
+        check_memory(f"{what} on the GPU", kept + step, free_memory(device), advice)
+        check_memory(what, kept, available_memory(), advice)
+    else:
+        check_memory(what, 2 * kept + step, available_memory(), advice)
+
+
+def check_model(config: ModelConfig, device: torch.device) -> None:
+    """Refuse to load what memory cannot hold; raises as `check_training`."""
+    needed = FLOAT * parameter_count(config)
+    what, advice = "This model", "Use it on a machine with more memory."
+    check_memory(what, 2 * needed, available_memory(), advice)
+    if device.type == "cuda":
+        check_memory(what, needed, free_memory(device), advice)

@@ -1,0 +1,100 @@
+"""The task `language-model`: predict the next character."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from charlm.config import TrainConfig
+from charlm.language_model import LanguageModel
+from charlm.rnn.cells import State
+from charlm.scoring.exact import score
+from charlm.scoring.score import Score
+from charlm.tasks.language_modeling.windows import Windows
+from charlm.text.vocabulary import Ids
+from charlm.training.optimization import DTYPES
+from charlm.training.task import WindowLoss
+
+# A guess that knows nothing costs ln V. A learning rate that is merely high may cost two or three
+# times that for a while; at five times that weights say nothing any more, however finite they are.
+WORST_SHARE = 5.0
+
+
+class LanguageModeling:
+    """Windows of a training split, cross-entropy, and the exact score of a held-out split.
+
+    Args:
+        train: ids of the training split.
+        held_out: ids to score; fewer than two mean that nothing is held out.
+    """
+
+    def __init__(
+        self, model: LanguageModel, train: Ids, held_out: Ids, config: TrainConfig
+    ) -> None:
+        device = next(model.parameters()).device
+        # Torch indexes uint8, but not the other unsigned types.
+        narrow = train if train.dtype == np.uint8 else train.astype(np.int32)
+        self.windows = Windows(
+            torch.from_numpy(narrow).to(device),
+            config.batch_size,
+            config.seq_length,
+            config.sampling,
+            config.seed,
+            random_lengths=config.random_lengths,
+            reset_probability=config.reset_probability,
+        )
+        self.config = config
+        self.model = model
+        self.held_out = held_out
+        self.all_streams = torch.ones(config.batch_size, 1, dtype=torch.bool, device=device)
+        self.no_streams = ~self.all_streams
+        self.items_per_step = config.batch_size * config.seq_length
+        self.worst_loss = WORST_SHARE * math.log(model.config.vocabulary_size)
+        dtype = DTYPES[config.precision]
+        self.autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+
+    @property
+    def holds_out(self) -> bool:
+        return len(self.held_out) > 1
+
+    def load_epoch(self, epoch: int) -> int:
+        self.windows.load(epoch)
+        return self.windows.count
+
+    def initial_state(self) -> State:
+        return self.model.initial_state(self.windows.batch_size)
+
+    def batch(self, window: int) -> tuple[Tensor, ...]:
+        """Inputs and targets (T, B), and the streams that begin with a state of zeros (B, 1)."""
+        each = self.windows[window]
+        resets = each.resets if each.continues else self.all_streams
+        return each.inputs, each.targets, self.no_streams if resets is None else resets
+
+    def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
+        inputs, targets, resets = batch
+        state = tuple(each.masked_fill(resets, 0.0) for each in state)
+        with self.autocast:
+            raw, dropped, state = self.model.hidden(inputs, state)
+            logits = self.model.logits(dropped)
+        loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+        return WindowLoss(loss, state, targets.numel(), self._penalty(raw, dropped))
+
+    def _penalty(self, raw: Tensor, dropped: Tensor) -> Tensor | None:
+        """Activation and temporal activation regularization of the last layer's outputs (T, B, H).
+
+        Large outputs, and outputs that change much from step to step, cost (Merity, McCann & Socher
+        2017): a · mean(dropped²) + b · mean((h_t - h_{t+1})²), the latter before dropout.
+        """
+        a, b = self.config.activation_penalty, self.config.temporal_penalty
+        raw, dropped = raw.float(), dropped.float()
+        # A squared error takes one pass where a difference, its square and their mean take three.
+        penalties = [a * F.mse_loss(dropped, torch.zeros_like(dropped))] if a else []
+        if b and len(raw) > 1:
+            penalties.append(b * F.mse_loss(raw[1:], raw[:-1]))
+        return torch.stack(penalties).sum() if penalties else None
+
+    def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
+        return score(self.model, self.held_out, should_stop)
