@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 import charlm
+from charlm.config import ModelConfig
+from charlm.rnn.backends.choice import able_backends
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "mingru"])
 def test_the_same_seed_comes_to_the_same_score_on_every_backend(cell: str, tmp_path: Path) -> None:
-    backends = ["scratch", "fused"] + (["builtin"] if cell != "mingru" else [])
+    backends = able_backends(ModelConfig(cell=cell), "cpu")
     scores = {}
     for backend in backends:
         run = charlm.train(

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from needs import UNCOMPILED, compiles
 
 CHARLM = (sys.executable, "-m", "charlm")
 SMALL = ("--hidden-size", "16", "--batch-size", "4", "--seq-length", "16", "--precision", "fp32")
@@ -47,6 +48,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted otherwise here")
+@pytest.mark.skipif(not compiles(), reason=UNCOMPILED)
 @pytest.mark.parametrize(
     ("cell", "backend", "most"), [("lstm", "builtin", 1.15), ("gru", "fused", 1.5)]
 )

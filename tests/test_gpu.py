@@ -27,7 +27,7 @@ UNDROPPED = TINY | {
 }
 
 
-@pytest.mark.parametrize("backend", ["scratch", "builtin", "fused"])
+@pytest.mark.parametrize("backend", ["scratch", "builtin"])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_training_on_both_devices_comes_to_the_same(
     cell: str, backend: str, tmp_path: Path
@@ -61,7 +61,7 @@ def test_an_interrupted_run_goes_on_on_the_device(tmp_path: Path) -> None:
     assert charlm.resume("cut", runs_dir=tmp_path, device="cuda").result["steps"] == 12
 
 
-@pytest.mark.parametrize("backend", ["scratch", "builtin", "fused"])
+@pytest.mark.parametrize("backend", ["scratch", "builtin"])
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_recorded_step_is_the_plain_one(

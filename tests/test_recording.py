@@ -48,7 +48,7 @@ def learner_of(**values: object) -> Learner:
     sizes = ModelConfig(vocabulary_size=11, hidden_size=9, output_dropout=0.3, weight_drop=0.2)
     settings: dict[str, object] = {"batch_size": 3, "seq_length": 5, "seed": 1}
     config = TrainConfig(**settings | {"epochs": 3, "schedule": "cosine"} | values)  # type: ignore[arg-type]
-    model = LanguageModel(sizes, "fused")
+    model = LanguageModel(sizes)
     model.initialize("uniform", 0)
     ids = np.random.default_rng(0).integers(0, 11, 200, dtype=np.uint8)
     return Learner(LanguageModeling(model, ids, ids[:60], config), config)

@@ -5,6 +5,7 @@ from itertools import count
 import pytest
 import torch
 from cli_runner import charlm
+from needs import compiles
 from tolerances import alike
 
 from charlm.bench import generation, measure, neighbour, training
@@ -12,6 +13,8 @@ from charlm.bench.textbook import TextbookModel, TorchModel, prediction, trainin
 from charlm.bench.training import Shape, charlm_step, measure_training, products
 from charlm.config import ModelConfig
 from charlm.language_model import LanguageModel
+
+FUSED = {"fused"} if compiles() else set()
 
 CELLS = ("rnn", "gru", "lstm")
 GATES = {"rnn": "h", "gru": "rzn", "lstm": "ifgo"}
@@ -97,7 +100,7 @@ def test_contenders_are_called_in_turns_and_medians_taken(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("cell", CELLS)
 def test_rows_are_ratios_of_the_same_round(cell: str) -> None:
     rows = {(r.backend, r.precision): r for r in measure_training(cell, Shape(2, 3, 4), rounds=1)}
-    assert {"textbook", "torch", "limit", "scratch", "builtin", "fused"} <= {b for b, _ in rows}
+    assert {"textbook", "torch", "limit", "scratch", "builtin", *FUSED} <= {b for b, _ in rows}
     textbook, limit = rows["textbook", "fp32"], rows["limit", "fp32"]
     assert textbook.ratio_to_textbook == limit.share_of_limit == 1
     for (_, precision), row in rows.items():
@@ -114,7 +117,12 @@ def test_the_command_prints_tables_and_json(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(generation, "CHARACTERS", 2)
     table = charlm("bench", "--quick")
     assert table.code == 0, table.err
-    for word in ("gru fused fp32", "gru textbook", "of limit", "Fastest here: --backend"):
+    for word in (
+        *(f"gru {each} fp32" for each in FUSED),
+        "gru textbook",
+        "of limit",
+        "Fastest here: --backend",
+    ):
         assert word in table.out
     content = charlm("bench", "--quick", "--json").json
     wanted = {"cell", "precision", "batch_size", "seq_length", "hidden_size"}
