@@ -17,7 +17,7 @@ from charlm.runs.evaluation_text import (
     check_alike,
     check_same,
     find_evaluation_text,
-    staged,
+    split_progress,
 )
 from charlm.runs.locks import RunLock
 from charlm.runs.names import check_free
@@ -194,7 +194,7 @@ def evaluate_together(
         spelling = None if read else encoding
         passages.append(find_evaluation_text(run.directory, given, split, unknown, spelling))
         check_same(first, passages[0], run.directory, passages[-1])
-    reports = staged(report, [(len(passages[0].ids) - 1) * (1 + bool(dynamic))] * len(runs))
+    reports = split_progress(report, [(len(passages[0].ids) - 1) * (1 + bool(dynamic))] * len(runs))
     members = [
         run.evaluate(
             passage.corpus,

@@ -101,25 +101,17 @@ BY_CELL: dict[tuple[str, str], dict[str, Any]] = {
 # A text that can be learned by heart within the preset's time wants a narrower model, more dropout
 # and smaller batches. The rate stays, since training ends when the average of the weights has not
 # become better for a while. Up to so many characters of the training split:
+SMALLEST: dict[str, Any] = {
+    "embedding_size": 32,
+    "input_dropout": 0.2,
+    "output_dropout": 0.5,
+    "weight_drop": 0.5,
+    "weight_decay": 0.5,
+    "schedule": "constant",
+}
 SMALL_TEXTS: dict[int, dict[str, Any]] = {
-    7_000: {
-        "hidden_size": 128,
-        "embedding_size": 32,
-        "input_dropout": 0.2,
-        "output_dropout": 0.5,
-        "weight_drop": 0.5,
-        "weight_decay": 0.5,
-        "schedule": "constant",
-    },
-    20_000: {
-        "hidden_size": 192,
-        "embedding_size": 32,
-        "input_dropout": 0.2,
-        "output_dropout": 0.5,
-        "weight_drop": 0.5,
-        "weight_decay": 0.5,
-        "schedule": "constant",
-    },
+    7_000: {"hidden_size": 128, **SMALLEST},
+    20_000: {"hidden_size": 192, **SMALLEST},
     60_000: {
         "hidden_size": 256,
         "embedding_size": 32,

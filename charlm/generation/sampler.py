@@ -135,13 +135,6 @@ def overlap(text: str, stop: str) -> int:
     return next((n for n in range(longest, 0, -1) if stop.startswith(text[-n:])), 0)
 
 
-def stream_text(
-    engine: Engine, vocabulary: Vocabulary, prefix: Ids, config: SamplingConfig
-) -> Iterator[str]:
-    """The first of `stream_texts`."""
-    return next(stream_texts(engine, vocabulary, prefix, config))
-
-
 def sample_texts(
     engine: Engine, vocabulary: Vocabulary, prefix: Ids, config: SamplingConfig
 ) -> list[str]:

@@ -6,7 +6,13 @@ from dataclasses import replace
 from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback
 from charlm.runs.directory import RunDirectory
-from charlm.runs.evaluation_text import EvaluationText, check_choice, own_ids, own_text, staged
+from charlm.runs.evaluation_text import (
+    EvaluationText,
+    check_choice,
+    own_ids,
+    own_text,
+    split_progress,
+)
 from charlm.scoring.calibration import choose, cross_fit, score_with
 from charlm.scoring.dynamic import CHARACTERS, dynamic_surprise, mean_squares
 from charlm.scoring.exact import surprise
@@ -33,7 +39,7 @@ def evaluate(
     stages = [predicted] * (1 + (dynamic is not None))
     if calibrate:
         stages += [0 if text.split == "val" else run.record.spans.size("val") - 1, predicted]
-    reports = staged(report, stages)
+    reports = split_progress(report, stages)
     # What these need may be missing, which is better known before minutes of scoring.
     needing = (("--dynamic", dynamic is not None), ("--calibrate", calibrate))
     own = [own_text(run, text, option) for option, wanted in needing if wanted]

@@ -180,7 +180,7 @@ def check_same(
         )
 
 
-def staged(
+def split_progress(
     report: Callable[[int, int], None], sizes: Sequence[int]
 ) -> Iterator[Callable[[int, int], None]]:
     """One report for each of several stages, that tells what is done of all of them."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from charlm.config import TrainConfig
+from charlm.language_model import LanguageModel
 from charlm.runs.directory import RunDirectory
 from charlm.text.corpus import Corpus
 from charlm.text.splits import count
@@ -31,10 +32,10 @@ def too_small(characters: int) -> Iterator[str]:
         )
 
 
-def slow_cell(cell: str, variant: str, backend: str) -> Iterator[str]:
-    """That only the readable backend has the cell in this variant."""
-    if backend == "scratch":
-        wanted = f"{cell} {variant}".strip()
+def slow_cell(model: LanguageModel) -> Iterator[str]:
+    """That only the readable backend has the model's cell in its variant."""
+    if model.rnn.backend == "scratch":
+        wanted = f"{model.rnn.cell.name} {model.rnn.cell.variant}".strip()
         yield f"No faster backend has the {wanted} here: it runs on scratch, which takes longer."
 
 

@@ -83,7 +83,7 @@ def start_session(
             *(notices.too_small(len(text)) if parent is None else ()),
             *notices.unknown_characters(corpus, run),
             *shrunk,
-            *slow(model, backend),
+            *(notices.slow_cell(model) if backend == "auto" else ()),
         ):
             listener(Notice(notice))
         yield session_of(run, model, corpus.text)
@@ -231,13 +231,6 @@ def create(
         folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(folder)
     return make_run(folder, name, f"{corpus.name}-{record.model['cell']}", make)
-
-
-def slow(model: LanguageModel, asked: str) -> Iterator[str]:
-    """A notice where "auto" found no fast backend."""
-    if asked == "auto":
-        cell = model.rnn.cell
-        yield from notices.slow_cell(cell.name, cell.variant, model.rnn.backend)
 
 
 def inherited_settings(parent: RunDirectory) -> dict[str, Any]:

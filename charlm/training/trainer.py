@@ -10,7 +10,7 @@ from torch import Tensor
 from charlm.config import TrainConfig
 from charlm.errors import RunError
 from charlm.machine.threads import ThreadTuner
-from charlm.presets import LIMITS
+from charlm.presets import EVALUATIONS, LIMITS
 from charlm.scoring.score import Score
 from charlm.training.averaging import AVERAGE
 from charlm.training.events import (
@@ -27,7 +27,6 @@ from charlm.training.state import Counters, Snapshot
 from charlm.training.task import Task, never
 from charlm.training.totals import Since
 
-EVALUATIONS = 10
 MOST_ROLLBACKS = 3
 REPORT_SECONDS = 0.2
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from needs import needs_compiled_code
+from streams import stream_text
 from tolerances import alike
 
 needs_compiled_code()
@@ -21,7 +22,7 @@ from charlm.generation.compiled_engine import CACHE_LINE, CompiledEngine, aligne
 from charlm.generation.engine import BlockEngine
 from charlm.generation.filters import NotFiniteError, distribution
 from charlm.generation.numpy_engine import NumpyEngine
-from charlm.generation.sampler import draw, sample_blocks, sample_ids, sample_texts, stream_text
+from charlm.generation.sampler import draw, sample_blocks, sample_ids, sample_texts
 from charlm.kernels.writing import draw as compiled_draw
 from charlm.text.vocabulary import UNKNOWN_ID, Vocabulary
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from streams import stream_text
 from tolerances import alike
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import UsageError
 from charlm.generation.choice import cpu_engine
 from charlm.generation.engine import Array, Engine
-from charlm.generation.sampler import sample_texts, stream_text
+from charlm.generation.sampler import sample_texts
 from charlm.generation.torch_engine import TorchEngine
 from charlm.language_model import LanguageModel
 from charlm.rnn.cells import CELLS

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streams import stream_text
 
 from charlm.config import SamplingConfig
 from charlm.errors import SettingError, UsageError
@@ -20,7 +21,6 @@ from charlm.generation.sampler import (
     overlap,
     sample_ids,
     sample_texts,
-    stream_text,
     stream_texts,
 )
 from charlm.seeds import Stream, generator
