@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from streams import stream_text
 from tolerances import of_window, rounding
 
 import charlm
@@ -470,7 +471,6 @@ def test_without_a_prefix_the_model_begins_by_itself(trained: charlm.Run) -> Non
 
 def test_torch_and_numpy_write_the_same(trained: charlm.Run) -> None:
     from charlm.config import SamplingConfig
-    from charlm.generation.sampler import stream_text
     from charlm.generation.torch_engine import TorchEngine
 
     ids = trained.vocabulary.encode("The ")
