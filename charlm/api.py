@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Unpack
 from charlm.errors import SettingError, UsageError
 from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.machine.memory import memory_at_hand
-from charlm.presets import DEFAULT_PRESET, Settings, as_options, resolve
+from charlm.presets import DEFAULT_PRESET, as_options, resolve
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.run import Run, Source
-from charlm.runs.directory import RunDirectory
-from charlm.runs.evaluation_text import (
+from charlm.runs.locks import RunLock
+from charlm.runs.names import check_free
+from charlm.runs.store import runs_folder
+from charlm.scoring.results import DynamicConfig, Evaluation
+from charlm.tasks.language_modeling.evaluation_text import (
     EvaluationText,
     check_alike,
     check_same,
     find_evaluation_text,
     split_progress,
 )
-from charlm.runs.locks import RunLock
-from charlm.runs.names import check_free
-from charlm.runs.store import find_run, runs_folder
-from charlm.scoring.results import DynamicConfig, Evaluation
-from charlm.sessions.relevance import applied_values, check_relevant
-from charlm.text.corpus import Corpus, open_corpus
+from charlm.tasks.registry import DEFAULT_TASK, find_run, find_task, open_run, task_of
+from charlm.tasks.relevance import applied_values, check_relevant
+from charlm.text.corpus import Corpus
 
 if TYPE_CHECKING:
     from charlm.sessions.session import Listener, Session
@@ -35,6 +35,7 @@ SMALLER = "Give a smaller --batch-size, --seq-length or --hidden-size."
 def train(
     source: Source = None,
     *,
+    task: str | None = None,
     preset: str = DEFAULT_PRESET,
     run: str | None = None,
     runs_dir: str | Path | None = None,
@@ -51,6 +52,7 @@ def train(
     Args:
         source: a catalog name, a file, a folder, a glob, several of these, "-" for standard input,
             or a Corpus (`charlm.Corpus.from_text`); None is the bundled corpus.
+        task: what the model is for; by default language-model, or the parent's.
         preset: the settings to begin with, by name.
         run: the new run's name; by default made from the text's and the cell's.
         runs_dir: where runs are kept; by default $CHARLM_RUNS_DIR, else `runs`.
@@ -66,24 +68,26 @@ def train(
         CharlmError: anything that is wrong with the text, the settings or the runs folder.
     """
     from charlm.sessions.session import Chosen
-    from charlm.sessions.start import inherited_settings, start_session
+    from charlm.sessions.start import start_session
 
     folder = runs_folder(runs_dir)
     parent = find_run(init_from, folder) if init_from is not None else None
+    kind = find_task(task or (parent.record.task if parent else DEFAULT_TASK))
     given = {name: value for name, value in settings.items() if value is not None}
     if "encoding" in given and isinstance(source, Corpus):
         raise SettingError("encoding", "is of bytes, and this text is a string: leave it out.")
-    inherited = {} if parent is None else inherited_settings(parent)
-    chosen = resolve(preset, inherited, **given)
-    described = chosen if parent is None else replace(chosen, model=parent.record.settings.model)
+    inherited = {} if parent is None else kind.inherited_settings(parent)
+    chosen = resolve(preset, inherited, kind.run_type.sections(), **given)
+    described = chosen if parent is None else replace(chosen, model=parent.settings.model)
     check_relevant(described, parent is not None)
     if run is not None:
         run = check_free(folder, run)
-    corpus = read_corpus(source, chosen, report)
+    dataset = kind.read(source, chosen, parent, report)
     hear = (lambda _: None) if listener is None else listener
     hear(Chosen(f"Preset {preset}: {as_options(applied_values(described, inherited))}"))
     started = start_session(
-        corpus,
+        kind,
+        dataset,
         chosen,
         folder=folder,
         name=run,
@@ -94,14 +98,6 @@ def train(
     )
     with memory_at_hand(SMALLER), started as session:
         return finish(session, hear, should_stop)
-
-
-def read_corpus(source: Source, settings: Settings, report: ProgressCallback | None) -> Corpus:
-    """The text that `train` is given, normalized."""
-    data = settings.data
-    if isinstance(source, Corpus):
-        return source.normalized(data.normalize or source.normalization)
-    return open_corpus(source, normalization=data.normalize, encoding=data.encoding, report=report)
 
 
 def resume(
@@ -139,7 +135,9 @@ def resume(
         if lock.problem:
             hear(Notice(lock.problem))
         # Until now another process may have trained it.
-        session = resume_session(RunDirectory.open(path), source, encoding, device, backend, given)
+        found = open_run(path)
+        task = task_of(found)
+        session = resume_session(task, found, source, encoding, device, backend, given)
         return finish(session, hear, should_stop)
 
 
@@ -184,16 +182,16 @@ def evaluate_together(
 
     if not runs:
         raise UsageError("There is no run to score with.")
-    first = runs[0].directory
+    first = runs[0].language
     passages: list[EvaluationText] = []
     for run in runs:
-        check_alike(first, run.directory)
+        check_alike(first, run.language)
         # The first run's reading of the text is also the others': standard input is read once.
         read = bool(passages) and source is not None
         given = passages[0].corpus if read else source
         spelling = None if read else encoding
-        passages.append(find_evaluation_text(run.directory, given, split, unknown, spelling))
-        check_same(first, passages[0], run.directory, passages[-1])
+        passages.append(find_evaluation_text(run.language, given, split, unknown, spelling))
+        check_same(first, passages[0], run.language, passages[-1])
     reports = split_progress(report, [(len(passages[0].ids) - 1) * (1 + bool(dynamic))] * len(runs))
     members = [
         run.evaluate(

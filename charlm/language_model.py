@@ -1,17 +1,15 @@
 """The language model: characters in, a distribution over the next character out."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from charlm.config import ModelConfig
 from charlm.rnn.cells import State
 from charlm.rnn.dropout import locked_dropout
+from charlm.rnn.model import RecurrentModel
 from charlm.rnn.stack import RecurrentStack
-from charlm.rnn.weights import check_shapes
 from charlm.seeds import Stream, derived_seed
 
 
@@ -21,7 +19,7 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
         return nn.Linear(inputs, outputs, bias=bias)
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(RecurrentModel):
     """Character vectors (or one-hot), recurrent layers, and a linear layer onto the vocabulary.
 
     State goes in and comes out, (L, B, H) each; the module keeps none.
@@ -70,10 +68,6 @@ class LanguageModel(nn.Module):
         logits: Tensor = self.output(dropped)
         return logits
 
-    def initial_state(self, batch_size: int) -> State:
-        """Zeros, each (L, B, H)."""
-        return self.rnn.initial_state(batch_size)
-
     @torch.no_grad()
     def initialize(self, scheme: str, seed: int, counts: Sequence[int] = ()) -> None:
         """Fill all weights from the seed's initialization stream; schemes as in RecurrentStack.
@@ -97,21 +91,3 @@ class LanguageModel(nn.Module):
             tied = self.config.tie_weights
             std = self.config.embedding_size**-0.5 if tied else 1.0
             self.embedding.weight.normal_(0, std, generator=generator)
-
-    @property
-    def parameter_count(self) -> int:
-        return sum(each.numel() for each in self.parameters())
-
-    def weights(self) -> dict[str, Tensor]:
-        """Each weight once, by name, sharing memory with the model."""
-        return {name: each.detach() for name, each in self.named_parameters()}
-
-    def load_weights(self, weights: Mapping[str, Tensor | npt.NDArray[Any]]) -> None:
-        """Copy weights in, by name, from tensors or arrays.
-
-        Raises:
-            RunError: a name or shape is not the model's.
-        """
-        check_shapes(self.config, {name: tuple(each.shape) for name, each in weights.items()})
-        for name, weight in self.weights().items():
-            weight.copy_(torch.as_tensor(weights[name]))

@@ -98,47 +98,6 @@ BY_CELL: dict[tuple[str, str], dict[str, Any]] = {
     ("quick", "rnn"): {"weight_drop": 0.05, "learning_rate": 2e-3},
 }
 
-# A text that can be learned by heart within the preset's time wants a narrower model, more dropout
-# and smaller batches. The rate stays, since training ends when the average of the weights has not
-# become better for a while. Up to so many characters of the training split:
-SMALLEST: dict[str, Any] = {
-    "embedding_size": 32,
-    "input_dropout": 0.2,
-    "output_dropout": 0.5,
-    "weight_drop": 0.5,
-    "weight_decay": 0.5,
-    "schedule": "constant",
-}
-SMALL_TEXTS: dict[int, dict[str, Any]] = {
-    7_000: {"hidden_size": 128, **SMALLEST},
-    20_000: {"hidden_size": 192, **SMALLEST},
-    60_000: {
-        "hidden_size": 256,
-        "embedding_size": 32,
-        "input_dropout": 0.1,
-        "output_dropout": 0.5,
-        "weight_drop": 0.5,
-        "weight_decay": 0.1,
-        "schedule": "constant",
-    },
-    140_000: {
-        "hidden_size": 384,
-        "input_dropout": 0.05,
-        "output_dropout": 0.4,
-        "weight_drop": 0.3,
-        "weight_decay": 0.1,
-        "reset_probability": 0.02,
-    },
-}
-ANY_SMALL_TEXT: dict[str, Any] = {"batch_size": 16, "ema_decay": 0.998, "patience": 15}
-# Where most characters are rare, their vectors are learned as input and as output, and soon by
-# heart: the best moment comes early. Such a model also begins with the characters' frequencies,
-# which for a small alphabet brought nothing.
-LARGE_ALPHABET = 500
-FOR_LARGE_ALPHABETS: dict[str, Any] = {"tie_weights": True, "embedding_size": 128}
-# Evaluations of a small text: so many epochs apart, but at least so many steps, or fewer where
-# the alphabet is large.
-EPOCHS_BETWEEN, STEPS_BETWEEN, FEWER_STEPS = 2, 50, 25
 # Of every training, at least.
 EVALUATIONS = 10
 
@@ -170,13 +129,14 @@ class Settings:
 
 
 SECTIONS: dict[str, type[Config]] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
-# The vocabulary decides its own size.
-NAMES = {name: section for section, config in SECTIONS.items() for name in config.names()}
-del NAMES["vocabulary_size"]
 
 
 def resolve(
-    preset: str = DEFAULT_PRESET, inherited: Mapping[str, Any] | None = None, /, **given: Any
+    preset: str = DEFAULT_PRESET,
+    inherited: Mapping[str, Any] | None = None,
+    sections: Mapping[str, type[Config]] = SECTIONS,
+    /,
+    **given: Any,
 ) -> Settings:
     """The preset's settings with those given by name in their place.
 
@@ -184,23 +144,19 @@ def resolve(
 
     Args:
         inherited: settings that go before the preset's, but not before those given by name.
+        sections: a task's own kinds of settings, in place of the usual ones.
 
     Raises:
         UsageError: an unknown preset or setting, or a value out of its range.
     """
     overrides = {**(inherited or {}), **given}
     values = preset_values(preset, overrides) | overrides
-    sections: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
-    check_names(values)
-    for name, value in values.items():
-        sections[NAMES[name]][name] = value
-    return Settings(
-        DataConfig(**sections["data"]),
-        ModelConfig(**sections["model"]),
-        TrainConfig(**sections["train"]),
-        preset,
-        given,
-    )
+    check_names(values, sections)
+    made: dict[str, Any] = {
+        section: config(**{name: values[name] for name in config.names() if name in values})
+        for section, config in sections.items()
+    }
+    return Settings(**made, preset=preset, given=given)
 
 
 def preset_values(preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,44 +190,27 @@ def as_options(values: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def for_small_text(settings: Settings, characters: int) -> dict[str, Any]:
-    """What is better for a training split of so many characters; nothing if it is not small."""
-    given = settings.given
-    sizes = [limit for limit in SMALL_TEXTS if characters <= limit]
-    if not sizes:
-        return {}
-    values = ANY_SMALL_TEXT | SMALL_TEXTS[sizes[0]]
-    values |= BY_CELL.get((DEFAULT_PRESET, settings.model.cell), {})
-    large_alphabet = settings.model.vocabulary_size > LARGE_ALPHABET
-    if large_alphabet:
-        values |= FOR_LARGE_ALPHABETS
-    batch_size = given.get("batch_size", values["batch_size"])
-    epoch = max(1, characters // (batch_size * settings.train.seq_length))
-    least = FEWER_STEPS if large_alphabet else STEPS_BETWEEN
-    values["eval_every"] = max(EPOCHS_BETWEEN * epoch, least)
-    steps = [given.get("max_steps"), epoch * (given.get("epochs") or 0)]
-    asked = min((each for each in steps if each), default=None)
-    if asked is not None and asked < EVALUATIONS * values["eval_every"]:
-        del values["eval_every"]  # So many come by themselves.
-    if asked is not None or not settings.data.val_fraction:
-        del values["patience"]  # Who names a length wants it to be trained.
-    if settings.train.optimizer != "adamw":
-        del values["weight_decay"]  # It is multiplied by the rate: for decoupled decay only.
-    return {name: value for name, value in values.items() if name not in given}
+def setting_names(sections: Mapping[str, type[Config]] = SECTIONS) -> dict[str, str]:
+    """All that can be set by name, and the section that each setting is of."""
+    names = {name: section for section, config in sections.items() for name in config.names()}
+    del names["vocabulary_size"]  # The vocabulary decides its own size.
+    return names
 
 
-def check_names(values: Iterable[str]) -> None:
+def check_names(values: Iterable[str], sections: Mapping[str, type[Config]] = SECTIONS) -> None:
     """Raise SettingError for the first name that is no setting's."""
+    known = setting_names(sections)
     for name in values:
-        if name not in NAMES:
-            raise SettingError(name, f"is no setting. {suggestion(NAMES, name)}")
+        if name not in known:
+            raise SettingError(name, f"is no setting. {suggestion(known, name)}")
 
 
 def overridden(settings: Settings, **overrides: Any) -> Settings:
     """The same settings with those given by name in their place; names as in `resolve`."""
-    check_names(overrides)
+    sections = {section: getattr(settings, section) for section in SECTIONS}
+    check_names(overrides, {section: type(config) for section, config in sections.items()})
     changed: dict[str, Any] = {}
-    for section, config in SECTIONS.items():
+    for section, config in sections.items():
         mine = {name: value for name, value in overrides.items() if name in config.names()}
-        changed[section] = replace(getattr(settings, section), **mine)
+        changed[section] = replace(config, **mine)
     return replace(settings, **changed)

@@ -1,12 +1,12 @@
 """A trained model, as a Python object."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError, UsageError
@@ -17,11 +17,11 @@ from charlm.generation.sizes import check_samples
 from charlm.keywords import SamplingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.runs.directory import RunDirectory
-from charlm.runs.evaluation_text import (
-    find_evaluation_text,
-)
 from charlm.scoring.results import DynamicConfig, Evaluation
-from charlm.sessions.relevance import check_sampling
+from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
+from charlm.tasks.language_modeling.run import LanguageModelRun
+from charlm.tasks.registry import task_of
+from charlm.tasks.relevance import check_sampling
 from charlm.text.corpus import Corpus
 from charlm.text.corpus import Source as Source
 from charlm.text.fragments import Notify, read_prefix, read_stop
@@ -29,7 +29,7 @@ from charlm.text.vocabulary import Ids, Vocabulary
 
 if TYPE_CHECKING:
     from charlm.language_model import LanguageModel
-    from charlm.scoring.results import DynamicConfig
+    from charlm.rnn.model import RecurrentModel
 
 
 class Run:
@@ -54,12 +54,28 @@ class Run:
         return self.directory.path
 
     @property
+    def language(self) -> LanguageModelRun:
+        """The run's files, where it is a language model's.
+
+        Raises:
+            UsageError: it is another task's.
+        """
+        if not isinstance(self.directory, LanguageModelRun):
+            raise UsageError(
+                f"The run '{self.name}' is of the task '{self.directory.record.task}', and this is "
+                "for language models.",
+                "Name another run.",
+            )
+        return self.directory
+
+    @property
     def vocabulary(self) -> Vocabulary:
-        return self.directory.vocabulary
+        """Of a language model."""
+        return self.language.vocabulary
 
     @property
     def config(self) -> ModelConfig:
-        return self.directory.record.settings.model
+        return self.directory.settings.model
 
     @property
     def result(self) -> dict[str, Any]:
@@ -70,24 +86,23 @@ class Run:
         """A row for each evaluation during training."""
         return self.directory.metrics()
 
-    def model(self, device: str = "cpu", backend: str = "auto") -> "LanguageModel":
+    def model(self, device: str = "cpu", backend: str = "auto") -> "RecurrentModel":
         """The best weights as a torch module, in evaluation mode."""
-        from charlm.language_model import LanguageModel
         from charlm.machine.device import choose_device
         from charlm.rnn.backends.choice import choose_backend
-        from charlm.sessions.sizes import check_model
 
-        where = choose_device(device)
+        where, task = choose_device(device), task_of(self.directory)
         # First, since they are what shows that such a model can be.
         weights = self.directory.load_weights()
-        check_model(self.config, where)
-        model = LanguageModel(self.config, choose_backend(self.config, backend, where.type))
+        advice = "Use it on a machine with more memory."
+        task.check_memory(self.directory.settings, where, advice, training=False)
+        model = task.make_model(self.config, choose_backend(self.config, backend, where.type))
         model.load_weights(weights)
         return model.to(where).eval()
 
     def normalize(self, text: str) -> str:
         """The text as this run's model gets to see texts."""
-        normalization = self.directory.record.corpus["normalization"]
+        normalization = self.language.normalization
         return Corpus.from_text(text, normalization=normalization).text
 
     # Writing
@@ -102,7 +117,7 @@ class Run:
             return cpu_engine(self.config, self.directory.load_weights(), sampling)
         from charlm.generation.torch_engine import TorchEngine
 
-        return TorchEngine(self.model(device))
+        return TorchEngine(cast("LanguageModel", self.model(device)))
 
     def encode_prefix(
         self, prefix: str | None, unknown: str | None = None, notify: Notify = warnings.warn
@@ -118,13 +133,13 @@ class Run:
             if unknown is not None:
                 raise SettingError("unknown", "is about a prefix, and there is none.")
             return self.vocabulary.encode(self.vocabulary.likely_beginning)
-        normalization = self.directory.record.corpus["normalization"]
+        normalization = self.language.normalization
         return read_prefix(prefix, self.vocabulary, normalization, unknown or "error", notify)
 
     def _sampling(self, notify: Notify, sampling: SamplingKeywords) -> SamplingConfig:
         """The settings, with stop strings as the run's text would spell them."""
         config = sampling_config(**sampling)
-        normalization = self.directory.record.corpus["normalization"]
+        normalization = self.language.normalization
         stops = [read_stop(each, self.vocabulary, normalization, notify) for each in config.stops]
         return replace(config, stop=tuple(dict.fromkeys(stops)))
 
@@ -239,12 +254,13 @@ class Run:
         Raises:
             CharlmError: a text that is missing, too short or not what it was.
         """
-        from charlm.runs.evaluation import evaluate
+        from charlm.tasks.language_modeling.evaluation import evaluate
 
-        found = find_evaluation_text(self.directory, source, split, unknown, encoding)
+        run = self.language
+        found = find_evaluation_text(run, source, split, unknown, encoding)
         config = (DynamicConfig() if dynamic is True else dynamic) or None
-        make = partial(self.model, device, backend)
-        return evaluate(self.directory, make, found, config, calibrate, report)
+        make = cast("Callable[[], LanguageModel]", partial(self.model, device, backend))
+        return evaluate(run, make, found, config, calibrate, report)
 
 
 def sampling_config(**sampling: Unpack[SamplingKeywords]) -> SamplingConfig:

@@ -26,7 +26,7 @@ from charlm.errors import (
 from charlm.rnn.backends.choice import BACKENDS, choose_backend
 from charlm.rnn.cells import CELLS
 from charlm.scoring.exact import score
-from charlm.sessions.session import Chosen, Notice, Prepared, Sampled
+from charlm.sessions.session import Chosen, Illustrated, Notice, Prepared
 from charlm.training.events import Evaluated, Progressed, Stopped
 
 # The same text scored in pieces of other lengths, by a model of some 16 units.
@@ -191,9 +191,9 @@ def test_events_come_in_order(book: Path, tmp_path: Path) -> None:
     kinds = [
         type(event) for event in heard.events if not isinstance(event, Progressed | Notice | Chosen)
     ]
-    assert kinds == [Prepared, *[Evaluated, Sampled] * 3, Stopped]
+    assert kinds == [Prepared, *[Evaluated, Illustrated] * 3, Stopped]
     assert [event.step for event in heard.of(Evaluated)] == [2, 4, 6]
-    assert all(len(event.text) == 72 for event in heard.of(Sampled))
+    assert all(len(event.text) == 72 for event in heard.of(Illustrated))
 
 
 def test_training_is_silent(book: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -804,7 +804,7 @@ def test_the_preset_d2l_reaches_the_perplexity_of_the_book(
 def test_along_the_way_less_is_scored_and_at_the_end_all(book: Path, tmp_path: Path) -> None:
     few = charlm.train(book, runs_dir=tmp_path, eval_characters=20, **TINY)
     every = charlm.train(book, runs_dir=tmp_path, **TINY)
-    held_out = few.directory.record.spans.size("val")
+    held_out = few.directory.spans.size("val")
     assert all(row["characters"] == 19 for row in few.metrics())
     assert few.result["score"]["characters"] == held_out - 1
     assert few.evaluate().score.nats == pytest.approx(few.result["score"]["nats"], rel=NEAR)

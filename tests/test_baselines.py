@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import charlm.scoring.baselines
 from charlm.config import DataConfig
 from charlm.scoring.baselines import baselines, ngram, ngram_probabilities, uniform, xz
-from charlm.scoring.score import Score
+from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.text.corpus import open_corpus
 from charlm.text.splits import Splits
 from charlm.text.vocabulary import Ids, Vocabulary
@@ -166,7 +166,9 @@ def test_all_baselines_by_name_from_worst_to_best(bundled: tuple[Ids, Ids, Vocab
     scores = baselines(train, held_out, vocabulary, order=4)
     assert list(scores) == ["uniform", "unigram", "4-gram", "xz"]
     assert {score.characters for score in scores.values()} == {3_999}
-    assert scores["uniform"] == Score(pytest.approx(3_999 * math.log(len(vocabulary))), 3_999)
+    assert scores["uniform"] == CrossEntropy(
+        pytest.approx(3_999 * math.log(len(vocabulary))), 3_999
+    )
     assert scores["4-gram"] == ngram(train, held_out, len(vocabulary), 4)
     assert scores["xz"] == xz(vocabulary.decode(train), vocabulary.decode(held_out))
     assert scores["uniform"].nats > scores["unigram"].nats > scores["4-gram"].nats

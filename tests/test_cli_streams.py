@@ -20,7 +20,7 @@ from cli_runner import charlm
 from charlm.cli.bars import plainly
 from charlm.cli.console import on_one_line
 from charlm.cli.streams import Output, OutputError
-from charlm.runs.directory import RunDirectory
+from charlm.tasks.registry import open_run
 
 CHARLM = shlex.join((sys.executable, "-m", "charlm"))
 SMALL = "--hidden-size 8 --batch-size 4 --seq-length 16 --precision fp32"
@@ -183,7 +183,7 @@ def test_an_output_error_names_the_stream_each_time() -> None:
         ("corpus list", ["name", "here", "bytes", "title"]),
         (
             "runs list",
-            ["name", "cell", "perplexity", "bits", "scored", "status", "parameters", CREATED],
+            ["name", "cell", "perplexity", "bits/char", "scored", "status", "parameters", CREATED],
         ),
         ("runs compare r s", ["name", "r", "s"]),
     ],
@@ -239,7 +239,7 @@ def test_closed_standard_input_and_error_change_nothing(command: str) -> None:
 def test_a_file_that_is_opened_takes_no_closed_streams_place(here: Path) -> None:
     for name, closed in {"out": "<&- >&-", "all": "<&- >&- 2>&-"}.items():
         shell(f"charlm train book.txt --run {name} --max-steps 2 {SMALL} {closed}", here)
-        run = RunDirectory.open(here / "runs" / name)
+        run = open_run(here / "runs" / name)
         assert run.record.status == "done"
         metrics = (run.path / "metrics.jsonl").read_text().splitlines()
         assert [json.loads(line) for line in metrics] == run.metrics()

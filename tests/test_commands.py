@@ -15,7 +15,7 @@ import charlm as package
 from charlm.cli.evaluate import over_limit
 from charlm.errors import RunError
 from charlm.runs.commands import about_run, command
-from charlm.runs.directory import RunDirectory
+from charlm.tasks.registry import open_run
 
 TEXT = "the quick brown fox jumps over the lazy dog\n" * 40
 SMALL = ("--max-steps", "2", "--hidden-size", "5", "--batch-size", "3", "--seq-length", "7")
@@ -163,7 +163,7 @@ def test_the_command_that_makes_the_run_that_was_missing(
 def test_a_path_without_a_run() -> None:
     trained("r", "my runs")
     with pytest.raises(RunError) as failed:
-        RunDirectory.open(Path("my runs/nosuch"))
+        open_run(Path("my runs/nosuch"))
     (line,) = printed(str(failed.value))
     assert "gru 5" in paste(line).out
 

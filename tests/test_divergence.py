@@ -11,8 +11,8 @@ from cli_runner import charlm
 
 import charlm as library
 from charlm.machine.memory import NotEnoughMemoryError
-from charlm.runs.directory import RunDirectory
-from charlm.scoring.score import Score
+from charlm.scoring.cross_entropy import CrossEntropy
+from charlm.tasks.registry import open_run
 
 TEXT = "The time traveller (for so it will be convenient to speak of him)\nwas expounding.\n" * 40
 SMALL = ("--hidden-size", "8", "--batch-size", "4", "--seq-length", "16", "--max-steps", "40")
@@ -110,7 +110,8 @@ def test_a_score_that_no_number_holds_is_written_and_shown(
 ) -> None:
     """A test split that costs more than any float's exponential."""
     monkeypatch.setattr(
-        "charlm.sessions.session.score", lambda model, ids: Score(1e9, len(ids) - 1)
+        "charlm.tasks.language_modeling.dataset.score",
+        lambda model, ids: CrossEntropy(1e9, len(ids) - 1),
     )
     result = charlm("train", "book.txt", "--run", "a", *SMALL, "--test-fraction", "0.1")
     assert result.code == 0, result.err
@@ -120,7 +121,7 @@ def test_a_score_that_no_number_holds_is_written_and_shown(
 
 def test_starting_from_weights_that_say_nothing_is_divergence() -> None:
     assert charlm("train", "book.txt", "--run", "odd", *SMALL).code == 0
-    run = RunDirectory.open(Path("runs/odd"))
+    run = open_run(Path("runs/odd"))
     run.save_best({n: np.float32(1e4) * each for n, each in run.load_weights().items()})
     started = ("--init-from", "odd", "--run", "next", "--val-fraction", "0")
     result = charlm("train", "book.txt", "--max-steps", "4", *started)

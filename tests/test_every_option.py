@@ -15,10 +15,13 @@ from safetensors.numpy import load_file
 import charlm
 from charlm.errors import RunError, SettingError, TrainingError
 from charlm.keywords import LimitKeywords
-from charlm.presets import NAMES, PRESETS, SECTIONS
+from charlm.presets import PRESETS, SECTIONS, setting_names
 from charlm.rnn.cells import CELLS
-from charlm.sessions import session
-from charlm.sessions.relevance import WITHOUT_RECURRENT_MATRIX
+from charlm.sessions.session import Chosen
+from charlm.tasks.language_modeling import dataset
+from charlm.tasks.relevance import WITHOUT_RECURRENT_MATRIX
+
+NAMES = setting_names()
 
 TEXT = "The time traveller smiled round at us. Then, still smiling faintly, he went. " * 9 + "é§"
 # Scores that go up and down, so that patience and averages have something to do.
@@ -145,7 +148,7 @@ def before(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def no_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "baselines", lambda *_: {})
+    monkeypatch.setattr(dataset, "baselines", lambda *_: {})
 
 
 def test_every_setting_has_a_value_here() -> None:
@@ -241,7 +244,7 @@ def test_the_presets_line_is_true(
         **values,
     )
     # What is better for a small text stands in a line of its own, and goes before.
-    lines = [each.text for each in heard if isinstance(each, session.Chosen)]
+    lines = [each.text for each in heard if isinstance(each, Chosen)]
     assert [line.split()[0] for line in lines] in (["Preset"], ["Preset", "For"])
     words = " ".join(line.partition(": ")[2] for line in reversed(lines)).split()
     record = run.directory.record

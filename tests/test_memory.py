@@ -22,7 +22,7 @@ from charlm.machine.memory import (
     memory_at_hand,
 )
 from charlm.rnn.cells import CELLS
-from charlm.sessions.sizes import kept_bytes, parameter_count, step_bytes
+from charlm.tasks.language_modeling.sizes import kept_bytes, parameter_count, step_bytes
 from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.text.corpus import Corpus
 from charlm.training.learner import Learner
@@ -216,7 +216,7 @@ def test_a_model_that_memory_cannot_hold(
 
 
 def test_windows_that_memory_cannot_hold(with_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("charlm.sessions.sizes.available_memory", lambda: 2 * 10**7)
+    monkeypatch.setattr("charlm.tasks.language_modeling.sizes.available_memory", lambda: 2 * 10**7)
     (with_run / "long.txt").write_text("abcde " * 20_000)
     long = ("train", "long.txt", "--run", "large", "--hidden-size", "32", "--max-steps", "1")
     result = charlm(*long, "--batch-size", "8000", "--seq-length", "12")
@@ -250,7 +250,7 @@ def test_one_text_is_streamed_whatever_its_length(with_run: Path) -> None:
 def test_a_run_that_this_machine_cannot_hold(
     with_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("charlm.sessions.sizes.available_memory", lambda: 1000)
+    monkeypatch.setattr("charlm.tasks.language_modeling.sizes.available_memory", lambda: 1000)
     result = charlm("train", "--resume", "good", "--max-steps", "4")
     assert result.code == 1
     assert "Go on where there is more memory." in result.err
@@ -315,7 +315,7 @@ def test_a_shortage_is_a_sentence(
         raise error
 
     monkeypatch.setattr("charlm.sessions.session.Trainer", fail)
-    monkeypatch.setattr("charlm.runs.evaluation_text.open_corpus", fail)
+    monkeypatch.setattr("charlm.tasks.language_modeling.evaluation_text.open_corpus", fail)
     result = charlm("train", "book.txt", *SMALL)
     assert result.code == 1
     assert "There is not enough memory for this. Give a smaller --batch-size" in result.err

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charlm.scoring.score import Score
+from charlm.scoring.cross_entropy import CrossEntropy
 
 nats = st.floats(0, 1e9, allow_subnormal=False)
 characters = st.integers(1, 10**9)
 losses = st.lists(st.floats(0, 40), max_size=40)
 
 
-def score_of(losses: list[float]) -> Score:
-    return Score(math.fsum(losses), len(losses))
+def score_of(losses: list[float]) -> CrossEntropy:
+    return CrossEntropy(math.fsum(losses), len(losses))
 
 
 @settings(deadline=None)
@@ -24,7 +24,7 @@ def test_scores_of_disjoint_spans_add_up(a: list[float], b: list[float], c: list
     for parts in (
         score_of(a) + score_of(b) + score_of(c),
         score_of(c) + (score_of(a) + score_of(b)),
-        sum([score_of(a), score_of(b), score_of(c)], Score()),
+        sum([score_of(a), score_of(b), score_of(c)], CrossEntropy()),
     ):
         assert parts.characters == whole.characters
         assert parts.nats == pytest.approx(whole.nats, rel=1e-14)
@@ -33,14 +33,14 @@ def test_scores_of_disjoint_spans_add_up(a: list[float], b: list[float], c: list
 @settings(deadline=None)
 @given(nats, characters)
 def test_nothing_added_changes_nothing(nats: float, characters: int) -> None:
-    assert Score(nats, characters) + Score() == Score(nats, characters)
-    assert Score() + Score(nats, characters) == Score(nats, characters)
+    assert CrossEntropy(nats, characters) + CrossEntropy() == CrossEntropy(nats, characters)
+    assert CrossEntropy() + CrossEntropy(nats, characters) == CrossEntropy(nats, characters)
 
 
 @settings(deadline=None)
 @given(st.floats(0, 600), characters)
 def test_perplexity_bits_and_nats_agree(per_character: float, characters: int) -> None:
-    score = Score(per_character * characters, characters)
+    score = CrossEntropy(per_character * characters, characters)
     assert score.nats_per_character == pytest.approx(per_character, rel=1e-14)
     # 2 ** bits multiplies the rounding of the exponent by up to 600 · ln 2.
     assert score.perplexity == pytest.approx(2**score.bits_per_character, rel=1e-12)
@@ -57,30 +57,30 @@ def test_a_uniform_guess_among_some_characters_is_as_perplexed_as_there_are(choi
 
 
 def test_perplexity_is_of_the_whole_and_no_mean_of_perplexities() -> None:
-    easy, hard = Score(0.0, 3), Score(math.log(16), 1)
+    easy, hard = CrossEntropy(0.0, 3), CrossEntropy(math.log(16), 1)
     assert (easy + hard).perplexity == pytest.approx(2.0, rel=1e-14)
 
 
 def test_a_perplexity_beyond_any_float_is_infinite() -> None:
     largest = math.log(1.7e308)
-    assert Score(largest, 1).perplexity == pytest.approx(1.7e308, rel=1e-9)
-    assert Score(largest + 1, 1).perplexity == math.inf
-    assert Score(1e300, 1).perplexity == math.inf
-    assert Score(math.inf, 5).perplexity == math.inf
-    assert Score(1e300, 1).bits_per_character == pytest.approx(1e300 / math.log(2))
+    assert CrossEntropy(largest, 1).perplexity == pytest.approx(1.7e308, rel=1e-9)
+    assert CrossEntropy(largest + 1, 1).perplexity == math.inf
+    assert CrossEntropy(1e300, 1).perplexity == math.inf
+    assert CrossEntropy(math.inf, 5).perplexity == math.inf
+    assert CrossEntropy(1e300, 1).bits_per_character == pytest.approx(1e300 / math.log(2))
 
 
 def test_where_nothing_was_predicted_there_is_no_number() -> None:
-    empty = Score()
+    empty = CrossEntropy()
     assert (empty.nats, empty.characters) == (0.0, 0)
     assert math.isnan(empty.nats_per_character)
     assert math.isnan(empty.perplexity)
     assert math.isnan(empty.bits_per_character)
-    assert math.isnan(Score(3.0, 2).bits_per(0))
+    assert math.isnan(CrossEntropy(3.0, 2).bits_per(0))
 
 
 def test_the_written_form_holds_every_way_of_saying_it() -> None:
-    assert Score(4 * math.log(8), 4).to_json() == {
+    assert CrossEntropy(4 * math.log(8), 4).to_json() == {
         "characters": 4,
         "nats": pytest.approx(8.317766166719343),
         "nats_per_character": pytest.approx(2.0794415416798357),

@@ -55,7 +55,7 @@ def test_the_text_is_its_own_in_every_form(home: Path, trained: str, form: str) 
     given = run.evaluate(home / f"{form}.txt", encoding=encoding)
     assert (given.split, given.text) == ("val", own.text)
     assert given.score == own.score
-    start, stop = run.directory.record.spans.val
+    start, stop = run.directory.spans.val
     held_out = TEXT[start + 1 : stop]
     if b"\r\n" in content.replace(b"\0", b""):
         held_out = held_out.replace("\n", "\r\n")
@@ -91,7 +91,7 @@ def test_a_text_that_differs_in_one_character_is_another(home: Path) -> None:
 
 def test_a_text_that_begins_like_the_runs_own_is_spoken_of(home: Path) -> None:
     run = load(home, "windows")
-    train = TEXT[: run.directory.record.spans.train[1]]
+    train = TEXT[: run.directory.spans.train[1]]
     for text in (train, TEXT + "more", train[:1100]):
         (note,) = run.evaluate(Corpus.from_text(text, "part")).notes
         assert note.startswith("part begins as the text that 'windows' was trained on")

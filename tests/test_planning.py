@@ -9,8 +9,9 @@ import torch
 import charlm
 from charlm.config import ModelConfig, TrainConfig
 from charlm.language_model import LanguageModel
-from charlm.presets import SMALL_TEXTS, Settings, overridden, resolve
-from charlm.sessions.planning import (
+from charlm.presets import Settings, overridden, resolve
+from charlm.sessions.session import Chosen, Notice
+from charlm.tasks.language_modeling.planning import (
     CHARACTERS_PER_PARAMETER,
     DROPOUT,
     PARAMETERS_PER_CHARACTER,
@@ -19,7 +20,7 @@ from charlm.sessions.planning import (
     measured,
     plan,
 )
-from charlm.sessions.session import Chosen, Notice
+from charlm.tasks.language_modeling.small_texts import SMALL_TEXTS
 from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.training.learner import Learner
 
@@ -105,7 +106,7 @@ def test_a_small_text_gets_its_own_sizes_and_says_so(tmp_path: Path) -> None:
     assert any(each.startswith("For 3,816 characters instead: --") for each in words)
     assert run.config.hidden_size == next(iter(SMALL_TEXTS.values()))["hidden_size"]
     given = charlm.train(source, hidden_size=8, max_steps=20, runs_dir=tmp_path)
-    settings = given.directory.record.settings
+    settings = given.directory.settings
     assert settings.model.hidden_size == 8
     assert settings.train.ema_decay and settings.train.patience is None
     assert len(given.metrics()) == 10
@@ -143,7 +144,7 @@ def test_the_planned_width_decides_on_the_precision(
     width: int, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
-    monkeypatch.setattr("charlm.sessions.planning.WIDTHS", (width,))
+    monkeypatch.setattr("charlm.tasks.language_modeling.planning.WIDTHS", (width,))
     measured_in = []
 
     class Listening(Learner):
@@ -151,8 +152,8 @@ def test_the_planned_width_decides_on_the_precision(
             measured_in.append(config.precision)
             super().__init__(task, config)
 
-    monkeypatch.setattr("charlm.sessions.planning.Learner", Listening)
+    monkeypatch.setattr("charlm.tasks.language_modeling.planning.Learner", Listening)
     run = charlm.train(max_minutes=0.01, runs_dir=tmp_path)
     assert run.config.hidden_size == width
-    assert run.directory.record.settings.train.precision == precision
+    assert run.directory.settings.train.precision == precision
     assert measured_in == [precision]

@@ -11,18 +11,20 @@ from charlm.presets import (
     BY_CELL,
     DEFAULT_PRESET,
     LIMITS,
-    NAMES,
     PRESETS,
     SECTIONS,
     Settings,
     as_options,
-    for_small_text,
     overridden,
     preset_values,
     resolve,
+    setting_names,
 )
 from charlm.rnn.cells import CELLS
+from charlm.tasks.language_modeling.small_texts import for_small_text
 from charlm.text.normalize import NORMALIZATIONS
+
+NAMES = setting_names()
 
 
 def flat(settings: Settings) -> dict[str, Any]:

@@ -7,9 +7,11 @@ import pytest
 
 import charlm
 from charlm.errors import SettingError
-from charlm.presets import LIMITS, NAMES, resolve
-from charlm.sessions.relevance import RULES, applied_values, check_relevant
+from charlm.presets import LIMITS, resolve, setting_names
 from charlm.sessions.session import Chosen
+from charlm.tasks.relevance import RULES, applied_values, check_relevant
+
+NAMES = setting_names()
 
 # Of each setting that some situation makes useless: a value, and situations where it is and is not.
 CASES: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [

@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from stored import create_run
 from test_cli_process import CHARLM, SMALL, run, wait_for
 from test_runs import VOCABULARY, hidden, make_record, make_run
 
@@ -21,7 +22,7 @@ from charlm.runs.directory import RunDirectory
 from charlm.runs.locks import RunInUseError, RunLock, is_locked, remove_abandoned
 from charlm.runs.locks import make_run as make
 from charlm.runs.names import NameTakenError
-from charlm.runs.store import list_runs
+from charlm.tasks.registry import list_runs, open_run
 
 HOLDER = """
 import sys, time
@@ -64,7 +65,7 @@ def test_a_lock_leaves_nothing_behind_and_shuts_out_others(tmp_path: Path) -> No
 def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     path = make_run(tmp_path).path
     with held_elsewhere(path) as process:
-        assert RunDirectory.open(path).status == "running"
+        assert open_run(path).status == "running"
         with pytest.raises(RunInUseError, match=f"process {process.pid} "):
             RunLock.take(path, patience=0)
         with pytest.raises(RunInUseError):
@@ -74,7 +75,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert is_locked(path) is False
-    assert RunDirectory.open(path).status == "stopped"
+    assert open_run(path).status == "stopped"
     with RunLock.take(path, patience=0):
         pass
     assert hidden(tmp_path) == []
@@ -103,7 +104,7 @@ def test_where_nothing_can_be_locked_it_says_so_and_goes_on(
     with RunLock.take(path) as lock:
         assert "no locks available" in lock.problem
         assert is_locked(path) is None
-        assert RunDirectory.open(path).status == "running"
+        assert open_run(path).status == "running"
     with RunLock.take(tmp_path / "no folder" / "one") as lock:
         assert "no such file or directory" in lock.problem
     # Names are taken once all the same.
@@ -112,7 +113,7 @@ def test_where_nothing_can_be_locked_it_says_so_and_goes_on(
 
 
 def create(folder: Path, name: str) -> RunDirectory:
-    return RunDirectory.create(folder, make_record(name), VOCABULARY)
+    return create_run(folder, make_record(name), VOCABULARY)
 
 
 def create_several(folder: Path) -> list[str]:

@@ -17,6 +17,7 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from stored import create_run
 
 import charlm
 from charlm.config import DataConfig, ModelConfig, TrainConfig
@@ -27,7 +28,8 @@ from charlm.runs.deletion import delete_run, run_to_delete
 from charlm.runs.directory import RunDirectory
 from charlm.runs.names import check_free, check_name, free_names
 from charlm.runs.record import Record
-from charlm.runs.store import find_run, list_runs, runs_folder
+from charlm.runs.store import runs_folder
+from charlm.tasks.registry import find_run, list_runs, open_run
 from charlm.text.splits import Splits
 from charlm.text.vocabulary import Vocabulary
 
@@ -71,7 +73,7 @@ def make_record(name: str = "one", created: str = "2026-01-01T00:00:00+00:00") -
 def make_run(
     folder: Path, name: str = "one", text: str | None = None, **about: Any
 ) -> RunDirectory:
-    run = RunDirectory.create(folder, make_record(name, **about), VOCABULARY, text)
+    run = create_run(folder, make_record(name, **about), VOCABULARY, text)
     run.save_best(WEIGHTS)
     run.save_last(WEIGHTS, TENSORS, SCALARS)
     run.append_metrics({"step": 3, "nats": 1.5})
@@ -93,18 +95,18 @@ def hidden(folder: Path) -> list[str]:
 
 def test_a_run_comes_back_as_it_was_made(tmp_path: Path) -> None:
     made = make_run(tmp_path / "deep" / "runs")
-    run = RunDirectory.open(tmp_path / "deep" / "runs" / "one")
+    run = open_run(tmp_path / "deep" / "runs" / "one")
     assert run.name == "one"
     assert run.path == made.path
     assert run.record == make_record()
-    assert run.record.settings.model == MODEL
-    assert run.record.settings.train == TrainConfig(max_steps=7)
-    assert run.record.settings.data == DataConfig(normalize="none")
-    assert run.record.spans == Splits((0, 16), (16, 21), (21, 21))
+    assert run.settings.model == MODEL
+    assert run.settings.train == TrainConfig(max_steps=7)
+    assert run.settings.data == DataConfig(normalize="none")
+    assert run.spans == Splits((0, 16), (16, 21), (21, 21))
     assert run.record.status == "running"
     assert run.vocabulary == VOCABULARY
     assert run.vocabulary.counts == VOCABULARY.counts
-    assert run.corpus_text is None
+    assert run.text is None
     assert run.metrics() == [{"step": 3, "nats": 1.5}]
     assert_same(run.load_weights(), WEIGHTS)
     weights, tensors, scalars = run.load_last()
@@ -135,26 +137,26 @@ def test_the_folder_holds_what_it_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["plain", "a\r\nb\rc\n", "Все\u2028👍\x85", "\ufeffa", " \n"])
 def test_a_stored_text_comes_back_character_by_character(text: str, tmp_path: Path) -> None:
     """Its spans are counted in characters, so not even a line end may change."""
-    made = RunDirectory.create(tmp_path, make_record(), VOCABULARY, text)
-    assert made.corpus_text == text
-    assert RunDirectory.open(made.path).corpus_text == text
+    made = create_run(tmp_path, make_record(), VOCABULARY, text)
+    assert made.text == text
+    assert open_run(made.path).text == text
 
 
 def test_a_stored_text_may_hold_half_a_surrogate_pair(tmp_path: Path) -> None:
     """Python's strings may, and the vocabulary knows them; a refusal is one sentence."""
     text = "a\ud83d b"
     try:
-        made = RunDirectory.create(tmp_path, make_record(), Vocabulary.build(text), text)
+        made = create_run(tmp_path, make_record(), Vocabulary.build(text), text)
     except CharlmError:
         assert list(tmp_path.iterdir()) == []
         return
-    assert made.corpus_text == text
+    assert made.text == text
 
 
 def test_changes_of_the_record_are_on_the_disk(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.update(status="done", result={"score": 1.5, "split": "val"})
-    record = RunDirectory.open(run.path).record
+    record = open_run(run.path).record
     assert (record.status, record.result) == ("done", {"score": 1.5, "split": "val"})
     assert asdict(record) == {
         **asdict(make_record()), "status": "done", "result": {"score": 1.5, "split": "val"}
@@ -162,7 +164,7 @@ def test_changes_of_the_record_are_on_the_disk(tmp_path: Path) -> None:
 
 
 def test_the_last_weights_serve_where_none_scored_best_yet(tmp_path: Path) -> None:
-    run = RunDirectory.create(tmp_path, make_record(), VOCABULARY)
+    run = create_run(tmp_path, make_record(), VOCABULARY)
     with pytest.raises(RunError, match="no weights yet") as caught:
         run.load_weights()
     assert "charlm runs delete one" in caught.value.hint
@@ -275,7 +277,7 @@ def test_damage_is_one_sentence(name: str, how: str, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     damage(run.path / name, how)
     with pytest.raises(RunError) as caught:
-        RunDirectory.open(run.path)
+        open_run(run.path)
     assert name in str(caught.value)
     assert caught.value.message.endswith(".")
     assert caught.value.hint
@@ -290,7 +292,7 @@ def test_damage_to_weights_and_training_state_is_one_sentence(
 ) -> None:
     run = make_run(tmp_path)
     damage(run.path / name, how)
-    opened = RunDirectory.open(run.path)
+    opened = open_run(run.path)
     if name == "last/training.json" and how == "a list":
         return  # what it says is looked at where it is used
     with pytest.raises(RunError) as caught:
@@ -338,7 +340,7 @@ def test_damage_to_the_metrics_is_one_sentence(how: str, tmp_path: Path) -> None
     run = make_run(tmp_path)
     damage(run.path / "metrics.jsonl", how)
     with pytest.raises(RunError, match=r"metrics\.jsonl"):
-        RunDirectory.open(run.path).metrics()
+        open_run(run.path).metrics()
 
 
 def test_a_newer_format_asks_for_a_newer_charlm(tmp_path: Path) -> None:
@@ -347,7 +349,7 @@ def test_a_newer_format_asks_for_a_newer_charlm(tmp_path: Path) -> None:
     # A newer format may have other fields, too.
     (run.path / "run.json").write_text(json.dumps({**values, "format": 2, "new": {}}))
     with pytest.raises(RunError, match="newer charlm") as caught:
-        RunDirectory.open(run.path)
+        open_run(run.path)
     assert "Upgrade" in caught.value.hint
 
 
@@ -410,7 +412,7 @@ def test_the_vocabulary_of_another_run_is_refused(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     (run.path / "vocabulary.json").write_text(Vocabulary.build("another one").to_json())
     with pytest.raises(RunError, match="another run"):
-        RunDirectory.open(run.path)
+        open_run(run.path)
 
 
 @pytest.mark.parametrize(
@@ -425,7 +427,7 @@ def test_a_vocabulary_of_something_else_is_one_sentence(characters: Any, tmp_pat
     run.record.model["vocabulary_size"] = 3
     run.update()
     try:
-        opened = RunDirectory.open(run.path)
+        opened = open_run(run.path)
     except RunError as error:
         assert "vocabulary.json" in str(error)
         return
@@ -437,7 +439,7 @@ def test_a_run_whose_replacement_was_cut_off_has_what_it_had_before(tmp_path: Pa
     run = make_run(tmp_path)
     (run.path / "best").rename(run.path / ".best.old")
     (run.path / "last").rename(run.path / ".last.old")
-    opened = RunDirectory.open(run.path)
+    opened = open_run(run.path)
     assert_same(opened.load_weights(), WEIGHTS)
     assert opened.load_last()[2] == SCALARS
     opened.save_best(WEIGHTS)
@@ -478,7 +480,7 @@ def test_a_name_that_can_be_no_folder_is_refused(name: str, tmp_path: Path) -> N
     with pytest.raises(UsageError):
         check_free(tmp_path, name)
     with pytest.raises(UsageError):
-        RunDirectory.create(tmp_path / "runs", make_record(name), VOCABULARY)
+        create_run(tmp_path / "runs", make_record(name), VOCABULARY)
     assert not (tmp_path / "runs").exists()
 
 
@@ -590,7 +592,7 @@ def test_a_name_that_is_taken_is_refused_with_what_to_do(tmp_path: Path) -> None
     run = make_run(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
     with pytest.raises(UsageError, match="is a run called 'one' already") as caught:
-        RunDirectory.create(tmp_path, make_record(), VOCABULARY)
+        create_run(tmp_path, make_record(), VOCABULARY)
     assert "--resume one" in caught.value.hint
     assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before
 
@@ -749,7 +751,7 @@ def test_a_run_that_cannot_be_deleted_stays_whole(
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="Cannot write to") as caught:
-        RunDirectory.create(tmp_path / "file" / "runs", make_record(), VOCABULARY)
+        create_run(tmp_path / "file" / "runs", make_record(), VOCABULARY)
     assert "--runs-dir" in caught.value.hint
 
 
@@ -790,7 +792,7 @@ def test_the_run_directory_needs_no_torch(tmp_path: Path) -> None:
     """So that `charlm runs list` answers at once."""
     make_run(tmp_path)
     program = (
-        "import sys; from charlm.runs.store import find_run, list_runs\n"
+        "import sys; from charlm.tasks.registry import find_run, list_runs\n"
         f"run = find_run(None, {str(tmp_path)!r}); run.load_weights(); run.metrics()\n"
         "assert run.name == 'one'; print('torch' in sys.modules)"
     )

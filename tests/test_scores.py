@@ -63,7 +63,7 @@ def files(run: charlm.Run) -> dict[str, str]:
 
 
 def ids_of(run: charlm.Run, split: str) -> Any:
-    return run.vocabulary.encode(run.directory.record.spans.of_text(TEXT, split))
+    return run.vocabulary.encode(run.directory.spans.of_text(TEXT, split))
 
 
 # Beside the static score
@@ -163,7 +163,7 @@ def test_progress_counts_on_from_stage_to_stage() -> None:
     run.evaluate(dynamic=True, calibrate=True, report=lambda *each: told.append(each))
     done, totals = zip(*told, strict=True)
     assert list(done) == sorted(done)
-    sizes = {name: run.directory.record.spans.size(name) - 1 for name in ("val", "test")}
+    sizes = {name: run.directory.spans.size(name) - 1 for name in ("val", "test")}
     assert set(totals) == {3 * sizes["test"] + sizes["val"]}
     assert done[-1] < totals[0]
 

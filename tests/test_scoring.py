@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.scoring.results import Evaluation
-from charlm.scoring.score import Score
 
 # All of these end a line for str.splitlines; for charlm only \n does.
 ODD_SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\r"
@@ -84,7 +84,7 @@ def test_the_score_sums_in_double_precision() -> None:
 def test_bits_per_byte_counts_the_bytes_that_were_read() -> None:
     result = evaluation("a東é\n", np.full(3, math.log(2)), bytes_read=6)
     assert result.bits_per_byte == pytest.approx(3 / 6)
-    assert result.bits_per_byte_of(Score(12 * math.log(2), 3)) == pytest.approx(2)
+    assert result.bits_per_byte_of(CrossEntropy(12 * math.log(2), 3)) == pytest.approx(2)
 
 
 def test_bytes_mean_nothing_where_the_text_is_not_what_was_read() -> None:

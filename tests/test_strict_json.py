@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charlm.files import strict_json
-from charlm.scoring.score import Score
+from charlm.scoring.cross_entropy import CrossEntropy
 
 PACKAGE = Path(strict_json.__file__).parent
 VALUES = st.recursive(
@@ -56,12 +56,14 @@ def test_there_is_one_writer_of_json(path: Path) -> None:
     assert not {"json.dump", "json.dumps"} & set(names)
 
 
-@pytest.mark.parametrize("score", [Score(12.5, 7), Score(1e6, 2), Score(0.0, 0)], ids=str)
-def test_a_score_comes_back_from_a_file(score: Score) -> None:
+@pytest.mark.parametrize(
+    "score", [CrossEntropy(12.5, 7), CrossEntropy(1e6, 2), CrossEntropy(0.0, 0)], ids=str
+)
+def test_a_score_comes_back_from_a_file(score: CrossEntropy) -> None:
     stored = json.loads(strict_json.dumps(score.to_json()), parse_constant=refuse)
-    assert Score.from_json(stored) == score
+    assert CrossEntropy.from_json(stored) == score
 
 
 def test_a_score_that_is_none_comes_back_as_none() -> None:
-    stored = json.loads(strict_json.dumps(Score(math.nan, 3).to_json()))
-    assert math.isnan(Score.from_json(stored).nats)
+    stored = json.loads(strict_json.dumps(CrossEntropy(math.nan, 3).to_json()))
+    assert math.isnan(CrossEntropy.from_json(stored).nats)

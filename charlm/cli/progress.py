@@ -1,18 +1,20 @@
 """What a training session looks like while it runs."""
 
-import math
 import re
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.progress import Task as ProgressTask
 from rich.text import Text
 
 from charlm.cli import console
 from charlm.cli.bars import Pace, plainly
-from charlm.scoring.score import Score
-from charlm.sessions.session import Chosen, Notice, Prepared, Sampled, SessionEvent
+from charlm.scoring.score import Figure
+from charlm.sessions.session import Chosen, Illustrated, Notice, Prepared, SessionEvent
+from charlm.tasks.registry import DEFAULT_TASK, find_task
+from charlm.tasks.task import Task
 from charlm.training.events import Evaluated, Progressed, RolledBack, ThreadsChanged
 
 BAR = 10
@@ -21,7 +23,7 @@ BAR = 10
 class Remaining(ProgressColumn):
     """The figures right of the bar, the dearest first, as many as the terminal has room for."""
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: ProgressTask) -> Text:
         figures: list[str] = task.fields["figures"]
         room = console.terminal(stderr=True).width - BAR - len("100%  ")
         while figures and sum(len(each) + 2 for each in figures) > room:
@@ -43,6 +45,7 @@ class TrainingDisplay:
         self.live = console.is_live() and not quiet
         self.pace = Pace()
         self.headed = False
+        self.task = find_task(DEFAULT_TASK)
         self.progress = Progress(
             TextColumn("{task.percentage:>3.0f}%"),
             BarColumn(bar_width=BAR),
@@ -51,7 +54,7 @@ class TrainingDisplay:
             transient=True,
             auto_refresh=False,
         )
-        self.task = self.progress.add_task("", total=1.0, figures=["starting"])
+        self.bar = self.progress.add_task("", total=1.0, figures=["starting"])
 
     def __enter__(self) -> Self:
         return self
@@ -71,13 +74,14 @@ class TrainingDisplay:
             self.progress.start()
             share = received / total if total else 0.0
             figures = [f"downloading, {received / 1e6:,.1f} MB"]
-            self.progress.update(self.task, completed=share, figures=figures, refresh=True)
+            self.progress.update(self.bar, completed=share, figures=figures, refresh=True)
         elif not self.quiet:
             self.pace.say(plainly("Downloading", "bytes", received, total))
 
     def show(self, event: SessionEvent) -> None:
         """Show one event."""
         if isinstance(event, Prepared):
+            self.task = event.task
             self.on_start()
         if isinstance(event, Notice):
             console.say(event.text)
@@ -93,16 +97,13 @@ class TrainingDisplay:
             self._progressed(event)
         elif isinstance(event, Evaluated):
             if not self.headed:
-                console.say(
-                    f"{'step':>8} {'train':>7} {'held out':>9} {'perplexity':>11} {'bits':>6}"
-                    "  (nats and bits per character)"
-                )
+                console.say(evaluation_heading(event, self.task))
                 self.headed = True
-            console.say(evaluation_line(event))
-        elif isinstance(event, Sampled):
-            sample = console.visible(re.sub("\n+", " ", event.text.strip("\n")))
+            console.say(evaluation_line(event, self.task))
+        elif isinstance(event, Illustrated):
+            shown = console.visible(re.sub("\n+", " ", event.text.strip("\n")))
             room = max(self.console.width - 9, 20) if self.console.is_terminal else None
-            console.say(Text(" " * 9 + sample[:room], style="dim"))
+            console.say(Text(" " * 9 + shown[:room], style="dim"))
         elif isinstance(event, ThreadsChanged):
             console.say(
                 f"Going on with {event.threads} of {event.most} threads, the fastest at the moment."
@@ -114,21 +115,18 @@ class TrainingDisplay:
             )
 
     def _progressed(self, event: Progressed) -> None:
+        values = self.task.figures_of_loss(event.loss)
+        known = [each for each in self.task.score_type.figures if each.key in values]
         figures = [
             f"loss {event.loss:.3f}",
-            f"ppl {console.number(Score(event.loss, 1).perplexity, 2)}",
-            f"bpc {event.loss / math.log(2):.3f}",
-            f"{event.items_per_second:,.0f} ch/s",
-            *(
-                []
-                if event.seconds_left is None
-                else [f"{console.duration(event.seconds_left)} left"]
-            ),
-            f"epoch {event.epoch + 1}",
-            f"|g| {event.gradient_norm:.2f}",
+            *(f"{each.short} {console.number(values[each.key])}" for each in known),
+            f"{event.items_per_second:,.0f} {self.task.item_short}/s",
         ]
+        if event.seconds_left is not None:
+            figures.append(f"{console.duration(event.seconds_left)} left")
+        figures += [f"epoch {event.epoch + 1}", f"|g| {event.gradient_norm:.2f}"]
         if self.live:
-            self.progress.update(self.task, completed=event.progress, figures=figures, refresh=True)
+            self.progress.update(self.bar, completed=event.progress, figures=figures, refresh=True)
         else:
             self.pace.say(f"step {event.step:,} {event.progress:.0%}  " + "  ".join(figures))
 
@@ -138,24 +136,37 @@ def describe(event: Prepared) -> str:
     record = event.run.record
     model, train = record.model, record.train
     layers = f"{model['num_layers']} × " if model["num_layers"] > 1 else ""
-    size = record.spans.size("train")
+    start, stop = record.splits["train"]
     return (
         f"Training {event.run.name}: {model['cell']} {layers}{model['hidden_size']}, "
-        f"{record.parameters:,} parameters, on {size:,} characters; {record.backend} backend, "
-        f"{train['precision']}, {record.device}."
+        f"{record.parameters:,} parameters, on {stop - start:,} {event.task.item}s; "
+        f"{record.backend} backend, {train['precision']}, {record.device}."
     )
 
 
-def evaluation_line(event: Evaluated) -> str:
-    """Step, training loss, held-out loss, held-out perplexity and bits per character."""
+def evaluation_heading(event: Evaluated, task: Task) -> str:
+    """The names of what `evaluation_line` says."""
+    figures = task.score_type.figures if event.score else ()
+    titles = (f"{each.title:>{width(each)}}" for each in figures)
+    columns = " ".join((f"{'step':>8} {'train':>7} {'held out':>9}", *titles))
+    return f"{columns}  ({task.loss_title} per {task.item})"
+
+
+def evaluation_line(event: Evaluated, task: Task) -> str:
+    """Step, training loss, held-out loss, and the held-out score's figures."""
     line = f"{event.step:>8,} {event.loss:>7.3f}"
+    figures = task.score_type.figures
     if event.score is None:
-        perplexity = console.number(Score(event.loss, 1).perplexity)
-        return f"{line}   (nothing held out; training perplexity {perplexity})"
-    score = event.score
+        value = task.figures_of_loss(event.loss).get(figures[0].key)
+        told = "" if value is None else f"; training {figures[0].title} {console.number(value)}"
+        return f"{line}   (nothing held out{told})"
+    values = event.score.to_json()
+    columns = (f"{console.number(values[each.key]):>{width(each)}}" for each in figures)
     mark = "" if event.weights == "raw" else f"  ({event.weights} of the weights)"
     mark += "" if event.improved else "  (not better)"
-    return (
-        f"{line} {score.nats_per_character:>9.3f} {console.number(score.perplexity):>11} "
-        f"{score.bits_per_character:>6.3f}{mark}"
-    )
+    return " ".join((f"{line} {event.score.loss:>9.3f}", *columns)) + mark
+
+
+def width(figure: Figure) -> int:
+    """Of a column."""
+    return max(9, len(figure.title) + 1)

@@ -14,6 +14,7 @@ from charlm.errors import UsageError
 
 if TYPE_CHECKING:
     from charlm.runs.directory import RunDirectory
+    from charlm.scoring.score import Figure
 
 runs_app = Commands(help="What was trained.", no_args_is_help=True)
 Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or paths of runs.")]
@@ -24,12 +25,12 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
     """All runs, newest first."""
     from charlm.files.paths import runs_folder
     from charlm.runs.commands import command
-    from charlm.runs.comparison import differences, scored
     from charlm.runs.directory import RunDirectory
-    from charlm.runs.store import list_runs
+    from charlm.tasks.comparison import differences, scored
+    from charlm.tasks.registry import list_runs
 
     folder = runs_folder(runs_dir)
-    listed = list(list_runs(folder))
+    listed = list_runs(folder)
     for each in listed:
         if not isinstance(each, RunDirectory):
             console.say(f"Left out: {each}")
@@ -41,12 +42,13 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
         make_one = command("train", folder=folder)
         console.say(f"There is no run in '{folder}' yet. Make one: {make_one}")
     else:
+        # Runs of several tasks have figures of several kinds.
+        figures = {each.key: each.title for run in runs for each in figures_of(run)}
         table = [
             {
                 "name": row["name"],
                 "cell": size_of(row),
-                "perplexity": console.number(row["perplexity"]),
-                "bits": console.number(row["bits_per_character"]),
+                **{title: console.number(row.get(key)) for key, title in figures.items()},
                 "scored": of_what(row),
                 "status": row["status"],
                 "parameters": console.count(row["parameters"]),
@@ -56,7 +58,7 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
         ]
         # A narrow terminal gets the columns that matter most.
         narrow = console.terminal().is_terminal and console.terminal().width < 108
-        columns = list(table[0])[: 6 if narrow else None]
+        columns = list(table[0])[: -2 if narrow else None]
         console.table(
             columns,
             ([row[column] for column in columns] for row in table),
@@ -80,27 +82,36 @@ def size_of(row: dict[str, Any]) -> str:
     return f"{row['cell']} {layers}{row['hidden_size']}"
 
 
+def figures_of(run: "RunDirectory") -> "tuple[Figure, ...]":
+    """What the scores of a run's task are told by."""
+    from charlm.tasks.registry import task_of
+
+    return task_of(run).score_type.figures
+
+
 def summary(run: "RunDirectory") -> dict[str, Any]:
     """A run in a row: what it is, and its held-out score, or else its best one so far."""
-    from charlm.runs.comparison import scored
+    from charlm.tasks.comparison import scored
+    from charlm.tasks.registry import task_of
 
-    record = run.record
+    record, task = run.record, task_of(run)
     reported = scored(run)
-    score = reported.score if reported else {}
+    figures = figures_of(run)
+    values = reported.score.to_json() if reported else {}
     return {
         "name": run.name,
+        "task": record.task,
         "cell": record.model["cell"],
         "backend": record.backend,
         "num_layers": record.model["num_layers"],
         "hidden_size": record.model["hidden_size"],
         "parameters": record.parameters,
         "corpus": record.corpus["name"],
-        "perplexity": score.get("perplexity"),
-        "bits_per_character": score.get("bits_per_character"),
+        **{each.key: values.get(each.key) for each in figures},
         "split": reported.split if reported else None,
-        "characters_scored": score.get("characters"),
+        f"{task.item}s_scored": reported.items if reported else None,
         "final": reported.final if reported else None,
-        "train_perplexity": record.result.get("train_perplexity"),
+        f"train_{figures[0].key}": record.result.get(f"train_{figures[0].key}"),
         "status": run.status,
         "created": record.created,
         "path": str(run.path.resolve()),
@@ -116,10 +127,10 @@ def show(
     json: Json = False,
 ) -> None:
     """A run's settings, its history and its result."""
-    from charlm.runs.store import find_run
+    from charlm.tasks.registry import find_run, task_of
 
     found = find_run(run, runs_dir)
-    record = found.record
+    record, task = found.record, task_of(found)
     if json:
         console.write_json(
             {
@@ -130,29 +141,30 @@ def show(
             }
         )
         return
-    text = record.corpus
-    characters = console.count(text["characters"])
-    sizes = (f"{name} {console.count(record.spans.size(name))}" for name in record.splits)
+    sizes = (
+        f"{name} {console.count(stop - start)}" for name, (start, stop) in record.splits.items()
+    )
     console.facts(
         [
             *((name, value) for name, value in summary(found).items() if value is not None),
-            ("text", f"{text['name']}, {text['normalization']}, {characters} characters"),
+            ("text", task.describe_data(found)),
             ("splits", ", ".join(sizes)),
             *([("started from", record.parent)] if record.parent else []),
             ("settings", ", ".join(f"{n}={v}" for n, v in settings_of(found).items())),
         ]
     )
     console.gap()
+    figures, loss = figures_of(found), task.loss_title
+    titles = [each.title for each in figures]
     console.table(
-        ("step", "epoch", "train nats", "held-out nats", "perplexity", "bits/char", "seconds"),
+        ("step", "epoch", f"train {loss}", f"held-out {loss}", *titles, "seconds"),
         (
             (
                 console.count(row["step"]),
                 row["epoch"],
-                console.number(row["train_nats_per_character"]),
-                console.number(row.get("nats_per_character")),
-                console.number(row.get("perplexity")),
-                console.number(row.get("bits_per_character")),
+                console.number(row[f"train_{task.loss_name}"]),
+                console.number(row.get(task.loss_name)),
+                *(console.number(row.get(each.key)) for each in figures),
                 console.number(row["seconds"], 1),
             )
             for row in found.metrics()
@@ -170,8 +182,8 @@ def settings_of(run: "RunDirectory") -> dict[str, Any]:
 @runs_app.command()
 def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
     """Runs side by side: their scores, and the settings in which they differ."""
-    from charlm.runs.comparison import differences
-    from charlm.runs.store import find_run
+    from charlm.tasks.comparison import differences
+    from charlm.tasks.registry import find_run, task_of
 
     found = [find_run(name, runs_dir) for name in runs]
     if len(found) < 2:
@@ -179,8 +191,8 @@ def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
     columns = [
         {
             **{name: value for name, value in summary(each).items() if name != "path"},
-            "sha256": each.record.corpus["sha256"],
-            "normalization": each.record.corpus["normalization"],
+            "sha256": each.record.corpus.get("sha256"),
+            "normalization": each.record.corpus.get("normalization"),
             "seconds": each.record.result.get("seconds"),
             "steps": each.record.result.get("steps"),
             **settings_of(each),
@@ -190,8 +202,8 @@ def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
     if json:
         console.write_json(columns)
         return
-    always = {"name", "perplexity", "bits_per_character", "split", "characters_scored"}
-    always |= {"parameters"}
+    always = {"name", "split", "parameters"} | {f"{task_of(each).item}s_scored" for each in found}
+    always |= {figure.key for each in found for figure in figures_of(each)}
     names = list(dict.fromkeys(name for column in columns for name in column))
     rows = [
         (name, *(shown(column.get(name)) for column in columns))

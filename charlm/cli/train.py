@@ -22,11 +22,11 @@ from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
 from charlm.runs.commands import about_run
-from charlm.scoring.score import Score
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
     from charlm.run import Run
+    from charlm.tasks.task import Task
 
 
 @settings_options(PRESETS[DEFAULT_PRESET], Text=DataConfig, Model=ModelConfig, Training=TrainConfig)
@@ -103,61 +103,51 @@ def train(
 
 def conclude(trained: "Run", json: bool) -> None:
     """What came out: the scores beside those of the baselines, and what to do next."""
+    from charlm.tasks.registry import task_of
+
     record = trained.directory.record
     if record.status == "interrupted":
         console.say(f"Interrupted; the run '{trained.name}' is saved.")
         console.say(f"Go on with it: {trained.directory.resume_command}")
         raise typer.Exit(130)
-    result = record.result
+    result, task = record.result, task_of(trained.directory)
     if json:
         console.write_json({"run": trained.name, "status": record.status, **result})
         return
     if "score" in result:
-        from charlm.scoring.baselines import copying_is_far_ahead
-
-        stored = {**result["baselines"], trained.name: result["score"]}
-        scores = {name: Score.from_json(each) for name, each in stored.items()}
-        worst_first = sorted(scores.items(), key=lambda pair: -pair[1].nats)
-        chosen = ", on which the best weights were chosen" if result["split"] == "val" else ""
-        console.write(
-            f"Held-out text ({result['split']}), {count(result['score']['characters'])}{chosen}\n"
-        )
-        console.table(
-            ("model", "perplexity", "bits/char"),
-            (
-                (
-                    name,
-                    console.number(each.perplexity),
-                    console.number(each.bits_per_character),
-                )
-                for name, each in worst_first
-            ),
-            left=("model",),
-        )
-        console.gap()
-        if copying_is_far_ahead(scores):
-            console.write(
-                "xz is far ahead: the held-out text repeats long passages of the training text,\n"
-                "which xz copies. That is how the text is, and no fault of the model.\n"
-            )
-    if result["train_perplexity"] is not None:
-        perplexity = console.number(result["train_perplexity"])
-        console.write(f"Training perplexity of the last epoch: {perplexity}\n")
+        show_scores(trained.name, result, task)
+    first = task.score_type.figures[0]
+    if (value := result[f"train_{first.key}"]) is not None:
+        console.write(f"Training {first.title} of the last epoch: {console.number(value)}\n")
     peak = result["peak_memory"]
     memory = f", at most {peak / 2**20:,.0f} MiB of memory" if peak else ""
     console.write(
         f"Run {trained.name}: {record.parameters:,} parameters, {count(result['steps'], 'step')} "
         f"in {console.duration(result['seconds'])}{memory}.\n"
     )
-    known = "time traveller" in record.corpus["name"].replace("-", " ")
-    prefix = "time traveller" if known else None
-    path = trained.path
-    following = (
-        about_run(path, "generate", option="run", prefix=prefix),
-        about_run(path, "eval", option="run"),
-        about_run(path, "runs", "show"),
-    )
+    following = (*task.next_commands(trained.directory), about_run(trained.path, "runs", "show"))
     console.say("Next: " + "\n      ".join(following))
+
+
+def show_scores(run: str, result: dict[str, Any], task: "Task") -> None:
+    """The run's score and those of the baselines, the worst first."""
+    stored = {**result["baselines"], run: result["score"]}
+    scores = {name: task.score_type.from_json(each) for name, each in stored.items()}
+    figures = task.score_type.figures
+    items = count(result["score"][f"{task.item}s"], task.item)
+    chosen = ", on which the best weights were chosen" if result["split"] == "val" else ""
+    console.write(f"Held-out text ({result['split']}), {items}{chosen}\n")
+    console.table(
+        ("model", *(each.title for each in figures)),
+        (
+            (name, *(console.number(score.to_json()[each.key]) for each in figures))
+            for name, score in sorted(scores.items(), key=lambda pair: -pair[1].loss)
+        ),
+        left=("model",),
+    )
+    console.gap()
+    for remark in task.remarks(result):
+        console.write(remark + "\n")
 
 
 class Stop:

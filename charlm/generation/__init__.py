@@ -3,7 +3,6 @@
 __all__ = [
     "choice",
     "engine",
-    "filters",
     "numpy_engine",
     "sampler",
     "sizes",

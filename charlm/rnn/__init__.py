@@ -3,4 +3,4 @@
 A stack owns the weights in torch's layout; a backend is a function over one layer.
 """
 
-__all__ = ["backends", "cells", "dropout", "names", "stack", "weights"]
+__all__ = ["backends", "cells", "dropout", "model", "names", "stack", "weights"]

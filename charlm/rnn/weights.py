@@ -4,7 +4,7 @@ V, E, H, I, R mean vocabulary size, embedding size, hidden size, a layer's input
 Mogrifier's rank.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -75,10 +75,15 @@ def model_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
             yield f"rnn.{weight_name(letter, layer)}", shape
 
 
-def check_shapes(config: ModelConfig, shapes: Mapping[str, Shape]) -> None:
-    """Raise RunError unless weights of these names and shapes are all that a model has."""
+def check_shapes(expected: Iterable[tuple[str, Shape]], shapes: Mapping[str, Shape]) -> None:
+    """Raise RunError unless weights of these names and shapes are all that a model has.
+
+    Args:
+        expected: the model's, as of `model_shapes`.
+        shapes: those that were found.
+    """
     known = set()
-    for name, shape in model_shapes(config):
+    for name, shape in expected:
         if name not in shapes:
             raise RunError(f"These weights are not this model's: {name} is missing.")
         if shapes[name] != shape:
@@ -90,13 +95,12 @@ def check_shapes(config: ModelConfig, shapes: Mapping[str, Shape]) -> None:
         raise RunError(f"These weights are not this model's: it has no {odd[0]}.")
 
 
-def checked(config: ModelConfig, weights: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
-    """A model's weights, in float32.
+def to_finite_float32(weights: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Weights in float32.
 
     Raises:
-        RunError: a name or a shape is not the model's; numbers are whole, NaN or infinite.
+        RunError: numbers are whole, NaN or infinite.
     """
-    check_shapes(config, {name: each.shape for name, each in weights.items()})
     narrow = {}
     for name, each in weights.items():
         if not np.issubdtype(each.dtype, np.floating):

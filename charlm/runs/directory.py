@@ -2,8 +2,7 @@
 
     runs/<name>/
       run.json           what was trained on what, with which settings, and how it ended
-      vocabulary.json
-      corpus.txt         the text, only where it can be read nowhere else again
+      …                  files of the task, such as a vocabulary
       metrics.jsonl      a row for each evaluation
       best/              model.safetensors: the weights that scored best
       last/              model.safetensors, training.safetensors, training.json: what resuming needs
@@ -16,9 +15,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from charlm.errors import RunError
+from charlm.config import Config, DataConfig, ModelConfig, TrainConfig
+from charlm.errors import CharlmError, RunError
 from charlm.files import strict_json
 from charlm.files.whole import (
     COPY_AGAIN,
@@ -32,33 +32,51 @@ from charlm.files.whole import (
     write,
     writing,
 )
-from charlm.rnn.weights import checked
+from charlm.presets import Settings
+from charlm.rnn.weights import to_finite_float32
 from charlm.runs.commands import about_run, command
 from charlm.runs.locks import is_locked
 from charlm.runs.names import NameTakenError, check_free
-from charlm.runs.record import Record
-from charlm.text.splits import count
-from charlm.text.vocabulary import Vocabulary
+from charlm.runs.record import Record, damaged
 
 ANOTHER_FOLDER = "Choose another folder with --runs-dir or CHARLM_RUNS_DIR."
 
 
 class RunDirectory:
-    """One run on the disk.
+    """One run on the disk. A task whose runs keep more than this has a class of its own.
 
     Args:
         path: its folder.
+
+    Attributes:
+        data_config, model_config: what the record's settings are.
     """
 
-    def __init__(self, path: Path, record: Record, vocabulary: Vocabulary) -> None:
+    data_config: type[DataConfig] = DataConfig
+    model_config: type[ModelConfig] = ModelConfig
+
+    def __init__(self, path: Path, record: Record) -> None:
         # "." and ".." are no names; of a link it is the link's that counts.
         self.path = path.resolve() if path.name in ("", "..") else path
         self.record = record
-        self.vocabulary = vocabulary
 
     @property
     def name(self) -> str:
         return self.path.name
+
+    @classmethod
+    def sections(cls) -> dict[str, type[Config]]:
+        """The kinds of its settings, by their names in the record."""
+        return {"data": cls.data_config, "model": cls.model_config, "train": TrainConfig}
+
+    @property
+    def settings(self) -> Settings:
+        """The record's."""
+        return Settings(
+            self.data_config.from_json(self.record.data),
+            self.model_config.from_json(self.record.model),
+            TrainConfig.from_json(self.record.train),
+        )
 
     @property
     def status(self) -> str:
@@ -67,13 +85,11 @@ class RunDirectory:
         return "stopped" if gone else self.record.status
 
     @classmethod
-    def create(
-        cls, folder: Path, record: Record, vocabulary: Vocabulary, text: str | None = None
-    ) -> "RunDirectory":
+    def create(cls, folder: Path, record: Record, files: Mapping[str, str]) -> Self:
         """A new run, whole from the first moment.
 
         Args:
-            text: the corpus, if it can be had nowhere else.
+            files: of the task, by name.
 
         Raises:
             UsageError: the name is taken or makes no folder name.
@@ -86,45 +102,50 @@ class RunDirectory:
 
             def fill(draft: Path) -> None:
                 write(draft / "run.json", record.to_json())
-                write(draft / "vocabulary.json", vocabulary.to_json())
+                for name, content in files.items():
+                    write(draft / name, content)
                 write(draft / "metrics.jsonl", "")
-                if text is not None:
-                    write(draft / "corpus.txt", text)
 
             try:
                 create_folder(path, fill)
             except FileExistsError:
                 raise NameTakenError(path) from None
-        return cls(path, record, vocabulary)
+        return cls(path, record)
 
     @classmethod
-    def open(cls, path: Path) -> "RunDirectory":
-        """A run that is there.
+    def open(cls, path: Path) -> Self:
+        """A run that is there, of whatever task.
 
         Raises:
-            RunError: it is not, or something in it is missing, damaged or of a newer format.
+            RunError: it is not, or its record is damaged or of a newer format.
         """
         if not path.is_dir():
             raise RunError(
                 f"There is no run at '{path}'.",
                 f"To see which there are: {command('runs', 'list', folder=path.parent)}",
             )
-        record = Record.from_json(read(path / "run.json"), path / "run.json")
+        return cls(path, Record.from_json(read(path / "run.json"), path / "run.json"))
+
+    def check(self) -> None:
+        """Raise RunError unless the record, and what else there is, is what the task needs."""
         try:
-            vocabulary = Vocabulary.from_json(read(path / "vocabulary.json"))
-        except (ValueError, RecursionError) as error:
-            raise RunError(
-                f"'{path / 'vocabulary.json'}' is damaged ({error}).",
-                COPY_AGAIN,
-            ) from None
-        if len(vocabulary) != record.model["vocabulary_size"]:
-            raise RunError(
-                f"'{path / 'vocabulary.json'}' has "
-                f"{count(len(vocabulary), 'entry', 'entries')} where the model has "
-                f"{record.model['vocabulary_size']}: it belongs to another run.",
-                COPY_AGAIN,
-            )
-        return cls(path, record, vocabulary)
+            self.check_contents()
+        except RunError:
+            raise
+        except (LookupError, TypeError, ValueError, RecursionError, CharlmError) as error:
+            raise damaged(self.path / "run.json", error) from None
+
+    def check_contents(self) -> None:
+        """Look at all that the task needs; whatever it raises means that it is damaged."""
+        _ = self.settings
+
+    def check_weights(self, weights: Arrays) -> Arrays:
+        """The weights of this run's model, in float32.
+
+        Raises:
+            RunError: these cannot be its weights.
+        """
+        return to_finite_float32(weights)
 
     def update(self, **changes: Any) -> None:
         """Change fields of the record, on the disk too."""
@@ -133,15 +154,15 @@ class RunDirectory:
         with writing(self.path, self.once_mended):
             write(self.path / "run.json", self.record.to_json())
 
-    @property
-    def corpus_text(self) -> str | None:
-        path = self.path / "corpus.txt"
+    def read_file(self, name: str) -> str | None:
+        """A file of the task; None where there is none."""
+        path = self.path / name
         return read(path) if path.exists() else None
 
-    def keep_text(self, text: str) -> None:
-        """Keep a copy of the corpus."""
+    def write_file(self, name: str, content: str) -> None:
+        """Keep a file of the task."""
         with writing(self.path, self.once_mended):
-            write(self.path / "corpus.txt", text)
+            write(self.path / name, content)
 
     # Weights and training state
 
@@ -177,7 +198,7 @@ class RunDirectory:
         """The weights in `best` or `last`, in float32, which are all that the model has."""
         arrays = load_arrays(folder / "model")
         try:
-            return checked(self.record.settings.model, arrays)
+            return self.check_weights(arrays)
         except RunError as error:
             file = folder / "model.safetensors"
             raise RunError(f"'{file}' is damaged: {error.message}", COPY_AGAIN) from None

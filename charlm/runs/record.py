@@ -6,24 +6,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from charlm.config import DataConfig, ModelConfig, TrainConfig, fits
-from charlm.errors import CharlmError, RunError, look_up
+from charlm.config import fits
+from charlm.errors import RunError
 from charlm.files import strict_json
 from charlm.files.whole import COPY_AGAIN
-from charlm.presets import Settings
-from charlm.text.normalize import NORMALIZATIONS
-from charlm.text.splits import Splits
 
 FORMAT = 1
-CORPUS = {
-    "name": str,
-    "source": list,
-    "normalization": str,
-    "sha256": str,
-    "text_sha256": str,
-    "lossless": bool,
-    "characters": int,
-}
 
 
 @dataclass
@@ -31,10 +19,12 @@ class Record:
     """What `run.json` says.
 
     Args:
-        task: what the model does with a text.
+        task: what the model was trained for, by its name in the registry of tasks.
         backend: what trained it; any other can load it.
-        corpus: as CORPUS says: how to find the text again, and how to know it. Newer runs also say
-            `characters_sha256` and `beginning_sha256` (see `charlm.runs.evaluation_text`).
+        parameters: how many numbers the model has learned.
+        corpus: what it was trained on, as the task describes it.
+        splits: of that, by name, as the task describes them.
+        data, model, train: the settings, by name.
         parent: name of the run that it started from.
         status: "running" until it ends, then "done", "patience", "interrupted", "diverged", or
             "failed" where an error ended it.
@@ -60,18 +50,6 @@ class Record:
     result: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
-    @property
-    def settings(self) -> Settings:
-        return Settings(
-            DataConfig.from_json(self.data),
-            ModelConfig.from_json(self.model),
-            TrainConfig.from_json(self.train),
-        )
-
-    @property
-    def spans(self) -> Splits:
-        return Splits(**{name: (start, stop) for name, (start, stop) in self.splits.items()})
-
     @classmethod
     def from_json(cls, content: str, path: Path) -> "Record":
         """The inverse of `to_json`.
@@ -89,20 +67,17 @@ class Record:
                 )
             record = cls(**values)
             check_types(vars(record), get_type_hints(cls))
-            check_types(record.corpus, CORPUS)
-            look_up(NORMALIZATIONS, record.corpus["normalization"], "normalization")
-            _ = record.settings, record.spans, record.model["vocabulary_size"]
             return record
-        except RunError:
-            raise
-        except (LookupError, TypeError, ValueError, RecursionError, CharlmError) as error:
-            raise RunError(
-                f"'{path}' is damaged, or was not written by charlm ({error}).",
-                COPY_AGAIN,
-            ) from None
+        except (LookupError, TypeError, ValueError, RecursionError) as error:
+            raise damaged(path, error) from None
 
     def to_json(self) -> str:
         return strict_json.dumps(asdict(self), indent=2) + "\n"
+
+
+def damaged(path: Path, why: object) -> RunError:
+    """That a file is not what charlm writes."""
+    return RunError(f"'{path}' is damaged, or was not written by charlm ({why}).", COPY_AGAIN)
 
 
 def check_types(values: Mapping[str, Any], types: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The folder of runs: which there are, and the one that is meant."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from charlm.errors import RunError, suggestion
@@ -9,6 +9,9 @@ from charlm.files.paths import runs_folder as runs_folder
 from charlm.runs.commands import command
 from charlm.runs.directory import RunDirectory
 from charlm.runs.names import check_name, composed, names_in
+
+# What opens a run: by its record alone, or as its task does, which looks at all that it needs.
+Opener = Callable[[Path], RunDirectory]
 
 
 def is_run(path: Path) -> bool:
@@ -22,21 +25,27 @@ def is_run(path: Path) -> bool:
         return False
 
 
-def list_runs(folder: Path) -> Iterator[RunDirectory | RunError]:
+def list_runs(
+    folder: Path, opener: Opener = RunDirectory.open
+) -> Iterator[RunDirectory | RunError]:
     """The runs of a folder, newest first, then what is wrong with those that cannot be read."""
     runs: list[RunDirectory] = []
     damaged: list[RunError] = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if is_run(path) and not path.name.startswith("."):
             try:
-                runs.append(RunDirectory.open(path))
+                runs.append(opener(path))
             except RunError as error:
                 damaged.append(error)
     yield from sorted(runs, key=lambda run: run.record.created, reverse=True)
     yield from damaged
 
 
-def find_run(name: str | Path | None = None, folder: str | Path | None = None) -> RunDirectory:
+def find_run(
+    name: str | Path | None = None,
+    folder: str | Path | None = None,
+    opener: Opener = RunDirectory.open,
+) -> RunDirectory:
     """The run of this name, or at this path, or the newest one.
 
     Raises:
@@ -45,7 +54,7 @@ def find_run(name: str | Path | None = None, folder: str | Path | None = None) -
     """
     where = runs_folder(folder)
     if name is None:
-        for run in list_runs(where):
+        for run in list_runs(where, opener):
             if isinstance(run, RunDirectory):
                 return run
         raise RunError(
@@ -53,15 +62,15 @@ def find_run(name: str | Path | None = None, folder: str | Path | None = None) -
         )
     path = Path(name)
     if str(name) and is_run(path):
-        return RunDirectory.open(path)
+        return opener(path)
     found = folder_called(str(name), where)
     if found is None:
         check_name(str(name))
-        known = [each.name for each in list_runs(where) if isinstance(each, RunDirectory)]
+        known = [each.name for each in list_runs(where, opener) if isinstance(each, RunDirectory)]
         make_one = f"Make one: {command('train', folder=where, run=name)}"
         hint = suggestion(dict.fromkeys(known), str(name)) if known else make_one
         raise RunError(f"There is no run called '{name}' in '{where}'.", hint)
-    return RunDirectory.open(found)
+    return opener(found)
 
 
 def folder_called(name: str, where: Path) -> Path | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from charlm.scoring.score import Score
+from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.text.vocabulary import Ids, Vocabulary
 
 # Of a longer training text the baselines read the end only, so that they take seconds.
@@ -20,7 +20,7 @@ MOST_CHARACTERS = 4_000_000
 FAR_AHEAD = 0.8
 
 
-def copying_is_far_ahead(scores: Mapping[str, Score]) -> bool:
+def copying_is_far_ahead(scores: Mapping[str, CrossEntropy]) -> bool:
     """Whether the held-out text repeats long passages, which xz copies and a model has to learn."""
     others = [score.nats for name, score in scores.items() if name != "xz"]
     return "xz" in scores and scores["xz"].nats < FAR_AHEAD * min(others)
@@ -28,7 +28,7 @@ def copying_is_far_ahead(scores: Mapping[str, Score]) -> bool:
 
 def baselines(
     train: Ids, held_out: Ids, vocabulary: Vocabulary, order: int = 6
-) -> dict[str, Score]:
+) -> dict[str, CrossEntropy]:
     """The scores of all of them, by name."""
     train = train[-MOST_CHARACTERS:]
     return {
@@ -39,16 +39,16 @@ def baselines(
     }
 
 
-def uniform(held_out: Ids, vocabulary_size: int) -> Score:
+def uniform(held_out: Ids, vocabulary_size: int) -> CrossEntropy:
     """Every entry of the vocabulary as probable as any other."""
     predicted = len(held_out) - 1
-    return Score(predicted * math.log(vocabulary_size), predicted)
+    return CrossEntropy(predicted * math.log(vocabulary_size), predicted)
 
 
-def ngram(train: Ids, held_out: Ids, vocabulary_size: int, order: int) -> Score:
+def ngram(train: Ids, held_out: Ids, vocabulary_size: int, order: int) -> CrossEntropy:
     """The score of the model of `ngram_probabilities`."""
     probabilities = ngram_probabilities(train, held_out, vocabulary_size, order)
-    return Score(float(-np.log(probabilities[1:]).sum()), len(held_out) - 1)
+    return CrossEntropy(float(-np.log(probabilities[1:]).sum()), len(held_out) - 1)
 
 
 def ngram_probabilities(
@@ -119,7 +119,7 @@ def renumber(values: npt.NDArray[np.signedinteger]) -> npt.NDArray[np.int32]:
     return numbers
 
 
-def xz(train: str, held_out: str) -> Score:
+def xz(train: str, held_out: str) -> CrossEntropy:
     """What `held_out` adds to the size of `train` under xz -9e, in nats."""
 
     def size(text: str) -> int:
@@ -131,4 +131,4 @@ def xz(train: str, held_out: str) -> Score:
         return len(lzma.compress(data, filters=filters))
 
     extra_bytes = size(train + held_out) - size(train)
-    return Score(extra_bytes * 8 * math.log(2), len(held_out) - 1)
+    return CrossEntropy(extra_bytes * 8 * math.log(2), len(held_out) - 1)

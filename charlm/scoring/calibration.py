@@ -16,9 +16,9 @@ from charlm.errors import UsageError
 from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.scoring.baselines import MOST_CHARACTERS, ngram_probabilities
+from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.scoring.exact import log_probabilities
 from charlm.scoring.results import Calibrated, Choice
-from charlm.scoring.score import Score
 from charlm.text.vocabulary import Ids
 
 ORDER = 6
@@ -107,7 +107,7 @@ def score_with(
 ) -> Calibrated:
     """The score of a text by a choice that was made on another."""
     nats = costs_of(model, ids, train, report, choice)
-    return Calibrated(Score(float(nats.sum()), len(ids) - 1), ORDER, choice)
+    return Calibrated(CrossEntropy(float(nats.sum()), len(ids) - 1), ORDER, choice)
 
 
 def cross_fit(
@@ -123,4 +123,4 @@ def cross_fit(
     nats = costs_of(model, ids, train, report, cut=(len(ids) - 1) // 2)
     choices = best(nats[1]), best(nats[0])
     total = sum(half.flat[np.argmin(other)] for half, other in zip(nats, nats[::-1], strict=True))
-    return Calibrated(Score(float(total), len(ids) - 1), ORDER, best(nats.sum(0)), choices)
+    return Calibrated(CrossEntropy(float(total), len(ids) - 1), ORDER, best(nats.sum(0)), choices)

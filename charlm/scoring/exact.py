@@ -14,7 +14,7 @@ from charlm.language_model import LanguageModel
 from charlm.machine.device import matmul_precision
 from charlm.machine.threads import tuned_threads
 from charlm.progress import ProgressCallback, ignore_progress
-from charlm.scoring.score import Score
+from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.text.vocabulary import Ids
 
 CHUNK = 1024
@@ -92,9 +92,9 @@ def averaged(surprises: Sequence[Surprise]) -> Surprise:
 
 def score(
     model: LanguageModel, ids: Ids, should_stop: Callable[[], bool] = lambda: False
-) -> Score | None:
+) -> CrossEntropy | None:
     """The sum of `surprise`, in float64; None where it was stopped."""
     with closing(log_probabilities(model, ids, should_stop)) as pieces:
         nats = of_characters(pieces, ids)
     whole = len(nats) == max(len(ids) - 1, 0)
-    return Score(float(nats.sum()), len(nats)) if whole else None
+    return CrossEntropy(float(nats.sum()), len(nats)) if whole else None

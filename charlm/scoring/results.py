@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.config import Config, setting
-from charlm.scoring.score import Score
+from charlm.scoring.cross_entropy import CrossEntropy
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class LineScore:
 
     number: int
     text: str
-    score: Score
+    score: CrossEntropy
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Dynamic:
     config: DynamicConfig
 
     @property
-    def score(self) -> Score:
-        return Score(float(self.surprise.sum()), len(self.surprise))
+    def score(self) -> CrossEntropy:
+        return CrossEntropy(float(self.surprise.sum()), len(self.surprise))
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Calibrated:
             scored with, each the best on the other half; else none.
     """
 
-    score: Score
+    score: CrossEntropy
     order: int
     choice: Choice
     halves: tuple[Choice, ...] = ()
@@ -93,22 +93,22 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
     @property
-    def score(self) -> Score:
-        return Score(float(self.surprise.sum()), len(self.surprise))
+    def score(self) -> CrossEntropy:
+        return CrossEntropy(float(self.surprise.sum()), len(self.surprise))
 
     @property
     def bits_per_byte(self) -> float | None:
         """Bits for each byte that was read; None where that is not known, or a character is not."""
         return self.bits_per_byte_of(self.score)
 
-    def bits_per_byte_of(self, score: Score) -> float | None:
+    def bits_per_byte_of(self, score: CrossEntropy) -> float | None:
         """The same for another score of the same characters."""
         if self.unknown_characters or not self.bytes_read:
             return None
         return score.bits_per(self.bytes_read)
 
     @property
-    def scores(self) -> dict[str, Score]:
+    def scores(self) -> dict[str, CrossEntropy]:
         """The static score, and the others that were asked for, by name."""
         others = {"dynamic": self.dynamic, "calibrated": self.calibrated}
         return {"static": self.score, **{name: each.score for name, each in others.items() if each}}
@@ -120,7 +120,9 @@ class Evaluation:
         for number, line in enumerate(re.findall(r"[^\n]*\n|[^\n]+", self.text), 1):
             span = self.surprise[max(start - 1, 0) : start + len(line) - 1]
             lines.append(
-                LineScore(number, line.removesuffix("\n"), Score(float(span.sum()), len(span)))
+                LineScore(
+                    number, line.removesuffix("\n"), CrossEntropy(float(span.sum()), len(span))
+                )
             )
             start += len(line)
         return lines

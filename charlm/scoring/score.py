@@ -1,59 +1,46 @@
-"""What a model's predictions cost."""
+"""What every score has in common, whatever it is of."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 
-@dataclass(frozen=True)
-class Score:
-    """The cost of predicting some characters; scores of disjoint spans add up.
+class Figure(NamedTuple):
+    """A number that people know a score by.
 
     Args:
-        nats: sum of -ln p over the characters.
-        characters: how many were predicted.
+        key: its name in JSON.
+        title: its heading in tables.
+        short: its name where room is scarce.
     """
 
-    nats: float = 0.0
-    characters: int = 0
+    key: str
+    title: str
+    short: str
 
-    def __add__(self, other: "Score") -> "Score":
-        return Score(self.nats + other.nats, self.characters + other.characters)
 
-    @property
-    def nats_per_character(self) -> float:
-        """Cross-entropy; NaN where nothing was predicted."""
-        return self.nats / self.characters if self.characters else math.nan
+class Score(Protocol):
+    """How good a model's predictions are; scores of disjoint parts add up.
 
-    @property
-    def perplexity(self) -> float:
-        """exp(nats / characters); infinite where a float cannot hold it."""
-        try:
-            return math.exp(self.nats_per_character)
-        except OverflowError:
-            return math.inf
+    Attributes:
+        figures: what it is told by, the best known first.
+    """
+
+    figures: ClassVar[tuple[Figure, ...]]
+
+    def __add__(self, other: Self, /) -> Self:
+        """The score of both parts together."""
 
     @property
-    def bits_per_character(self) -> float:
-        """nats / (characters · ln 2)."""
-        return self.nats_per_character / math.log(2)
+    def loss(self) -> float:
+        """What is to be as low as possible: of two scores the one with less of it is better."""
 
-    def bits_per(self, units: int) -> float:
-        """Bits for each of `units` other units that spell the same characters, such as bytes."""
-        return self.nats / math.log(2) / units if units else math.nan
+    @property
+    def is_finite(self) -> bool:
+        """Whether it says anything: a model that diverged has a score that does not."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All that there is to keep: the loss by its task's name for it, the figures by keys."""
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Score":
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`, also after a file, where what was not finite is None."""
-        nats = values["nats"]
-        return cls(math.nan if nats is None else nats, values["characters"])
-
-    def to_json(self) -> dict[str, float | int]:
-        return {
-            "characters": self.characters,
-            "nats": self.nats,
-            "nats_per_character": self.nats_per_character,
-            "perplexity": self.perplexity,
-            "bits_per_character": self.bits_per_character,
-        }

@@ -1,3 +1,3 @@
-"""From settings and a text, or from a run that stopped, to a trained run."""
+"""From settings and data, or from a run that stopped, to a trained run. No task by name."""
 
-__all__ = ["relevance", "resume", "session", "sizes", "start"]
+__all__ = ["resume", "session", "start"]

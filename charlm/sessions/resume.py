@@ -6,15 +6,13 @@ from typing import Any
 from charlm.config import TrainConfig
 from charlm.errors import SettingError, UsageError
 from charlm.keywords import LimitKeywords
-from charlm.language_model import LanguageModel
 from charlm.machine.device import choose_device
 from charlm.presets import LIMITS, as_options, overridden
 from charlm.rnn.backends.choice import able_backends, choose_backend
 from charlm.runs.directory import RunDirectory
-from charlm.runs.texts import corpus_of, moved_corpus
-from charlm.sessions.relevance import check_relevant
-from charlm.sessions.session import Session, session_of
-from charlm.sessions.sizes import check_training
+from charlm.sessions.session import Session
+from charlm.tasks.relevance import check_relevant
+from charlm.tasks.task import Task
 from charlm.text.corpus import Source
 from charlm.text.splits import count
 from charlm.training.state import Counters, Snapshot
@@ -23,8 +21,9 @@ RESUMABLE = tuple(LimitKeywords.__annotations__)
 
 
 def resume_session(
+    task: Task,
     run: RunDirectory,
-    text_at: Source,
+    source: Source,
     encoding: str | None,
     device: str,
     backend: str,
@@ -33,12 +32,12 @@ def resume_session(
     """The session of an interrupted run, where it stopped.
 
     Args:
-        text_at: where its text is now; None: where it was.
-        encoding: of that text; None: as before.
+        source: where its data are now; None: where they were.
+        encoding: of texts; None: as before.
         changes: settings to change; only those of RESUMABLE can.
 
     Raises:
-        RunError: the run, or its text, is not what it was.
+        RunError: the run, or its data, are not what they were.
         UsageError: a setting that cannot change, or a run that is finished.
     """
     for setting in changes:
@@ -49,7 +48,7 @@ def resume_session(
                 RESUMABLE,
             )
     snapshot = Snapshot.from_arrays(*run.load_last())
-    before = run.record.settings
+    before = run.settings
     if changes.keys() & set(LIMITS):
         # As at the start: a limit given by name replaces the others.
         changes = dict.fromkeys(LIMITS) | changes
@@ -64,23 +63,22 @@ def resume_session(
             if "patience" not in over
             else "To train it longer, give a higher --patience.",
         )
-    moved = text_at is not None or encoding is not None
-    text = (moved_corpus(run, text_at, encoding) if moved else corpus_of(run)).text
+    dataset = task.reread(run, source, encoding)
     where = choose_device(device)
-    check_training(settings.model, settings.train, where, "Go on where there is more memory.")
+    task.check_memory(settings, where, "Go on where there is more memory.")
     if backend == "auto" and run.record.device == str(where):
         # Another backend rounds differently, and would not go on bit for bit.
         backend = run.record.backend
         if backend not in able_backends(settings.model, where.type):
             backend = "auto"
     backend = choose_backend(settings.model, backend, where.type, settings.train.precision)
-    model = LanguageModel(settings.model, backend).to(where)
+    model = task.make_model(settings.model, backend).to(where)
     # A run that diverged is resumed by someone who knows, perhaps with another learning rate.
     snapshot.counters.rollbacks = 0
     run.update(train=settings.train.to_json(), device=str(where), backend=model.rnn.backend)
     run.forget_metrics_after(snapshot.counters.step)
     changed = settings.train != before.train
-    return session_of(run, model, text, snapshot, before.train if changed else None)
+    return Session(task, run, model, dataset, snapshot, before.train if changed else None)
 
 
 def reached(config: TrainConfig, counters: Counters) -> dict[str, float]:

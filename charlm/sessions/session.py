@@ -1,4 +1,4 @@
-"""A training session: from a text to a run on the disk, told as events."""
+"""A training session: a run and its data, trained to the end, told as events."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -10,26 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charlm.config import SamplingConfig, TrainConfig
-from charlm.errors import RunError, TrainingError
+from charlm.config import TrainConfig
+from charlm.errors import CharlmError, RunError, TrainingError
 from charlm.files.strict_json import finite
-from charlm.generation.choice import cpu_engine
-from charlm.generation.filters import NotFiniteError
-from charlm.generation.sampler import sample_texts
-from charlm.language_model import LanguageModel
 from charlm.machine.threads import tuned_threads
+from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
-from charlm.scoring.baselines import baselines
-from charlm.scoring.exact import score
 from charlm.scoring.score import Score
-from charlm.tasks.language_modeling.training import LanguageModeling
-from charlm.text.vocabulary import Ids
+from charlm.tasks.task import Dataset, Task
 from charlm.training.events import Evaluated, Event, RolledBack, Stopped
 from charlm.training.state import Snapshot
 from charlm.training.task import never
 from charlm.training.trainer import Trainer
 
-SAMPLE = SamplingConfig(temperature=0.7, length=72, seed=0)
 SAVE_SECONDS = 60.0
 
 
@@ -52,16 +45,17 @@ class Prepared:
     """The run is on the disk, and training begins."""
 
     run: RunDirectory
+    task: Task
 
 
 @dataclass(frozen=True)
-class Sampled:
-    """What the model writes at this point."""
+class Illustrated:
+    """What the task has to show at this point, such as a text that the model writes."""
 
     text: str
 
 
-SessionEvent = Event | Notice | Chosen | Prepared | Sampled
+SessionEvent = Event | Notice | Chosen | Prepared | Illustrated
 Listener = Callable[[SessionEvent], None]
 
 
@@ -70,16 +64,14 @@ class Session:
     """A run and everything needed to train it further.
 
     Args:
-        train, held_out: ids of the split that is trained on, and of what is scored along the way.
         snapshot: where to go on.
         before: the settings so far, where it goes on with others.
     """
 
+    task: Task
     run: RunDirectory
-    model: LanguageModel
-    train: Ids
-    held_out: Ids
-    text: str
+    model: RecurrentModel
+    dataset: Dataset
     snapshot: Snapshot | None = None
     before: TrainConfig | None = None
 
@@ -102,22 +94,22 @@ class Session:
 
     def _run(self, listener: Listener, should_stop: Callable[[], bool]) -> None:
         device = next(self.model.parameters()).device
-        config = self.run.record.settings.train
+        config = self.run.settings.train
         with (
             torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
             tuned_threads(device.type) as tuner,
         ):
-            task = LanguageModeling(self.model, self.train, self.held_out, config)
-            trainer = Trainer(task, config, self.snapshot, tuner=tuner)
+            training = self.dataset.training_task(self.model, config)
+            trainer = Trainer(training, config, self.snapshot, tuner=tuner)
             self.run.update(status="running")
-            listener(Prepared(self.run))
+            listener(Prepared(self.run, self.task))
             if self.before is not None:
                 self._change(self.before, trainer, listener)
             saved = trainer.clock()
             stopped = None
             for event in trainer.run(should_stop):
                 if isinstance(event, Evaluated):
-                    self._keep(event, trainer)
+                    self._save_evaluation(event, trainer)
                 elif isinstance(event, RolledBack):
                     self.run.forget_metrics_after(event.to_step)
                 elif isinstance(event, Stopped):
@@ -129,7 +121,7 @@ class Session:
                 listener(event)
                 if isinstance(event, Evaluated):
                     saved = trainer.clock()
-                    listener(self._sample(trainer.weights(event.weights)))
+                    self._illustrate(trainer.weights(event.weights), listener)
         assert stopped is not None
         self._conclude(stopped, listener)
 
@@ -143,15 +135,17 @@ class Session:
             end = ", on a cosine that ends with the run" if cosine else ""
             listener(Notice(f"The learning rate was at {words[0]} and goes on at {words[1]}{end}."))
 
-    def _keep(self, event: Evaluated, trainer: Trainer) -> None:
+    def _save_evaluation(self, event: Evaluated, trainer: Trainer) -> None:
+        """Write the weights, if they are the best yet, a row of metrics, and the state."""
+        task = self.task
         row = {
             "step": event.step,
             "epoch": event.epoch,
             "progress": event.progress,
-            "train_nats_per_character": event.loss,
+            f"train_{task.loss_name}": event.loss,
             "gradient_norm": event.gradient_norm,
             "learning_rate": event.learning_rate,
-            "characters_per_second": event.items_per_second,
+            f"{task.item}s_per_second": event.items_per_second,
             "seconds": event.seconds,
             "best": event.improved,
             "weights": event.weights,
@@ -160,7 +154,7 @@ class Session:
             row |= event.score.to_json()
         if len(event.scores) > 1:
             for kind, each in event.scores.items():
-                row[f"{kind}_nats_per_character"] = each.nats_per_character
+                row[f"{kind}_{task.loss_name}"] = each.loss
         # What resuming goes by comes last: whatever a crash leaves out before it is done again.
         if event.improved:
             self.run.save_best(arrays_of(trainer.weights(event.weights)))
@@ -171,35 +165,34 @@ class Session:
         snapshot = trainer.capture()
         self.run.save_last(*snapshot.arrays(), snapshot.scalars())
 
-    def _sample(self, weights: Mapping[str, Tensor]) -> Sampled | Notice:
-        engine = cpu_engine(self.model.config, arrays_of(weights))
-        vocabulary = self.run.vocabulary
-        prefix = vocabulary.encode(vocabulary.likely_beginning)
+    def _illustrate(self, weights: Mapping[str, Tensor], listener: Listener) -> None:
         try:
-            return Sampled(sample_texts(engine, vocabulary, prefix, SAMPLE)[0])
-        except NotFiniteError as error:
-            return Notice(error.message)
+            shown = self.dataset.illustrate(self.model.config, arrays_of(weights))
+        except CharlmError as error:
+            listener(Notice(error.message))
+        else:
+            if shown is not None:
+                listener(Illustrated(shown))
 
     def _conclude(self, stopped: Stopped, listener: Listener) -> None:
         """Write down how it ended: the best weights' score, beside those of the baselines."""
-        epoch = None if stopped.epoch_loss is None else Score(stopped.epoch_loss, 1).perplexity
+        first = self.task.score_type.figures[0].key
+        loss = stopped.epoch_loss
         result: dict[str, Any] = {
             "seconds": stopped.seconds,
             "steps": stopped.step,
-            "train_perplexity": epoch,
+            f"train_{first}": None if loss is None else self.task.figures_of_loss(loss).get(first),
         }
-        split = self.run.record.spans.held_out
+        split = self.dataset.split
         if stopped.reason != "interrupted" and split != "train":
-            text = self.run.record.spans.of_text(self.text, split)
-            ids = self.run.vocabulary.encode(text, unknown="replace")
-            scores = baselines(self.train, ids, self.run.vocabulary)
+            baselines = self.dataset.baselines(split)
             result["split"] = split
-            result["score"] = self._best_score(split, ids, listener).to_json()
-            result["baselines"] = {name: each.to_json() for name, each in scores.items()}
+            result["score"] = self._best_score(split, listener).to_json()
+            result["baselines"] = {name: each.to_json() for name, each in baselines.items()}
         result["peak_memory"] = peak_memory()
         self.run.update(status=stopped.reason, result=finite(result))
         if stopped.reason == "diverged":
-            clips = self.run.record.settings.train.clip_norm > 0
+            clips = self.run.settings.train.clip_norm > 0
             clip = "a lower --clip-norm" if clips else "a --clip-norm such as 1"
             raise TrainingError(
                 f"Training diverged again and again; the run '{self.run.name}' keeps its last good "
@@ -207,19 +200,20 @@ class Session:
                 f"Train anew with a lower --learning-rate or {clip}.",
             )
 
-    def _best_score(self, split: str, ids: Ids, listener: Listener) -> Score:
+    def _best_score(self, split: str, listener: Listener) -> Score:
         """The score of the best weights, which is known if they were scored on all of the split."""
-        known = [row for row in self.run.metrics() if row["best"] and row.get("nats") is not None]
-        if split == "val" and known and len(ids) == len(self.held_out):
-            return Score(known[-1]["nats"], known[-1]["characters"])
-        listener(Notice(f"Scoring all {len(ids):,} held-out characters ({split})."))
+        scored = [row for row in self.run.metrics() if row.get(self.task.loss_name) is not None]
+        best = [row for row in scored if row["best"]]
+        if split == "val" and best and self.dataset.scores_all_of_val(self.run.settings.train):
+            return self.task.score_type.from_json(best[-1])
+        items = f"{self.dataset.size(split):,} held-out {self.task.item}s"
+        listener(Notice(f"Scoring all {items} ({split})."))
         self.model.load_weights(self.run.load_weights())
-        scored = score(self.model, ids)
-        assert scored is not None
-        return scored
+        return self.dataset.score(self.model, split)
 
 
 def arrays_of(weights: Mapping[str, Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+    """Weights as NumPy arrays."""
     return {name: each.cpu().numpy() for name, each in weights.items()}
 
 
@@ -231,20 +225,3 @@ def peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def session_of(
-    run: RunDirectory,
-    model: LanguageModel,
-    text: str,
-    snapshot: Snapshot | None = None,
-    before: TrainConfig | None = None,
-) -> Session:
-    """A session over a run's splits; what is scored on the way is the beginning of val."""
-    spans = run.record.spans
-    train, held_out = (
-        run.vocabulary.encode(spans.of_text(text, split), unknown="replace")
-        for split in ("train", "val")
-    )
-    held_out = held_out[: run.record.settings.train.eval_characters]
-    return Session(run, model, train, held_out, text, snapshot, before)

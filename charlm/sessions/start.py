@@ -1,6 +1,6 @@
-"""From a text and settings to a session that is ready to train."""
+"""From data and settings to a session that is ready to train."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,32 +9,24 @@ from typing import Any
 
 import torch
 
-from charlm.config import ModelConfig
-from charlm.errors import SettingError
 from charlm.files.whole import writing
-from charlm.language_model import LanguageModel
 from charlm.machine.device import choose_device
-from charlm.presets import LARGE_ALPHABET, Settings, as_options, for_small_text, overridden
+from charlm.presets import Settings
 from charlm.rnn.backends.choice import choose_precision_and_backend
+from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import ANOTHER_FOLDER, RunDirectory
-from charlm.runs.evaluation_text import beginning_sha256
 from charlm.runs.locks import make_run, remove_abandoned
 from charlm.runs.record import Record
-from charlm.sessions import notices
-from charlm.sessions.planning import measured, plan
-from charlm.sessions.relevance import check_on_device
-from charlm.sessions.session import Chosen, Listener, Notice, Session, session_of
-from charlm.sessions.sizes import check_training
-from charlm.tasks.language_modeling.windows import fit
-from charlm.text.corpus import Corpus, sha256_of
-from charlm.text.splits import Splits, count
-from charlm.text.vocabulary import Vocabulary
+from charlm.sessions.session import Chosen, Listener, Notice, Session
+from charlm.tasks.relevance import check_on_device
+from charlm.tasks.task import Dataset, Task
 from charlm.version import __version__
 
 
 @contextmanager
 def start_session(
-    corpus: Corpus,
+    task: Task,
+    dataset: Dataset,
     settings: Settings,
     *,
     folder: Path,
@@ -48,106 +40,39 @@ def start_session(
 
     Args:
         folder: of the runs.
-        name: the run's; None makes one from the text's and the cell's.
-        parent: the run whose weights and vocabulary it starts from.
+        name: the run's; None makes one from the data's and the cell's.
+        parent: the run whose weights it starts from.
         device, backend: by name.
         listener: told what was chosen and what the user should know.
 
     Raises:
-        CorpusError: the text is too short.
         UsageError: a name or setting that makes no sense.
     """
     where = choose_device(device)
     check_on_device(settings, where.type)
-    splits = Splits.of(len(corpus.text), settings.data)
-    text = splits.of_text(corpus.text, "train")
-    vocabulary = make_vocabulary(text, settings) if parent is None else parent.vocabulary
-    settings = sized(settings, vocabulary, parent)
-    if parent is None:
-        settings = adapted_to_text(settings, len(text), listener)
-    asked, settings = settings, fitted(settings, len(text))
-    shrunk = tuple(notices.smaller_windows(asked.train, settings.train, len(text)))
-    check_training(settings.model, settings.train, where)
-    if parent is None:
-        settings = planned_for_time(settings, len(text), where, backend, listener)
+
+    def tell(choice: str) -> None:
+        listener(Chosen(choice))
+
+    settings = dataset.choose_settings(settings, parent, where, backend, tell)
     settings, backend_name = with_arithmetic(settings, where, backend)
-    model = make_model(settings, vocabulary, parent, backend_name)
+    model = task.make_model(settings.model, backend_name)
+    if parent is None:
+        dataset.initialize(model, settings)
+    else:
+        model.load_weights(parent.load_weights())
     # Before there is a run on the disk: the device may lack the memory.
     model = model.to(where)
-    record = describe(corpus, splits, settings, model, where, parent)
-    run, lock = create(folder, name, record, vocabulary, corpus)
+    record = describe(task, dataset, settings, model, where, parent)
+    run, lock = create(task, folder, name, record, dataset.take_files())
     with lock:
         for notice in (
             *([lock.problem] if lock.problem else []),
-            *corpus.notes,
-            *(notices.too_small(len(text)) if parent is None else ()),
-            *notices.unknown_characters(corpus, run),
-            *shrunk,
-            *(notices.slow_cell(model) if backend == "auto" else ()),
+            *dataset.notices,
+            *(slow_cell(model) if backend == "auto" else ()),
         ):
             listener(Notice(notice))
-        yield session_of(run, model, corpus.text)
-
-
-def make_vocabulary(text: str, settings: Settings) -> Vocabulary:
-    """The vocabulary of a training split.
-
-    Raises:
-        SettingError: no character is frequent enough.
-    """
-    vocabulary = Vocabulary.build(text, settings.data.min_count)
-    if not vocabulary.characters:
-        raise SettingError("min_count", "leaves no character in the vocabulary.")
-    return vocabulary
-
-
-def sized(settings: Settings, vocabulary: Vocabulary, parent: RunDirectory | None) -> Settings:
-    """The settings with the model's sizes: of this vocabulary, or the parent's.
-
-    Raises:
-        SettingError: something was asked for that the parent's weights cannot be.
-    """
-    if parent is None:
-        return replace(settings, model=replace(settings.model, vocabulary_size=len(vocabulary)))
-    given, theirs = settings.given, parent.record.settings.model
-    for name in ModelConfig.identity():
-        if given.get(name, getattr(theirs, name)) != getattr(theirs, name):
-            raise SettingError(
-                name,
-                f"is {getattr(theirs, name)} in the run '{parent.name}' that this one starts "
-                "from: leave it out.",
-            )
-    names = ModelConfig.names()
-    mine = {name: value for name, value in given.items() if name in names}
-    return replace(settings, model=replace(theirs, **mine))
-
-
-def adapted_to_text(settings: Settings, characters: int, listener: Listener) -> Settings:
-    """The settings for a training split of so many characters, where sizes may follow it."""
-    small = for_small_text(settings, characters) if settings.adapts else {}
-    if small:
-        listener(Chosen(f"For {count(characters)} instead: {as_options(small)}"))
-    return overridden(settings, **small)
-
-
-def fitted(settings: Settings, characters: int) -> Settings:
-    """The settings, with windows that a text of this length fills."""
-    train = settings.train
-    batch_size, seq_length = fit(characters, train.batch_size, train.seq_length)
-    return replace(settings, train=replace(train, batch_size=batch_size, seq_length=seq_length))
-
-
-def planned_for_time(
-    settings: Settings, characters: int, where: torch.device, backend: str, listener: Listener
-) -> Settings:
-    """The settings for the minutes that were given by name, where sizes may follow them."""
-    asked = settings.sizes_are_open and "max_minutes" in settings.given
-    if not asked or for_small_text(settings, characters):
-        return settings
-    planned, why = plan(settings, characters, measured(where, backend))
-    listener(Chosen(why))
-    check_training(planned.model, planned.train, where)
-    return planned
+        yield Session(task, run, model, dataset)
 
 
 def with_arithmetic(settings: Settings, where: torch.device, backend: str) -> tuple[Settings, str]:
@@ -162,26 +87,11 @@ def with_arithmetic(settings: Settings, where: torch.device, backend: str) -> tu
     return replace(settings, train=train), name
 
 
-def make_model(
-    settings: Settings, vocabulary: Vocabulary, parent: RunDirectory | None, backend: str
-) -> LanguageModel:
-    """A model with weights drawn anew, or with the parent's."""
-    weights = None if parent is None else parent.load_weights()
-    model = LanguageModel(settings.model, backend)
-    if weights is not None:
-        model.load_weights(weights)
-        return model
-    large = len(vocabulary) > LARGE_ALPHABET
-    counts = (vocabulary.unknown_count, *vocabulary.counts) if large else ()
-    model.initialize(settings.train.initialization, settings.train.seed, counts)
-    return model
-
-
 def describe(
-    corpus: Corpus,
-    splits: Splits,
+    task: Task,
+    dataset: Dataset,
     settings: Settings,
-    model: LanguageModel,
+    model: RecurrentModel,
     where: torch.device,
     parent: RunDirectory | None,
 ) -> Record:
@@ -194,27 +104,18 @@ def describe(
         backend=model.rnn.backend,
         device=str(where),
         parameters=model.parameter_count,
-        corpus={
-            "name": corpus.name,
-            "source": list(corpus.source),
-            "normalization": corpus.normalization,
-            "sha256": corpus.sha256,
-            "characters_sha256": corpus.characters_sha256,
-            "text_sha256": sha256_of(corpus.text),
-            "beginning_sha256": beginning_sha256(corpus.text, splits),
-            "lossless": corpus.lossless,
-            "characters": len(corpus.text),
-        },
-        splits={split: list(splits.span(split)) for split in ("train", "val", "test")},
-        data=replace(settings.data, normalize=corpus.normalization).to_json(),
+        corpus=dataset.corpus,
+        splits=dataset.splits,
+        data=settings.data.to_json(),
         model=settings.model.to_json(),
         train=settings.train.to_json(),
+        task=task.name,
         parent=parent.name if parent else None,
     )
 
 
 def create(
-    folder: Path, name: str | None, record: Record, vocabulary: Vocabulary, corpus: Corpus
+    task: Task, folder: Path, name: str | None, record: Record, files: Mapping[str, str]
 ) -> tuple[RunDirectory, Any]:
     """The run on the disk, under its name or one that is made, and the lock on it.
 
@@ -222,23 +123,18 @@ def create(
         UsageError: the name is taken or makes no folder name.
         RunError: the folder cannot be written.
     """
-    text = corpus.text if corpus.unique else None
 
     def make(free: str) -> RunDirectory:
-        return RunDirectory.create(folder, replace(record, name=free), vocabulary, text)
+        return task.run_type.create(folder, replace(record, name=free), files)
 
     with writing(folder, ANOTHER_FOLDER):
         folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(folder)
-    return make_run(folder, name, f"{corpus.name}-{record.model['cell']}", make)
+    return make_run(folder, name, f"{record.corpus['name']}-{record.model['cell']}", make)
 
 
-def inherited_settings(parent: RunDirectory) -> dict[str, Any]:
-    """Settings that a run which starts from another has from it, unless they are given by name."""
-    settings = parent.record.settings
-    return {
-        "normalize": parent.record.corpus["normalization"],
-        "cell": settings.model.cell,
-        "min_count": settings.data.min_count,
-        "initialization": settings.train.initialization,
-    }
+def slow_cell(model: RecurrentModel) -> Iterator[str]:
+    """That only the readable backend has the model's cell in its variant."""
+    if model.rnn.backend == "scratch":
+        wanted = f"{model.rnn.cell.name} {model.rnn.cell.variant}".strip()
+        yield f"No faster backend has the {wanted} here: it runs on scratch, which takes longer."

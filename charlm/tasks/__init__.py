@@ -1,3 +1,3 @@
-"""What models are trained for. So far there is one task: predicting the next character."""
+"""What models are trained for: each task in a folder of its own, and a line in the registry."""
 
-__all__ = ["language_modeling"]
+__all__ = ["comparison", "language_modeling", "registry", "relevance", "task"]

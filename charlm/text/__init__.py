@@ -8,6 +8,7 @@ __all__ = [
     "corpus",
     "decoding",
     "download",
+    "encoded",
     "fragments",
     "normalize",
     "splits",

@@ -21,6 +21,7 @@ class CatalogEntry:
     urls: tuple[str, ...] = ()  # mirrors, tried in order; none: the file is bundled with charlm
     member: str = ""  # the text's name inside the zip, where the addresses are of one
     archive_sha256: str = ""  # of that zip, checked before it is opened
+    prefix: str | None = None  # one that a model of this text has something to say after
 
 
 DEFAULT_CORPUS = "time-traveller"
@@ -34,6 +35,7 @@ _ENTRIES = (
         size=197_686,
         sha256="1b3df763a4592236096335ffea0e88e60a789f62fce1edd050e27a631f44f71a",
         source="bundled with charlm; described in data/SOURCE.md",
+        prefix="time traveller",
     ),
     CatalogEntry(
         name="time-machine",
@@ -50,6 +52,7 @@ _ENTRIES = (
             "https://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt",
             "http://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt",
         ),
+        prefix="time traveller",
     ),
     CatalogEntry(
         name="time-machine-gutenberg",
@@ -63,6 +66,7 @@ _ENTRIES = (
             "Size and checksum: as several public projects that pin this release give them."
         ),
         urls=("https://www.gutenberg.org/cache/epub/35/pg35.txt",),
+        prefix="time traveller",
     ),
     CatalogEntry(
         name="tiny-shakespeare",

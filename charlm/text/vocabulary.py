@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -152,7 +152,7 @@ class Vocabulary:
             raise ValueError(f"no vocabulary ({error})") from None
 
 
-def describe(unknown: dict[str, int], most: int = 12) -> str:
+def describe(unknown: Mapping[str, int], most: int = 12) -> str:
     """A few of the unknown characters, named for a message."""
     named = ", ".join(f"'{printable(character)}'" for character in list(unknown)[:most])
     rest = f" and {len(unknown) - most} more" if len(unknown) > most else ""

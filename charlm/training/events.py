@@ -1,4 +1,4 @@
-"""What a trainer tells whoever runs it. Losses are nats per item, rates items per second."""
+"""What a trainer tells whoever runs it. Losses are means over items, such as characters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from charlm.scoring.score import Score
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Progressed:
     """Some steps were taken; sent a few times a second.
 
@@ -26,7 +26,7 @@ class Progressed:
     seconds_left: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluated:
     """The held-out split was scored.
 

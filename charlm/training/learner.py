@@ -21,14 +21,14 @@ from charlm.training.state import (
     random_tensors,
     restore_random,
 )
-from charlm.training.task import Task
+from charlm.training.task import TrainingTask
 from charlm.training.totals import Totals
 
 
 class Learner:
     """Takes steps on a task's windows; which, when and how large is for the trainer to say."""
 
-    def __init__(self, task: Task, config: TrainConfig) -> None:
+    def __init__(self, task: TrainingTask, config: TrainConfig) -> None:
         self.task = task
         self.config = config
         self.weights = list(task.model.parameters())
@@ -92,12 +92,16 @@ class Learner:
     def scores(self, should_stop: Callable[[], bool]) -> dict[str, Score] | None:
         """Of the weights and of each average; none where nothing is held out, None if stopped."""
         scores = {}
-        for kind in self.averages.kinds if self.task.holds_out else ():
-            with self.averages.in_place(kind):
-                score = self.task.evaluate(should_stop)
-            if score is None:
-                return None
-            scores[kind] = score
+        self.task.model.eval()
+        try:
+            for kind in self.averages.kinds if self.task.holds_out else ():
+                with self.averages.in_model(kind):
+                    score = self.task.evaluate(should_stop)
+                if score is None:
+                    return None
+                scores[kind] = score
+        finally:
+            self.task.model.train()
         return scores
 
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:

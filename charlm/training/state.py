@@ -27,7 +27,7 @@ class Counters:
         steps_since: steps since then.
         items_since: items predicted in them.
         epoch_items: items of this epoch so far.
-        best: lowest held-out nats per item.
+        best: the lowest held-out loss.
         stale: evaluations since then, or since the plain average began.
         averaging_since: the step after which that was, -1 before.
         rate_scale: what rollbacks have left of the learning rate.

@@ -10,6 +10,7 @@ from charlm.scoring.score import Score
 
 
 def never() -> bool:
+    """The `should_stop` of whoever never stops."""
     return False
 
 
@@ -17,7 +18,7 @@ class WindowLoss(NamedTuple):
     """What a window comes to.
 
     Args:
-        loss: mean nats per item.
+        loss: mean over the items.
         state: recurrent, after the window.
         items: how many were predicted.
         penalty: what training minimizes on top, and no report tells of.
@@ -29,12 +30,14 @@ class WindowLoss(NamedTuple):
     penalty: Tensor | None = None
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """What is trained: a model, its batches, its loss, its score.
+
+    An item is what a loss is a mean over, such as a character or a text.
 
     Attributes:
         items_per_step: of a window of the usual length, for which the learning rate is meant.
-        worst_loss: nats per item in training beyond which nothing is being learned any more.
+        worst_loss: mean loss in training beyond which nothing is being learned any more.
     """
 
     items_per_step: int
@@ -61,7 +64,7 @@ class Task(Protocol):
         """
 
     def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
-        """Score of what is held out; None once `should_stop` says yes."""
+        """Score of what is held out, by a model in evaluation mode; None once asked to stop."""
 
     @property
     def holds_out(self) -> bool:

@@ -1,6 +1,5 @@
-"""The training loop. It knows windows, losses and scores, and neither characters nor files."""
+"""The training loop. It knows windows, losses and scores, and neither texts nor files."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,8 +23,8 @@ from charlm.training.events import (
 from charlm.training.learner import Learner
 from charlm.training.optimization import scheduled_rate
 from charlm.training.state import Counters, Snapshot
-from charlm.training.task import Task, never
-from charlm.training.totals import Since
+from charlm.training.task import TrainingTask, never
+from charlm.training.totals import Sums
 
 MOST_ROLLBACKS = 3
 REPORT_SECONDS = 0.2
@@ -46,7 +45,7 @@ class Trainer:
 
     def __init__(
         self,
-        task: Task,
+        task: TrainingTask,
         config: TrainConfig,
         snapshot: Snapshot | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -59,12 +58,12 @@ class Trainer:
         self.tuner = tuner or ThreadTuner(1)
         self.threads = self.tuner.chosen
         self.started = clock()
-        self.reported = Since(0, 0, 0.0, 0.0, self.started)
+        self.reported = Sums(0, 0, 0.0, 0.0, self.started)
         self.counters = Counters()
         self.epoch_steps = task.load_epoch(0)
         if snapshot is not None:
             self.restore(snapshot)
-        self.good = self.capture()
+        self.last_good = self.capture()
 
     # Where the run is
 
@@ -101,7 +100,7 @@ class Trainer:
         By other limits another share of the run is done, which by itself is no reason to evaluate,
         and a new learning rate is what it says, whatever rollbacks have left of the old one.
         """
-        for counters in (self.counters, self.good.counters):
+        for counters in (self.counters, self.last_good.counters):
             if any(getattr(before, name) != getattr(self.config, name) for name in LIMITS):
                 counters.mark = int(self.progress * EVALUATIONS)
             if before.learning_rate != self.config.learning_rate:
@@ -171,7 +170,7 @@ class Trainer:
     def _roll_back(self) -> RolledBack:
         """Back to the last good state, at half the learning rate; the clock runs on."""
         before, seconds = self.counters, self.seconds
-        self.restore(self.good)
+        self.restore(self.last_good)
         self.counters.seconds = seconds
         self.counters.rollbacks = before.rollbacks + 1
         self.counters.rate_scale = before.rate_scale / 2
@@ -190,53 +189,51 @@ class Trainer:
 
     def _evaluate(self, should_stop: Callable[[], bool]) -> Evaluated | RolledBack | None:
         counters = self.counters
-        nats, norms = self.learner.totals.since_evaluation()
+        loss_sum, norm_sum = self.learner.totals.since_evaluation()
         busy = self.seconds - counters.evaluated_seconds
         scores = self.learner.scores(should_stop)
         if scores is None:
             return None
-        loss = nats / max(counters.items_since, 1)
+        loss = loss_sum / max(counters.items_since, 1)
         # Weights may be finite and yet so large that they say nothing.
-        hopeless = loss > self.task.worst_loss
-        if hopeless or not all(math.isfinite(each.perplexity) for each in scores.values()):
+        if loss > self.task.worst_loss or not all(each.is_finite for each in scores.values()):
             return self._roll_back()
         # Where nothing is held out, an average that was asked for is taken at its word.
-        kind = min(
-            scores, key=lambda each: scores[each].nats, default=self.learner.averages.kinds[-1]
-        )
+        last = self.learner.averages.kinds[-1]
+        kind = min(scores, key=lambda each: scores[each].loss, default=last)
         improved = self._compare(scores[kind]) if scores else True
         event = Evaluated(
-            counters.step,
-            counters.epoch,
-            min(self.progress, 1.0),
-            loss,
-            norms / max(counters.steps_since, 1),
-            self.learning_rate,
-            counters.items_since / max(busy, 1e-9),
-            self.seconds,
-            scores.get(kind),
-            improved,
-            kind,
-            scores,
+            step=counters.step,
+            epoch=counters.epoch,
+            progress=min(self.progress, 1.0),
+            loss=loss,
+            gradient_norm=norm_sum / max(counters.steps_since, 1),
+            learning_rate=self.learning_rate,
+            items_per_second=counters.items_since / max(busy, 1e-9),
+            seconds=self.seconds,
+            score=scores.get(kind),
+            improved=improved,
+            weights=kind,
+            scores=scores,
         )
         counters.mark = int(self.progress * EVALUATIONS)
         counters.evaluated_at = counters.step
         counters.evaluated_seconds = self.seconds
         counters.steps_since = counters.items_since = 0
-        self.learner.totals.begin_anew()
-        self.reported = Since(0, 0, 0.0, 0.0, self.clock())
-        self.good = self.capture()
+        self.learner.totals.start_after_evaluation()
+        self.reported = Sums(0, 0, 0.0, 0.0, self.clock())
+        self.last_good = self.capture()
         return event
 
     def _compare(self, score: Score) -> bool:
         """Whether a score is the best yet; enough that are not begin the plain average."""
-        counters, nats = self.counters, score.nats_per_character
-        improved = counters.best is None or nats < counters.best
-        counters.best = nats if improved else counters.best
+        counters, loss = self.counters, score.loss
+        improved = counters.best is None or loss < counters.best
+        counters.best = loss if improved else counters.best
         counters.stale = 0 if improved else counters.stale + 1
         after = self.config.average_after
         if after is not None and counters.averaging_since < 0 and counters.stale >= after:
-            self.learner.averages.begin(AVERAGE)
+            self.learner.averages.start(AVERAGE)
             counters.averaging_since = counters.step
             counters.stale = 0
         return improved
@@ -257,20 +254,20 @@ class Trainer:
         progress = min(self.progress, 1.0)
         self.reported = now
         return Progressed(
-            counters.step,
-            counters.epoch,
-            progress,
-            (now.nats - last.nats) / items,
-            (now.norm - last.norm) / steps,
-            self.learning_rate,
-            items / (now.at - last.at),
-            self.seconds * (1 - progress) / progress if progress > 0 else None,
+            step=counters.step,
+            epoch=counters.epoch,
+            progress=progress,
+            loss=(now.loss - last.loss) / items,
+            gradient_norm=(now.norm - last.norm) / steps,
+            learning_rate=self.learning_rate,
+            items_per_second=items / (now.at - last.at),
+            seconds_left=self.seconds * (1 - progress) / progress if progress > 0 else None,
         )
 
-    def _since(self) -> Since:
+    def _since(self) -> Sums:
         counters = self.counters
         totals = self.learner.totals.since_evaluation()
-        return Since(counters.steps_since, counters.items_since, *totals, self.clock())
+        return Sums(counters.steps_since, counters.items_since, *totals, self.clock())
 
     def _stopped(self, reason: str) -> Stopped:
         return Stopped(self.counters.step, reason, self.seconds, self.learner.totals.last_epoch)

@@ -19,7 +19,8 @@ from charlm.generation.sampler import sample_ids
 from charlm.generation.torch_engine import TorchEngine
 from charlm.language_model import LanguageModel
 from charlm.rnn.cells import CELLS
-from charlm.sessions import session
+from charlm.sessions.session import Notice
+from charlm.tasks.language_modeling import dataset
 
 V = 9
 Arrays = Mapping[str, np.ndarray]
@@ -84,9 +85,9 @@ def test_a_sample_that_cannot_be_drawn_does_not_end_training(
     def nothing(*_: Any) -> list[str]:
         raise NotFiniteError
 
-    monkeypatch.setattr(session, "sample_texts", nothing)
+    monkeypatch.setattr(dataset, "sample_texts", nothing)
     told: list[object] = []
     settings: dict[str, Any] = {"hidden_size": 4, "max_steps": 2, "train_characters": 2000}
     run = charlm.train(runs_dir=tmp_path, listener=told.append, **settings)
     assert run.directory.record.status == "done"
-    assert session.Notice(NotFiniteError().message) in told
+    assert Notice(NotFiniteError().message) in told

@@ -1,6 +1,7 @@
 """Which weights a model has, as its configuration alone tells."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from charlm.config import ModelConfig
 from charlm.errors import RunError, UsageError
 from charlm.language_model import LanguageModel
 from charlm.rnn.cells import CELLS
-from charlm.rnn.weights import GATES, checked, model_shapes
+from charlm.rnn.weights import GATES, check_shapes, model_shapes, to_finite_float32
 
 INPUTS = (
     {},
@@ -24,6 +25,12 @@ CONFIGS = [
     ModelConfig(7, "gru", 6, reset_after=False),
     *(ModelConfig(7, "mogrifier", 6, mogrifier_rounds=rounds) for rounds in (0, 1, 2)),
 ]
+
+
+def checked(config: ModelConfig, weights: dict[str, Any]) -> dict[str, Any]:
+    """What a run makes of the weights that it finds."""
+    check_shapes(model_shapes(config), {name: each.shape for name, each in weights.items()})
+    return to_finite_float32(weights)
 
 
 def made(config: ModelConfig) -> dict[str, np.ndarray]:

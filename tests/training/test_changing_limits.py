@@ -7,8 +7,8 @@ import pytest
 
 import charlm
 from charlm.errors import UsageError
-from charlm.sessions import session
 from charlm.sessions.session import Notice
+from charlm.tasks.language_modeling import dataset
 from charlm.training.events import Evaluated, Progressed, Stopped
 from charlm.training.optimization import scheduled_rate
 
@@ -37,7 +37,7 @@ class Heard(list[Any]):
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CHARLM_RUNS_DIR", raising=False)
-    monkeypatch.setattr(session, "baselines", lambda *_: {})
+    monkeypatch.setattr(dataset, "baselines", lambda *_: {})
     Path("book.txt").write_text(TEXT, encoding="utf-8")
 
 
@@ -58,7 +58,7 @@ LIMITS: dict[str, float] = {"max_minutes": 1e-5, "epochs": 1, "max_steps": 5}
 def test_a_limit_by_name_replaces_the_others(first: str, then: dict[str, int]) -> None:
     train(**{first: LIMITS[first]})
     run = resume(Heard(), **then)
-    config = run.directory.record.settings.train
+    config = run.directory.settings.train
     limits = {"epochs": config.epochs, "max_steps": config.max_steps}
     assert {n: v for n, v in limits.items() if v is not None} == then
     assert config.max_minutes is None
@@ -123,14 +123,14 @@ def test_a_longer_limit_costs_no_patience() -> None:
 def test_rollbacks_do_not_bring_the_old_tenths_back(monkeypatch: pytest.MonkeyPatch) -> None:
     train(max_steps=20)
     heard = Heard()
-    real = session.LanguageModeling.evaluate
+    real = dataset.LanguageModeling.evaluate
     bad = iter([True])
 
     def evaluate(self: Any, should_stop: Any) -> Any:
         score = real(self, should_stop)
         return type(score)(float("inf"), 1) if next(bad, False) else score
 
-    monkeypatch.setattr(session.LanguageModeling, "evaluate", evaluate)
+    monkeypatch.setattr(dataset.LanguageModeling, "evaluate", evaluate)
     resume(heard, max_steps=60)
     assert [event.step for event in heard.of(Evaluated)] == [24, 30, 36, 42, 48, 54, 60]
 
@@ -142,7 +142,7 @@ def test_what_the_cosine_will_do_is_said_once_and_true(monkeypatch: pytest.Monke
     heard = Heard()
     run = resume(heard, max_steps=40)
     (said,) = heard.rates
-    config = run.directory.record.settings.train
+    config = run.directory.settings.train
     assert said == (
         f"The learning rate was at 0.0001 and goes on at {scheduled_rate(config, 20, 0.5):.2g}, on "
         "a cosine that ends with the run."

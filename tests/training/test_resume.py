@@ -23,8 +23,8 @@ from charlm.errors import CharlmError, RunError, SettingError, UsageError
 from charlm.rnn.cells import CELLS
 from charlm.runs.directory import RunDirectory
 from charlm.scoring import exact as evaluation
-from charlm.sessions import session
-from charlm.sessions.relevance import WITHOUT_RECURRENT_MATRIX
+from charlm.tasks.language_modeling import dataset
+from charlm.tasks.relevance import WITHOUT_RECURRENT_MATRIX
 from charlm.training import trainer
 from charlm.training.events import Evaluated, Stopped
 
@@ -48,7 +48,7 @@ def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
     """They say nothing of training, and cost more than the tiny models here."""
-    monkeypatch.setattr(session, "baselines", lambda *_: {})
+    monkeypatch.setattr(dataset, "baselines", lambda *_: {})
 
 
 @pytest.fixture

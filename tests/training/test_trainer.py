@@ -22,7 +22,7 @@ from charlm.errors import RunError
 from charlm.language_model import LanguageModel
 from charlm.rnn.cells import State
 from charlm.rnn.dropout import dropout_mask
-from charlm.scoring.score import Score
+from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.tasks.language_modeling.windows import Windows
 from charlm.training.events import Evaluated, Event, Progressed, RolledBack, Stopped
@@ -124,12 +124,12 @@ class FakeTask:
         after = (state[0] + 1 + 0 * self.row.w.sum(),)
         return WindowLoss(loss, after, self.items[window], self.penalty(self.row.w))
 
-    def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
+    def evaluate(self, should_stop: Callable[[], bool]) -> CrossEntropy | None:
         if should_stop():
             return None
         self.clock.now += self.evaluation_seconds
         self.evaluations += 1
-        return Score(next(self.scores) * 2.0, 2)
+        return CrossEntropy(next(self.scores) * 2.0, 2)
 
 
 def spoilt(loss: Tensor, kind: str) -> Tensor:
@@ -389,7 +389,11 @@ def test_evaluated_tells_means_since_the_evaluation_before() -> None:
         assert event.items_per_second == pytest.approx(6 / 0.125, rel=1e-9)
         assert event.learning_rate == 0.1
     assert [event.seconds for event in told] == pytest.approx([1.5, 3.0, 4.25])
-    assert [event.score for event in told] == [Score(6.0, 2), Score(4.0, 2), Score(8.0, 2)]
+    assert [event.score for event in told] == [
+        CrossEntropy(6.0, 2),
+        CrossEntropy(4.0, 2),
+        CrossEntropy(8.0, 2),
+    ]
     assert [event.progress for event in told] == pytest.approx([0.4, 0.8, 1.0])
     (stopped,) = of(Stopped, events)
     assert stopped.seconds == pytest.approx(4.25)
@@ -702,7 +706,7 @@ def iterates(steps: int, rate: float = 0.1) -> list[np.ndarray]:
 class Watching(FakeTask):
     """It keeps the weights that each evaluation saw."""
 
-    def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
+    def evaluate(self, should_stop: Callable[[], bool]) -> CrossEntropy | None:
         self.seen = [*getattr(self, "seen", []), self.weights]
         return super().evaluate(should_stop)
 
@@ -727,9 +731,13 @@ def test_the_better_weights_are_those_that_count() -> None:
     events = train(task, config(max_steps=6, eval_every=2, ema_decay=0.9))
     told = of(Evaluated, events)
     assert [event.weights for event in told] == ["raw", "ema", "raw"]
-    assert [event.score for event in told] == [Score(6.0, 2), Score(5.0, 2), Score(5.2, 2)]
+    assert [event.score for event in told] == [
+        CrossEntropy(6.0, 2),
+        CrossEntropy(5.0, 2),
+        CrossEntropy(5.2, 2),
+    ]
     assert [event.improved for event in told] == [True, True, False]
-    assert told[1].scores == {"raw": Score(5.8, 2), "ema": Score(5.0, 2)}
+    assert told[1].scores == {"raw": CrossEntropy(5.8, 2), "ema": CrossEntropy(5.0, 2)}
 
 
 def test_where_nothing_is_held_out_the_average_is_taken() -> None:
@@ -833,7 +841,7 @@ def test_the_loss_of_a_language_model_is_the_cross_entropy_of_its_window(
     settings = config(max_steps=9, batch_size=3, seq_length=7, sampling=sampling)
     task = real_task(some_ids(), settings, cell)
     assert task.items_per_step == 21
-    windows = Windows(torch.from_numpy(some_ids()), 3, 7, sampling, 0)
+    windows = Windows(some_ids(), 3, 7, sampling, 0)
     assert task.load_epoch(1) == (windows.load(1) or windows.count) > 2
     state = task.initial_state()
     by_hand = task.model.initial_state(3)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,8 +10,8 @@ from torch import Tensor
 from charlm.config import TrainConfig
 from charlm.language_model import LanguageModel
 from charlm.rnn.cells import State
+from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.scoring.exact import score
-from charlm.scoring.score import Score
 from charlm.tasks.language_modeling.windows import Windows
 from charlm.text.vocabulary import Ids
 from charlm.training.optimization import DTYPES
@@ -35,16 +34,15 @@ class LanguageModeling:
         self, model: LanguageModel, train: Ids, held_out: Ids, config: TrainConfig
     ) -> None:
         device = next(model.parameters()).device
-        # Torch indexes uint8, but not the other unsigned types.
-        narrow = train if train.dtype == np.uint8 else train.astype(np.int32)
         self.windows = Windows(
-            torch.from_numpy(narrow).to(device),
+            train,
             config.batch_size,
             config.seq_length,
             config.sampling,
             config.seed,
             random_lengths=config.random_lengths,
             reset_probability=config.reset_probability,
+            device=device,
         )
         self.config = config
         self.model = model
@@ -96,5 +94,5 @@ class LanguageModeling:
             penalties.append(b * F.mse_loss(raw[1:], raw[:-1]))
         return torch.stack(penalties).sum() if penalties else None
 
-    def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
+    def evaluate(self, should_stop: Callable[[], bool]) -> CrossEntropy | None:
         return score(self.model, self.held_out, should_stop)

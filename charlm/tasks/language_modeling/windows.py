@@ -9,12 +9,15 @@ from torch import Tensor
 
 from charlm.errors import CorpusError
 from charlm.seeds import Stream, generator
+from charlm.tasks.language_modeling.readers import make_reader
 from charlm.text.splits import count
+from charlm.text.vocabulary import Ids
 
 # Of random lengths: standard deviation and share of half windows, 5 steps of 70 and a twentieth in
 # AWD-LSTM.
 SPREAD = 1 / 14
 HALVED = 0.05
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,13 @@ class Windows:
     the last one whatever is left. They leave out no more than a stream is too short to divide.
 
     Args:
-        ids: the span, (characters,), of an integer type that torch can index and slice.
+        ids: the span, (characters,); they may lie in a memory map.
         batch_size: B.
         seq_length: T.
         sampling: "sequential" or "random".
         random_lengths: of sequential windows.
         reset_probability: that a stream's state is not carried into a sequential window.
+        device: where windows are wanted.
 
     Raises:
         CorpusError: the span is too short for one window.
@@ -61,7 +65,7 @@ class Windows:
 
     def __init__(
         self,
-        ids: Tensor,
+        ids: Ids,
         batch_size: int,
         seq_length: int,
         sampling: str,
@@ -69,6 +73,7 @@ class Windows:
         *,
         random_lengths: bool = False,
         reset_probability: float = 0.0,
+        device: torch.device = CPU,
     ) -> None:
         needed = batch_size * seq_length + 1
         if len(ids) < needed:
@@ -77,7 +82,9 @@ class Windows:
                 f"{seq_length} need {needed:,}.",
                 "Use a longer text or a smaller --batch-size or --seq-length.",
             )
-        self.ids = ids
+        self.reader = make_reader(ids, device)
+        self.device = device
+        self.predictable = len(ids) - 1  # The last id is a target only.
         self.batch_size = batch_size
         self.seq_length = seq_length
         self.sampling = sampling
@@ -94,35 +101,29 @@ class Windows:
             return
         B, T = self.batch_size, self.seq_length
         random = generator(self.seed, Stream.DATA_ORDER, epoch)
-        # The last id is a target only.
-        predictable = len(self.ids) - 1
         resets = None
         # Random pieces are the same again once they have moved by T, streams are not.
         most = T if self.sampling == "sequential" else T - 1
-        offset = int(random.integers(min(most, predictable - B * T) + 1))
+        offset = int(random.integers(min(most, self.predictable - B * T) + 1))
         if self.sampling == "sequential":
-            length = (predictable - offset) // B
+            length = (self.predictable - offset) // B
             lengths = self._draw_lengths(length, random)
             # What the last window of the last stream leaves over, some epoch has to reach.
-            spare = predictable - offset - (B - 1) * length - int(lengths.sum())
+            spare = self.predictable - offset - (B - 1) * length - int(lengths.sum())
             offset += int(random.integers(spare + 1))
-            starts = offset + length * torch.arange(B)
-            self._starts = torch.from_numpy(lengths.cumsum() - lengths)[:, None] + starts
+            starts = (lengths.cumsum() - lengths)[:, None] + (offset + length * np.arange(B))
             if self.reset_probability:
                 resets = random.random((len(lengths), B, 1)) < self.reset_probability
         else:
-            pieces = (predictable - offset) // T
-            order = torch.from_numpy(random.permutation(pieces))[: pieces // B * B]
-            self._starts = (offset + T * order).view(-1, B)
-            lengths = np.full(len(self._starts), T)
-        device = self.ids.device
-        self._starts = self._starts.to(device)
+            pieces = (self.predictable - offset) // T
+            order = random.permutation(pieces)[: pieces // B * B]
+            starts = (offset + T * order).reshape(-1, B)
+            lengths = np.full(len(starts), T)
+        self.reader.load(starts)
         self._lengths: list[int] = lengths.tolist()
-        self._resets = None if resets is None else torch.from_numpy(resets).to(device)
-        # The last step's id is a target only.
-        self._steps = torch.arange(max(self._lengths) + 1, device=device)[:, None]
+        self._resets = None if resets is None else torch.from_numpy(resets).to(self.device)
         self._epoch = epoch
-        self.count = len(self._starts)
+        self.count = len(starts)
 
     def _draw_lengths(self, length: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
         """Lengths of the windows of a stream."""
@@ -141,8 +142,7 @@ class Windows:
 
     def __getitem__(self, index: int) -> Window:
         """The window number `index` of the epoch loaded last."""
-        positions = self._starts[index] + self._steps[: self._lengths[index] + 1]
-        span = self.ids[positions].long()
+        span = self.reader.read(index, self._lengths[index] + 1)
         resets = None if self._resets is None else self._resets[index]
         return Window(span[:-1], span[1:], self.sampling == "sequential" and index > 0, resets)
 

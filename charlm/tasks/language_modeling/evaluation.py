@@ -5,22 +5,22 @@ from dataclasses import replace
 
 from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback
-from charlm.runs.directory import RunDirectory
-from charlm.runs.evaluation_text import (
+from charlm.scoring.calibration import choose, cross_fit, score_with
+from charlm.scoring.dynamic import CHARACTERS, dynamic_surprise, mean_squares
+from charlm.scoring.exact import surprise
+from charlm.scoring.results import Calibrated, Dynamic, DynamicConfig, Evaluation
+from charlm.tasks.language_modeling.evaluation_text import (
     EvaluationText,
     check_choice,
     own_ids,
     own_text,
     split_progress,
 )
-from charlm.scoring.calibration import choose, cross_fit, score_with
-from charlm.scoring.dynamic import CHARACTERS, dynamic_surprise, mean_squares
-from charlm.scoring.exact import surprise
-from charlm.scoring.results import Calibrated, Dynamic, DynamicConfig, Evaluation
+from charlm.tasks.language_modeling.run import LanguageModelRun
 
 
 def evaluate(
-    run: RunDirectory,
+    run: LanguageModelRun,
     make_model: Callable[[], LanguageModel],
     text: EvaluationText,
     dynamic: DynamicConfig | None,
@@ -38,7 +38,7 @@ def evaluate(
     predicted = len(text.ids) - 1
     stages = [predicted] * (1 + (dynamic is not None))
     if calibrate:
-        stages += [0 if text.split == "val" else run.record.spans.size("val") - 1, predicted]
+        stages += [0 if text.split == "val" else run.spans.size("val") - 1, predicted]
     reports = split_progress(report, stages)
     # What these need may be missing, which is better known before minutes of scoring.
     needing = (("--dynamic", dynamic is not None), ("--calibrate", calibrate))
@@ -65,7 +65,7 @@ def evaluate(
 
 
 def calibrated(
-    run: RunDirectory,
+    run: LanguageModelRun,
     model: LanguageModel,
     text: EvaluationText,
     own: str,

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from charlm.errors import CorpusError, RunError, SettingError, UsageError
-from charlm.runs.directory import RunDirectory
-from charlm.runs.record import Record
-from charlm.runs.texts import corpus_of
+from charlm.tasks.language_modeling.run import LanguageModelRun
+from charlm.tasks.language_modeling.run_text import corpus_of
 from charlm.text.corpus import Corpus, Source, open_corpus, sha256_of
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import Ids, describe
@@ -46,14 +45,13 @@ class EvaluationText:
 
 
 def find_evaluation_text(
-    run: RunDirectory, source: Source, split: str | None, unknown: str, encoding: str | None
+    run: LanguageModelRun, source: Source, split: str | None, unknown: str, encoding: str | None
 ) -> EvaluationText:
     """What `charlm.Run.evaluate` scores; the arguments are its own.
 
     Raises:
         CharlmError: a text that is missing, too short or not what it was.
     """
-    record = run.record
     if encoding is not None and (source is None or isinstance(source, Corpus)):
         whose = (
             "the run's own text is read as it was" if source is None else "this text is a string"
@@ -62,18 +60,16 @@ def find_evaluation_text(
     if source is None:
         corpus = corpus_of(run)
     elif isinstance(source, Corpus):
-        corpus = source.normalized(record.corpus["normalization"])
+        corpus = source.normalized(run.normalization)
     else:
-        corpus = open_corpus(
-            source, normalization=record.corpus["normalization"], encoding=encoding or "utf-8"
-        )
-    own = is_own(corpus, record)
-    if own and sha256_of(corpus.text) != record.corpus["text_sha256"]:
+        corpus = open_corpus(source, normalization=run.normalization, encoding=encoding or "utf-8")
+    own = is_own(corpus, run)
+    if own and sha256_of(corpus.text) != run.record.corpus["text_sha256"]:
         corpus = corpus_of(run)
     if split not in (None, "all") and not own:
         raise SettingError("split", "is for the text that the run was trained on only.")
-    split = split or (record.spans.held_out if own else "all")
-    start, stop = (0, len(corpus.text)) if split == "all" else record.spans.span(split)
+    split = split or (run.spans.held_out if own else "all")
+    start, stop = (0, len(corpus.text)) if split == "all" else run.spans.span(split)
     text = corpus.text[start:stop]
     ids = run.vocabulary.encode(text, unknown)
     missing = len(text) - int(np.count_nonzero(ids))
@@ -89,12 +85,12 @@ def find_evaluation_text(
     return EvaluationText(corpus, split, own, text, ids, missing, counted, notes)
 
 
-def is_own(corpus: Corpus, record: Record) -> bool:
+def is_own(corpus: Corpus, run: LanguageModelRun) -> bool:
     """Whether a text, as the run reads texts, is the one that it was trained on.
 
     It is if its characters are the same, before a normalization or after it.
     """
-    about = record.corpus
+    about = run.record.corpus
     if sha256_of(corpus.text) == about["text_sha256"]:
         return True
     # Runs of the first versions know their text before the normalization by its bytes.
@@ -107,17 +103,17 @@ def beginning_sha256(text: str, splits: Splits) -> str:
     return sha256_of(text[: min(BEGINNING, splits.size("train"))])
 
 
-def overlap(run: RunDirectory, corpus: Corpus, own: bool) -> Iterator[str]:
+def overlap(run: LanguageModelRun, corpus: Corpus, own: bool) -> Iterator[str]:
     """A word about a text that is not the run's own but begins like it."""
     known = run.record.corpus.get("beginning_sha256")
-    if not own and beginning_sha256(corpus.text, run.record.spans) == known:
+    if not own and beginning_sha256(corpus.text, run.spans) == known:
         yield (
             f"{corpus.name} begins as the text that '{run.name}' was trained on, but is another: "
             "it is scored as a whole, with what the run has seen of it."
         )
 
 
-def own_text(run: RunDirectory, passage: EvaluationText, option: str) -> str:
+def own_text(run: LanguageModelRun, passage: EvaluationText, option: str) -> str:
     """The text that the run was trained on, for an option that needs it.
 
     Raises:
@@ -132,14 +128,14 @@ def own_text(run: RunDirectory, passage: EvaluationText, option: str) -> str:
     raise RunError(message, f"{option} needs that text too: put it back, or leave out {option}.")
 
 
-def own_ids(run: RunDirectory, text: str, split: str) -> Ids:
+def own_ids(run: LanguageModelRun, text: str, split: str) -> Ids:
     """A split of the run's own text."""
-    return run.vocabulary.encode(run.record.spans.of_text(text, split), "replace")
+    return run.vocabulary.encode(run.spans.of_text(text, split), "replace")
 
 
-def check_choice(run: RunDirectory, passage: EvaluationText) -> None:
+def check_choice(run: LanguageModelRun, passage: EvaluationText) -> None:
     """Raise UsageError where a choice would rest on too little, or on what it is to score."""
-    size = run.record.spans.size("val")
+    size = run.spans.size("val")
     if size < 3:
         raise UsageError(
             f"The validation split of '{run.name}' has {count(size)}: nothing to choose a "
@@ -153,10 +149,10 @@ def check_choice(run: RunDirectory, passage: EvaluationText) -> None:
         )
 
 
-def check_alike(one: RunDirectory, other: RunDirectory) -> None:
+def check_alike(one: LanguageModelRun, other: LanguageModelRun) -> None:
     """Raise UsageError unless both read texts alike, so that they can be averaged."""
     problem = f"The runs '{one.name}' and '{other.name}' cannot be averaged:"
-    forms = [each.record.corpus["normalization"] for each in (one, other)]
+    forms = [each.normalization for each in (one, other)]
     if forms[0] != forms[1]:
         raise UsageError(f"{problem} their texts are normalized by '{forms[0]}' and '{forms[1]}'.")
     known = [frozenset(each.vocabulary.characters) for each in (one, other)]
@@ -169,7 +165,7 @@ def check_alike(one: RunDirectory, other: RunDirectory) -> None:
 
 
 def check_same(
-    one: RunDirectory, passage: EvaluationText, other: RunDirectory, another: EvaluationText
+    one: LanguageModelRun, passage: EvaluationText, other: LanguageModelRun, another: EvaluationText
 ) -> None:
     """Raise UsageError unless both are to score the same characters."""
     if passage.text != another.text:

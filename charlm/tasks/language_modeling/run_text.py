@@ -6,23 +6,23 @@ from pathlib import Path
 
 from charlm.errors import CorpusError, RunError, SettingError
 from charlm.runs.commands import about_run
-from charlm.runs.directory import RunDirectory
+from charlm.tasks.language_modeling.run import TEXT, LanguageModelRun
 from charlm.text.corpus import STDIN, Corpus, Source, open_corpus, sha256_of
 from charlm.text.decoding import BytesRead
 from charlm.text.splits import count
 
 
-def corpus_of(run: RunDirectory) -> Corpus:
+def corpus_of(run: LanguageModelRun) -> Corpus:
     """The text that a run was trained on, found again.
 
     Raises:
         RunError: it is gone, or not the same any more.
     """
     about = run.record.corpus
-    encoding = run.record.settings.data.encoding
+    encoding = run.settings.data.encoding
     another = about_run(run.path, "eval", "FILE", option="run")
     hint = f"Put it back, or name it: {run.resume_command} FILE, or score another: {another}"
-    stored = run.corpus_text
+    stored = run.text
     if stored is not None:
         read_in = BytesRead(encoding if about["source"] else "utf-8") if about["lossless"] else None
         corpus = Corpus(
@@ -42,14 +42,16 @@ def corpus_of(run: RunDirectory) -> Corpus:
     return corpus
 
 
-def reopened(run: RunDirectory, places: str | Path | Iterable[str | Path], encoding: str) -> Corpus:
+def reopened(
+    run: LanguageModelRun, places: str | Path | Iterable[str | Path], encoding: str
+) -> Corpus:
     """A text at some places, which may be a run's, read as that was read.
 
     Raises:
         CorpusError: it cannot be read.
     """
     places = places if isinstance(places, str | Path) else list(places)
-    normalization = run.record.corpus["normalization"]
+    normalization = run.normalization
     corpus = open_corpus(places, normalization=normalization, encoding=encoding)
     if is_of(run, corpus) or corpus.unique:
         return corpus
@@ -58,12 +60,12 @@ def reopened(run: RunDirectory, places: str | Path | Iterable[str | Path], encod
     return fused if is_of(run, fused) else corpus
 
 
-def is_of(run: RunDirectory, corpus: Corpus) -> bool:
+def is_of(run: LanguageModelRun, corpus: Corpus) -> bool:
     """Whether a text, normalized as the run's was, is the run's."""
     return bool(sha256_of(corpus.text) == run.record.corpus["text_sha256"])
 
 
-def moved_corpus(run: RunDirectory, source: Source, encoding: str | None) -> Corpus:
+def moved_corpus(run: LanguageModelRun, source: Source, encoding: str | None) -> Corpus:
     """The text that a run was trained on, from another place, which the run remembers.
 
     Args:
@@ -75,7 +77,7 @@ def moved_corpus(run: RunDirectory, source: Source, encoding: str | None) -> Cor
         RunError: it is another text.
         SettingError: an encoding where there is no file.
     """
-    about, data = run.record.corpus, run.record.settings.data
+    about, data = run.record.corpus, run.settings.data
     normalization = about["normalization"]
     data = replace(data, encoding=encoding or data.encoding)
     if isinstance(source, Corpus):
@@ -95,8 +97,8 @@ def moved_corpus(run: RunDirectory, source: Source, encoding: str | None) -> Cor
             "A run goes on with its own text only; to train on another one, start from the run: "
             f"{about_run(run.path, 'train', 'TEXT', option='init_from')}",
         )
-    if corpus.unique or run.corpus_text is not None:
-        run.keep_text(corpus.text)
+    if corpus.unique or run.text is not None:
+        run.write_file(TEXT, corpus.text)
     found = {
         "source": list(corpus.source),
         "sha256": corpus.sha256,

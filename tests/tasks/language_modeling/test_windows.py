@@ -1,7 +1,9 @@
 """Windows of truncated backpropagation through time, against what the words say of them."""
 
 import itertools
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, example, given, settings
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from charlm.errors import CorpusError
+from charlm.tasks.language_modeling import readers
+from charlm.tasks.language_modeling.readers import DeviceReader, HostReader, make_reader
 from charlm.tasks.language_modeling.windows import Window, Windows, fit
 from charlm.text.splits import count
+from charlm.text.vocabulary import Ids
 
 SAMPLINGS = ["sequential", "random"]
 SENTINEL = 10_000
@@ -23,10 +28,10 @@ def layouts(draw: st.DrawFn) -> tuple[int, int, int]:
     return B * T + 1 + draw(st.integers(0, 120)), B, T
 
 
-def span(length: int) -> Tensor:
+def span(length: int) -> Ids:
     """The ids 0, 1, 2, … (each id is its position) cut out of a larger array."""
-    around = torch.full((length + 40,), SENTINEL, dtype=torch.int32)
-    around[20 : 20 + length] = torch.arange(length)
+    around = np.full(length + 40, SENTINEL, dtype=np.uint32)
+    around[20 : 20 + length] = np.arange(length)
     return around[20 : 20 + length]
 
 
@@ -237,10 +242,10 @@ def test_a_span_too_short_for_a_window_is_refused_with_the_length_needed(
     assert "--batch-size" in caught.value.hint
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_ids_of_any_width_come_out_as_int64(sampling: str, dtype: torch.dtype) -> None:
-    ids = torch.arange(200).to(dtype)
+def test_ids_of_any_width_come_out_as_int64(sampling: str, dtype: type[np.unsignedinteger]) -> None:
+    ids = np.arange(200).astype(dtype)
     for window in epoch_of(Windows(ids, 3, 7, sampling, 0), 0):
         assert window.inputs.dtype == window.targets.dtype == torch.int64
         assert torch.equal(window.targets, window.inputs + 1)
@@ -272,3 +277,35 @@ def test_fit_keeps_the_window_before_the_batch(
     T = max(t for t in range(1, seq_length + 1) if t + 1 <= characters)
     B = max(b for b in range(1, batch_size + 1) if b * T + 1 <= characters)
     assert fit(characters, batch_size, seq_length) == (B, T)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_ids_may_lie_in_a_memory_map_or_on_the_device(
+    sampling: str, dtype: type[np.unsignedinteger], tmp_path: Path
+) -> None:
+    ids = np.random.default_rng(0).integers(0, 200, 500).astype(dtype)
+    ids.tofile(tmp_path / "ids")
+    mapped = np.memmap(tmp_path / "ids", dtype, mode="r")
+    in_memory, on_disk, on_device = (
+        Windows(each, 3, 7, sampling, 0, random_lengths=sampling == "sequential")
+        for each in (ids, mapped, ids)
+    )
+    assert isinstance(on_disk.reader, HostReader)
+    on_device.reader = DeviceReader(ids, torch.device("cpu"))
+    on_device.load(1)  # To a reader that is new an epoch is new.
+    for epoch in (0, 2):
+        every = [epoch_of(each, epoch) for each in (in_memory, on_disk, on_device)]
+        for one, *others in zip(*every, strict=True):
+            for other in others:
+                assert torch.equal(one.inputs, other.inputs)
+                assert torch.equal(one.targets, other.targets)
+
+
+def test_what_does_not_fit_on_a_device_stays_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = np.zeros(1000, dtype=np.uint16)  # 4,000 bytes as torch indexes them
+    device = torch.device("meta")
+    for free, kind in ((4 * 4000, DeviceReader), (4 * 4000 - 4, HostReader), (None, DeviceReader)):
+        monkeypatch.setattr(readers, "free_memory", lambda _, free=free: free)
+        assert isinstance(make_reader(ids, device), kind)
+    assert isinstance(make_reader(ids, torch.device("cpu")), HostReader)

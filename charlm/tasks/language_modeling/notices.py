@@ -1,11 +1,10 @@
 """What a user should know before training begins, in sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from charlm.config import TrainConfig
-from charlm.language_model import LanguageModel
 from charlm.runs.directory import RunDirectory
-from charlm.text.corpus import Corpus
+from charlm.text.encoded import EncodedText
 from charlm.text.splits import count
 from charlm.text.vocabulary import UNKNOWN, describe
 
@@ -32,25 +31,30 @@ def too_small(characters: int) -> Iterator[str]:
         )
 
 
-def slow_cell(model: LanguageModel) -> Iterator[str]:
-    """That only the readable backend has the model's cell in its variant."""
-    if model.rnn.backend == "scratch":
-        wanted = f"{model.rnn.cell.name} {model.rnn.cell.variant}".strip()
-        yield f"No faster backend has the {wanted} here: it runs on scratch, which takes longer."
+def before_training(
+    notes: Iterable[str], text: EncodedText, parent: RunDirectory | None
+) -> Iterator[str]:
+    """What to know of a text that a run is to be trained on.
+
+    Args:
+        notes: of its reading.
+        parent: the run whose vocabulary it is read with.
+    """
+    yield from notes
+    if parent is None:
+        yield from too_small(text.splits.size("train"))
+    yield from unknown_characters(text, parent)
 
 
-def unknown_characters(corpus: Corpus, run: RunDirectory) -> Iterator[str]:
+def unknown_characters(text: EncodedText, parent: RunDirectory | None) -> Iterator[str]:
     """Which characters the vocabulary lacks, where that is not by the user's own wish."""
-    record = run.record
     # A vocabulary lacks of its own training split only what --min-count took out.
-    splits = dict.fromkeys(("train", record.spans.held_out))
-    for split in (each for each in splits if record.parent or each != "train"):
-        unknown = run.vocabulary.unknown(record.spans.of_text(corpus.text, split))
+    splits = dict.fromkeys(("train", text.splits.held_out))
+    for split in (each for each in splits if parent or each != "train"):
+        unknown = text.unknown[split]
         if unknown:
             where = "training split" if split == "train" else f"held-out split ({split})"
-            whose = (
-                f"the vocabulary of '{record.parent}'" if record.parent else "the training split"
-            )
+            whose = f"the vocabulary of '{parent.name}'" if parent else "the training split"
             yield (
                 f"{count(sum(unknown.values()))} of the {where} not in {whose}, read as {UNKNOWN}: "
                 f"{describe(unknown)}."

@@ -18,7 +18,7 @@ from charlm.machine.cuda_graphs import WARM_UP
 from charlm.machine.threads import tuned_threads
 from charlm.presets import Settings, as_options, overridden
 from charlm.rnn.backends.choice import choose_precision_and_backend
-from charlm.sessions.sizes import parameter_count
+from charlm.tasks.language_modeling.sizes import parameter_count
 from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.training.learner import Learner
 

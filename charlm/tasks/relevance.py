@@ -128,6 +128,6 @@ def applied_values(settings: Settings, inherited: Mapping[str, Any]) -> dict[str
     values = preset_values(settings.preset, {**inherited, **settings.given})
     left_out = {name for rule in RULES if rule.useless(settings) for name in rule.names}
     if inherited:
-        left_out |= {"normalize", *INHERITED, *ModelConfig.names()}
+        left_out |= inherited.keys() | set(ModelConfig.names())
     left_out |= settings.given.keys()
     return {name: value for name, value in values.items() if name not in left_out}

@@ -1,0 +1,56 @@
+"""What every model around recurrent layers has, whatever it is for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from charlm.config import ModelConfig
+from charlm.rnn.cells import State
+from charlm.rnn.stack import RecurrentStack
+from charlm.rnn.weights import check_shapes
+
+
+class RecurrentModel(nn.Module):
+    """A net around a stack of recurrent layers.
+
+    Attributes:
+        config: what the net is.
+        rnn: its recurrent layers.
+    """
+
+    config: ModelConfig
+    rnn: RecurrentStack
+
+    def initial_state(self, batch_size: int) -> State:
+        """Zeros, each (L, B, H)."""
+        return self.rnn.initial_state(batch_size)
+
+    def initialize(self, scheme: str, seed: int) -> None:
+        """Fill all weights from the seed; schemes as in RecurrentStack."""
+        raise NotImplementedError
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(each.numel() for each in self.parameters())
+
+    def weights(self) -> dict[str, Tensor]:
+        """Each weight once, by name, sharing memory with the model."""
+        return {name: each.detach() for name, each in self.named_parameters()}
+
+    @torch.no_grad()
+    def load_weights(self, weights: Mapping[str, Tensor | npt.NDArray[Any]]) -> None:
+        """Copy weights in, by name, from tensors or arrays.
+
+        Raises:
+            RunError: a name or shape is not the model's.
+        """
+        own = self.weights()
+        check_shapes(
+            {name: tuple(each.shape) for name, each in own.items()}.items(),
+            {name: tuple(each.shape) for name, each in weights.items()},
+        )
+        for name, weight in own.items():
+            weight.copy_(torch.as_tensor(weights[name]))

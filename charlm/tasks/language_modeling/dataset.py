@@ -1,0 +1,236 @@
+"""A text as the data of a run: its ids, its splits, and what they make of the settings."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+
+from charlm.config import ModelConfig, SamplingConfig, TrainConfig
+from charlm.errors import SettingError
+from charlm.files.whole import Arrays
+from charlm.generation.choice import cpu_engine
+from charlm.generation.sampler import sample_texts
+from charlm.language_model import LanguageModel
+from charlm.presets import Settings, as_options, overridden
+from charlm.progress import ProgressCallback
+from charlm.rnn.model import RecurrentModel
+from charlm.runs.directory import RunDirectory
+from charlm.scoring.baselines import baselines
+from charlm.scoring.cross_entropy import CrossEntropy
+from charlm.scoring.exact import score
+from charlm.tasks.language_modeling import notices
+from charlm.tasks.language_modeling.evaluation_text import beginning_sha256
+from charlm.tasks.language_modeling.planning import measured, plan
+from charlm.tasks.language_modeling.run import TEXT, VOCABULARY, LanguageModelRun
+from charlm.tasks.language_modeling.run_text import corpus_of, moved_corpus
+from charlm.tasks.language_modeling.sizes import check_training
+from charlm.tasks.language_modeling.small_texts import LARGE_ALPHABET, for_small_text
+from charlm.tasks.language_modeling.training import LanguageModeling
+from charlm.tasks.language_modeling.windows import fit
+from charlm.tasks.task import Dataset, Tell
+from charlm.text.corpus import Corpus, Source, open_corpus, sha256_of
+from charlm.text.encoded import EncodedText
+from charlm.text.splits import Splits, count
+from charlm.text.vocabulary import Vocabulary
+
+SAMPLE = SamplingConfig(temperature=0.7, length=72, seed=0)
+
+
+class TextDataset(Dataset):
+    """A text as ids.
+
+    Args:
+        corpus: see `Dataset`.
+        notes: the dataset's notices, as far as they are known.
+        files: that a new run keeps.
+    """
+
+    def __init__(
+        self,
+        text: EncodedText,
+        corpus: dict[str, Any],
+        notes: Iterable[str] = (),
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        self.text = text
+        self.corpus = corpus
+        self.name = str(corpus["name"])
+        self.split = text.splits.held_out
+        self.splits = {name: list(text.splits.span(name)) for name in ("train", "val", "test")}
+        self.notices = list(notes)
+        self.files = dict(files or {})
+
+    def choose_settings(
+        self,
+        settings: Settings,
+        parent: RunDirectory | None,
+        device: torch.device,
+        backend: str,
+        tell: Tell,
+    ) -> Settings:
+        """The vocabulary's size, sizes for a small text or for few minutes, windows that fit."""
+        characters = self.size("train")
+        data = replace(settings.data, normalize=self.corpus["normalization"])
+        settings = replace(settings, data=data)
+        if parent is None:
+            V = len(self.text.vocabulary)
+            settings = replace(settings, model=replace(settings.model, vocabulary_size=V))
+            settings = adapted_to_text(settings, characters, tell)
+        else:
+            settings = with_parents_model(settings, parent)
+        asked, settings = settings, with_windows_that_fit(settings, characters)
+        shrunk = notices.smaller_windows(asked.train, settings.train, characters)
+        self.notices = [*self.notices, *shrunk]
+        check_training(settings.model, settings.train, device)
+        if parent is None:
+            settings = planned_for_time(settings, characters, device, backend, tell)
+        return settings
+
+    def initialize(self, model: RecurrentModel, settings: Settings) -> None:
+        """By the scheme that the settings name, and for a large alphabet by its frequencies."""
+        vocabulary = self.text.vocabulary
+        large = len(vocabulary) > LARGE_ALPHABET
+        counts = (vocabulary.unknown_count, *vocabulary.counts) if large else ()
+        config = settings.train
+        cast("LanguageModel", model).initialize(config.initialization, config.seed, counts)
+
+    def take_files(self) -> dict[str, str]:
+        """The vocabulary, and the text where it can be read nowhere else again."""
+        files, self.files = self.files, {}
+        return files
+
+    def training_task(self, model: RecurrentModel, config: TrainConfig) -> LanguageModeling:
+        """Windows of the training split, and the beginning of val to score along the way."""
+        train, val = self.text.split("train"), self.text.split("val")
+        held_out = val[: config.eval_characters]
+        return LanguageModeling(cast("LanguageModel", model), train, held_out, config)
+
+    def scores_all_of_val(self, config: TrainConfig) -> bool:
+        """Whether val is no longer than what is scored along the way."""
+        return self.size("val") <= config.eval_characters
+
+    def score(self, model: RecurrentModel, split: str) -> CrossEntropy:
+        """Exact, of every character after the first."""
+        scored = score(cast("LanguageModel", model), self.text.split(split))
+        assert scored is not None
+        return scored
+
+    def baselines(self, split: str) -> Mapping[str, CrossEntropy]:
+        """Uniform, unigram, n-gram and xz."""
+        train, vocabulary = self.text.split("train"), self.text.vocabulary
+        return baselines(train, self.text.split(split), vocabulary)
+
+    def illustrate(self, config: ModelConfig, weights: Arrays) -> str:
+        """A line that the model writes."""
+        vocabulary = self.text.vocabulary
+        prefix = vocabulary.encode(vocabulary.likely_beginning)
+        return sample_texts(cpu_engine(config, weights), vocabulary, prefix, SAMPLE)[0]
+
+
+def read_text(
+    source: Source,
+    settings: Settings,
+    parent: LanguageModelRun | None,
+    report: ProgressCallback | None,
+) -> TextDataset:
+    """The data of a new run.
+
+    Raises:
+        CorpusError: the text cannot be read, or is too short.
+        SettingError: no character is frequent enough.
+    """
+    data = settings.data
+    if isinstance(source, Corpus):
+        corpus = source.normalized(data.normalize or source.normalization)
+    else:
+        corpus = open_corpus(
+            source, normalization=data.normalize, encoding=data.encoding, report=report
+        )
+    splits = Splits.of(len(corpus.text), data)
+    if parent is None:
+        vocabulary = Vocabulary.build(splits.of_text(corpus.text, "train"), data.min_count)
+        if not vocabulary.characters:
+            raise SettingError("min_count", "leaves no character in the vocabulary.")
+    else:
+        vocabulary = parent.vocabulary
+    text = EncodedText.of(corpus, vocabulary, splits)
+    files = {VOCABULARY: vocabulary.to_json()}
+    if corpus.unique:
+        files[TEXT] = corpus.text
+    told = notices.before_training(corpus.notes, text, parent)
+    return TextDataset(text, description(corpus, splits), told, files)
+
+
+def reread_text(run: LanguageModelRun, source: Source, encoding: str | None) -> TextDataset:
+    """The data of a run that goes on.
+
+    Raises:
+        CharlmError: the text is gone, or not the same any more.
+    """
+    moved = source is not None or encoding is not None
+    corpus = moved_corpus(run, source, encoding) if moved else corpus_of(run)
+    text = EncodedText.of(corpus, run.vocabulary, run.spans)
+    return TextDataset(text, run.record.corpus)
+
+
+def description(corpus: Corpus, splits: Splits) -> dict[str, Any]:
+    """What `run.json` says of a text: where to find it, and how to know it."""
+    return {
+        "name": corpus.name,
+        "source": list(corpus.source),
+        "normalization": corpus.normalization,
+        "sha256": corpus.sha256,
+        "characters_sha256": corpus.characters_sha256,
+        "text_sha256": sha256_of(corpus.text),
+        "beginning_sha256": beginning_sha256(corpus.text, splits),
+        "lossless": corpus.lossless,
+        "characters": len(corpus.text),
+    }
+
+
+def with_parents_model(settings: Settings, parent: RunDirectory) -> Settings:
+    """The settings with the model of the run that a new one starts from.
+
+    Raises:
+        SettingError: something was asked for that the parent's weights cannot be.
+    """
+    given, theirs = settings.given, parent.settings.model
+    for name in ModelConfig.identity():
+        if given.get(name, getattr(theirs, name)) != getattr(theirs, name):
+            raise SettingError(
+                name,
+                f"is {getattr(theirs, name)} in the run '{parent.name}' that this one starts "
+                "from: leave it out.",
+            )
+    names = ModelConfig.names()
+    mine = {name: value for name, value in given.items() if name in names}
+    return replace(settings, model=replace(theirs, **mine))
+
+
+def adapted_to_text(settings: Settings, characters: int, tell: Tell) -> Settings:
+    """The settings for a training split of so many characters, where sizes may follow it."""
+    small = for_small_text(settings, characters) if settings.adapts else {}
+    if small:
+        tell(f"For {count(characters)} instead: {as_options(small)}")
+    return overridden(settings, **small)
+
+
+def with_windows_that_fit(settings: Settings, characters: int) -> Settings:
+    """The settings, with windows that a text of this length fills."""
+    train = settings.train
+    batch_size, seq_length = fit(characters, train.batch_size, train.seq_length)
+    return replace(settings, train=replace(train, batch_size=batch_size, seq_length=seq_length))
+
+
+def planned_for_time(
+    settings: Settings, characters: int, device: torch.device, backend: str, tell: Tell
+) -> Settings:
+    """The settings for the minutes that were given by name, where sizes may follow them."""
+    asked = settings.sizes_are_open and "max_minutes" in settings.given
+    if not asked or for_small_text(settings, characters):
+        return settings
+    planned, why = plan(settings, characters, measured(device, backend))
+    tell(why)
+    check_training(planned.model, planned.train, device)
+    return planned

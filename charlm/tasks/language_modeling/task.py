@@ -1,0 +1,130 @@
+"""The registry's entry. Torch, which takes a second to import, is imported where it is needed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from charlm.config import ModelConfig
+from charlm.presets import Settings
+from charlm.progress import ProgressCallback
+from charlm.runs.commands import about_run
+from charlm.runs.directory import RunDirectory
+from charlm.scoring.baselines import copying_is_far_ahead
+from charlm.scoring.cross_entropy import CrossEntropy
+from charlm.tasks.language_modeling.run import LanguageModelRun
+from charlm.tasks.task import Dataset, Scored, Task
+from charlm.text.catalog import CATALOG
+from charlm.text.corpus import Source
+from charlm.text.splits import count
+
+if TYPE_CHECKING:
+    import torch
+
+    from charlm.language_model import LanguageModel
+
+
+class LanguageModelTask(Task):
+    """Predict the next character of a text."""
+
+    name = "language-model"
+    item = "character"
+    item_short = "ch"
+    loss_name = "nats_per_character"
+    loss_title = "nats"
+    score_type = CrossEntropy
+    run_type = LanguageModelRun
+
+    def read(
+        self,
+        source: Source,
+        settings: Settings,
+        parent: RunDirectory | None,
+        report: ProgressCallback | None,
+    ) -> Dataset:
+        """A text, with the vocabulary of its training split or of the parent."""
+        from charlm.tasks.language_modeling.dataset import read_text
+
+        return read_text(source, settings, cast("LanguageModelRun | None", parent), report)
+
+    def reread(self, run: RunDirectory, source: Source, encoding: str | None) -> Dataset:
+        """The run's own text."""
+        from charlm.tasks.language_modeling.dataset import reread_text
+
+        return reread_text(cast("LanguageModelRun", run), source, encoding)
+
+    def make_model(self, config: ModelConfig, backend: str) -> "LanguageModel":
+        """A LanguageModel."""
+        from charlm.language_model import LanguageModel
+
+        return LanguageModel(config, backend)
+
+    def figures_of_loss(self, loss: float) -> Mapping[str, float]:
+        """Perplexity and bits per character."""
+        return CrossEntropy(loss, 1).to_json()
+
+    def inherited_settings(self, parent: RunDirectory) -> dict[str, Any]:
+        """The cell, the alphabet and how texts are read."""
+        return {
+            "normalize": cast("LanguageModelRun", parent).normalization,
+            "min_count": parent.settings.data.min_count,
+            **super().inherited_settings(parent),
+        }
+
+    def check_memory(
+        self,
+        settings: Settings,
+        device: "torch.device",
+        advice: str,
+        training: bool = True,
+    ) -> None:
+        """Counted by weights and activations, without a model."""
+        from charlm.tasks.language_modeling.sizes import check_model, check_training
+
+        if training:
+            check_training(settings.model, settings.train, device, advice)
+        else:
+            check_model(settings.model, device)
+
+    def differences(self, runs: Sequence[tuple[RunDirectory, Scored]]) -> Iterator[str]:
+        """Other texts, normalizations, spans or vocabularies."""
+        each = [cast("LanguageModelRun", run) for run, _ in runs]
+        texts = {run.record.corpus["text_sha256"] for run in each}
+        splits = dict.fromkeys(found.split for _, found in runs)
+        spans = {(str(run.record.splits.get(found.split)), found.items) for run, found in runs}
+        vocabularies = {frozenset(run.vocabulary.characters) for run in each}
+        if len(texts) > 1 and len({run.record.corpus["sha256"] for run in each}) > 1:
+            yield "These runs were trained on different texts: their scores do not compare."
+        elif len(texts) > 1:
+            ways = ", ".join(dict.fromkeys(run.normalization for run in each))
+            yield f"The text was normalized differently ({ways}): the scores do not compare."
+        elif len(splits) == 1 < len(spans):
+            yield (
+                f"The scores are of different characters of the text's split {next(iter(splits))}: "
+                "they do not quite compare."
+            )
+        if len(vocabularies) > 1:
+            sizes = ", ".join(count(len(run.vocabulary), "entry", "entries") for run in each)
+            yield (
+                f"The vocabularies differ ({sizes}): what one lacks is scored as <unk>, which is "
+                "easier to predict than the character itself."
+            )
+
+    def describe_data(self, run: RunDirectory) -> str:
+        """The text, how it was normalized, and its length."""
+        text = run.record.corpus
+        return f"{text['name']}, {text['normalization']}, {count(text['characters'])}"
+
+    def remarks(self, result: Mapping[str, Any]) -> Iterator[str]:
+        """A word about a text that repeats itself."""
+        scores = {name: CrossEntropy.from_json(each) for name, each in result["baselines"].items()}
+        if copying_is_far_ahead({**scores, "": CrossEntropy.from_json(result["score"])}):
+            yield (
+                "xz is far ahead: the held-out text repeats long passages of the training text,\n"
+                "which xz copies. That is how the text is, and no fault of the model."
+            )
+
+    def next_commands(self, run: RunDirectory) -> Iterator[str]:
+        """Write, and score."""
+        known = [CATALOG[name] for name in run.record.corpus["source"] if name in CATALOG]
+        prefix = known[0].prefix if len(known) == 1 else None
+        yield about_run(run.path, "generate", option="run", prefix=prefix)
+        yield about_run(run.path, "eval", option="run")
