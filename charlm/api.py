@@ -83,8 +83,8 @@ def train(
     if run is not None:
         run = check_free(folder, run)
     dataset = kind.read(source, chosen, parent, report)
-    hear = (lambda _: None) if listener is None else listener
-    hear(Chosen(f"Preset {preset}: {as_options(applied_values(described, inherited))}"))
+    listen = (lambda _: None) if listener is None else listener
+    listen(Chosen(f"Preset {preset}: {as_options(applied_values(described, inherited))}"))
     started = start_session(
         kind,
         dataset,
@@ -94,10 +94,10 @@ def train(
         parent=parent,
         device=device,
         backend=backend,
-        listener=hear,
+        listener=listen,
     )
     with memory_at_hand(SMALLER), started as session:
-        return finish(session, hear, should_stop)
+        return finish(session, listen, should_stop)
 
 
 def resume(
@@ -129,16 +129,16 @@ def resume(
     from charlm.sessions.session import Notice
 
     given = {name: value for name, value in settings.items() if value is not None}
-    hear = (lambda _: None) if listener is None else listener
+    listen = (lambda _: None) if listener is None else listener
     path = find_run(run, runs_dir).path
     with memory_at_hand("Go on where there is more memory."), RunLock.take(path) as lock:
         if lock.problem:
-            hear(Notice(lock.problem))
+            listen(Notice(lock.problem))
         # Until now another process may have trained it.
         found = open_run(path)
         task = task_of(found)
         session = resume_session(task, found, source, encoding, device, backend, given)
-        return finish(session, hear, should_stop)
+        return finish(session, listen, should_stop)
 
 
 def finish(session: "Session", listener: "Listener", should_stop: Callable[[], bool] | None) -> Run:
@@ -183,16 +183,16 @@ def evaluate_together(
     if not runs:
         raise UsageError("There is no run to score with.")
     first = runs[0].language
-    passages: list[EvaluationText] = []
+    texts: list[EvaluationText] = []
     for run in runs:
         check_alike(first, run.language)
         # The first run's reading of the text is also the others': standard input is read once.
-        read = bool(passages) and source is not None
-        given = passages[0].corpus if read else source
+        read = bool(texts) and source is not None
+        given = texts[0].corpus if read else source
         spelling = None if read else encoding
-        passages.append(find_evaluation_text(run.language, given, split, unknown, spelling))
-        check_same(first, passages[0], run.language, passages[-1])
-    reports = split_progress(report, [(len(passages[0].ids) - 1) * (1 + bool(dynamic))] * len(runs))
+        texts.append(find_evaluation_text(run.language, given, split, unknown, spelling))
+        check_same(first, texts[0], run.language, texts[-1])
+    reports = split_progress(report, [(len(texts[0].ids) - 1) * (1 + bool(dynamic))] * len(runs))
     members = [
         run.evaluate(
             passage.corpus,
@@ -203,7 +203,7 @@ def evaluate_together(
             dynamic=dynamic,
             report=each,
         )
-        for run, passage, each in zip(runs, passages, reports, strict=True)
+        for run, passage, each in zip(runs, texts, reports, strict=True)
     ]
     average = replace(members[0], surprise=averaged([each.surprise for each in members]))
     followed = [each.dynamic for each in members if each.dynamic]

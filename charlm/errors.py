@@ -1,7 +1,8 @@
 """What can go wrong by the user's doing: one sentence, and what to do next."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -88,3 +89,15 @@ def suggestion(known: Mapping[str, T], name: str) -> str:
     near = get_close_matches(name.lower(), known, n=1)
     listing = ", ".join(known)
     return f"Did you mean '{near[0]}'? Known: {listing}." if near else f"Known: {listing}."
+
+
+@contextmanager
+def value_error_as_usage_error() -> Iterator[None]:
+    """Turn the ValueError of code that knows nothing of charlm into a UsageError.
+
+    Its arguments are the message and what to do.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(*error.args) from None

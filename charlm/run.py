@@ -24,7 +24,7 @@ from charlm.tasks.registry import task_of
 from charlm.tasks.relevance import check_sampling
 from charlm.text.corpus import Corpus
 from charlm.text.corpus import Source as Source
-from charlm.text.fragments import Notify, read_prefix, read_stop
+from charlm.text.fragments import Notify, read_prefix, read_stop_string
 from charlm.text.vocabulary import Ids, Vocabulary
 
 if TYPE_CHECKING:
@@ -140,7 +140,9 @@ class Run:
         """The settings, with stop strings as the run's text would spell them."""
         config = sampling_config(**sampling)
         normalization = self.language.normalization
-        stops = [read_stop(each, self.vocabulary, normalization, notify) for each in config.stops]
+        stops = [
+            read_stop_string(each, self.vocabulary, normalization, notify) for each in config.stops
+        ]
         return replace(config, stop=tuple(dict.fromkeys(stops)))
 
     def generate(

@@ -30,7 +30,7 @@ TRAINING = (
 )
 # What runs beside, by what the table calls it.
 NEIGHBOURS = {"alone": "", "beside a busy process": "while True: pass", "two at once": TRAINING}
-Unit = Callable[[], int]
+Work = Callable[[], int]
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class NeighbourRow:
     rates: dict[str, float]
 
 
-def measure_beside(seconds: float) -> Iterator[NeighbourRow]:
+def measure_beside_neighbours(seconds: float) -> Iterator[NeighbourRow]:
     """Training, scoring and writing; each figure is measured over so many seconds."""
     native = choose_precision("auto", CPU)
-    works: dict[str, Callable[[], AbstractContextManager[Unit]]] = {
+    works: dict[str, Callable[[], AbstractContextManager[Work]]] = {
         f"training, {precision}": partial(training, precision)
         for precision in dict.fromkeys(("fp32", native))
     }
@@ -58,17 +58,17 @@ def measure_beside(seconds: float) -> Iterator[NeighbourRow]:
         for threads in ("adapted", "one"):
             rates = {}
             for neighbour, program in NEIGHBOURS.items():
-                with running(program), limited(threads == "one"), work() as unit:
-                    unit_seconds(unit, SETTLING * seconds)
-                    rates[neighbour] = 1 / unit_seconds(unit, seconds)
+                with running(program), limited(threads == "one"), work() as work_once:
+                    seconds_per_character(work_once, SETTLING * seconds)
+                    rates[neighbour] = 1 / seconds_per_character(work_once, seconds)
             yield NeighbourRow(name, threads, rates)
 
 
-def unit_seconds(unit: Unit, seconds: float) -> float:
+def seconds_per_character(work_once: Work, seconds: float) -> float:
     """Seconds that a character takes, while units of work are done for so long."""
     started, characters = time.perf_counter(), 0
     while time.perf_counter() - started < seconds:
-        characters += unit()
+        characters += work_once()
     return (time.perf_counter() - started) / characters
 
 
@@ -96,17 +96,17 @@ def limited(to_one: bool) -> Iterator[None]:
 
 
 @contextmanager
-def training(precision: str) -> Iterator[Unit]:
+def training(precision: str) -> Iterator[Work]:
     """A training step."""
     with tuned_threads() as tuner:
         trainer = charlm_trainer("gru", SHAPE, "auto", precision)
         trainer.tuner = tuner
 
-        def unit() -> int:
+        def work_once() -> int:
             trainer.step()
             return SHAPE.batch_size * SHAPE.seq_length
 
-        yield unit
+        yield work_once
 
 
 def model() -> LanguageModel:
@@ -117,7 +117,7 @@ def model() -> LanguageModel:
 
 
 @contextmanager
-def scoring() -> Iterator[Unit]:
+def scoring() -> Iterator[Work]:
     """A piece of a text."""
     ids = np.random.default_rng(0).integers(1, VOCABULARY_SIZE, 50_000_000, dtype=np.uint8)
     with closing(log_probabilities(model(), ids)) as pieces:
@@ -125,7 +125,7 @@ def scoring() -> Iterator[Unit]:
 
 
 @contextmanager
-def writing() -> Iterator[Unit]:
+def writing() -> Iterator[Work]:
     """A block of characters of each text."""
     made = model()
     weights = {name: each.numpy() for name, each in made.weights().items()}

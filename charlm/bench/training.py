@@ -12,7 +12,7 @@ from charlm.bench.textbook import TextbookModel, TorchModel, training_step
 from charlm.config import ModelConfig, TrainConfig
 from charlm.language_model import LanguageModel
 from charlm.machine.device import choose_precision, wait_for
-from charlm.rnn.backends.choice import able_backends
+from charlm.rnn.backends.choice import available_backends
 from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.training.optimization import DTYPES
 from charlm.training.trainer import Trainer
@@ -63,7 +63,7 @@ def measure_training(
         calls |= {f"limit {precision}": products(cell, shape, precision, device)}
         calls |= {
             f"{backend} {precision}": charlm_step(cell, shape, backend, precision, device)
-            for backend in able_backends(ModelConfig(cell=cell), device.type)
+            for backend in available_backends(ModelConfig(cell=cell), device.type)
         }
     seconds = in_turns(calls, rounds, partial(wait_for, device))
 

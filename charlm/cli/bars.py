@@ -23,7 +23,7 @@ class Pace:
             console.say(line)
 
 
-def plainly(label: str, unit: str, done: int, total: int) -> str:
+def plain_line(label: str, unit: str, done: int, total: int) -> str:
     """Such as "Scoring: 4,096 of 19,064 characters (21%)"; a total of 0 is not known."""
     if not total:
         return f"{label}: {done:,} {unit}"
@@ -42,7 +42,7 @@ def bar(label: str, unit: str, figures: tuple[str, ...]) -> Iterator[ProgressCal
     """
     if not console.is_live():
         pace = Pace()
-        yield lambda done, total: pace.say(plainly(label, unit, done, total))
+        yield lambda done, total: pace.say(plain_line(label, unit, done, total))
         return
     from rich import progress
 

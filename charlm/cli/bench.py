@@ -109,14 +109,14 @@ def show_generation(rows: list["GenerationRow"]) -> None:
 
 def measure_neighbour(seconds: float, json: bool) -> None:
     """What runs beside costs: a row for each work with threads as chosen, and with one."""
-    from charlm.bench.neighbour import NEIGHBOURS, SHAPE, measure_beside
+    from charlm.bench.neighbour import NEIGHBOURS, SHAPE, measure_beside_neighbours
 
     console.say(
         f"Each figure takes {1.5 * seconds:g} seconds; gru, batch {SHAPE.batch_size}, "
         f"{SHAPE.seq_length} steps, {SHAPE.hidden_size} units ..."
     )
     rows = []
-    for row in measure_beside(seconds):
+    for row in measure_beside_neighbours(seconds):
         rows.append(row)
         figures = (f"{rate:,.0f} {name}" for name, rate in row.rates.items())
         console.say(f"{row.work}, threads {row.threads}: {', '.join(figures)}")

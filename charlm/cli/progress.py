@@ -10,7 +10,7 @@ from rich.progress import Task as ProgressTask
 from rich.text import Text
 
 from charlm.cli import console
-from charlm.cli.bars import Pace, plainly
+from charlm.cli.bars import Pace, plain_line
 from charlm.scoring.score import Figure
 from charlm.sessions.session import Chosen, Illustrated, Notice, Prepared, SessionEvent
 from charlm.tasks.registry import DEFAULT_TASK, find_task
@@ -76,7 +76,7 @@ class TrainingDisplay:
             figures = [f"downloading, {received / 1e6:,.1f} MB"]
             self.progress.update(self.bar, completed=share, figures=figures, refresh=True)
         elif not self.quiet:
-            self.pace.say(plainly("Downloading", "bytes", received, total))
+            self.pace.say(plain_line("Downloading", "bytes", received, total))
 
     def show(self, event: SessionEvent) -> None:
         """Show one event."""

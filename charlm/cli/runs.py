@@ -49,7 +49,7 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
                 "name": row["name"],
                 "cell": size_of(row),
                 **{title: console.number(row.get(key)) for key, title in figures.items()},
-                "scored": of_what(row),
+                "scored": scored_split(row),
                 "status": row["status"],
                 "parameters": console.count(row["parameters"]),
                 "created (UTC)": row["created"][:16].replace("T", " "),
@@ -71,7 +71,7 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
             break
 
 
-def of_what(row: dict[str, Any]) -> str:
+def scored_split(row: dict[str, Any]) -> str:
     """Which split a run's score is of, and whether it is the last word."""
     return "-" if row["split"] is None else row["split"] + ("" if row["final"] else " so far")
 
@@ -239,14 +239,14 @@ def delete(
     if not yes:
         if sys.stdin is None or not sys.stdin.isatty():
             raise UsageError("Deleting needs a yes.", "Give --yes.")
-        typer.confirm(f"Delete {', '.join(map(told, paths))} for good?", abort=True)
+        typer.confirm(f"Delete {', '.join(map(deletion_name, paths))} for good?", abort=True)
     for path in paths:
-        what = told(path)
+        what = deletion_name(path)
         delete_run(path)
         console.say(f"Deleted {what}.")
 
 
-def told(path: Path) -> str:
+def deletion_name(path: Path) -> str:
     """What is deleted: a run, or a link to one, which stays."""
     if path.is_symlink():
         stays = f" (the run {path.resolve()} stays)" if path.exists() else ""

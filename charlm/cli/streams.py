@@ -80,7 +80,7 @@ def standard_streams() -> Iterator[Output]:
 
     Text goes out as UTF-8, whatever the locale calls itself.
     """
-    occupy_closed()
+    fill_closed_streams()
     before = sys.stdout, sys.stderr
     buffers = [None if stream is None else stream.buffer for stream in before]
     out, err = Output(buffers[0], "standard output"), Output(buffers[1])
@@ -92,7 +92,7 @@ def standard_streams() -> Iterator[Output]:
         sys.stdout, sys.stderr = before
 
 
-def occupy_closed() -> None:
+def fill_closed_streams() -> None:
     """Put nothing in the place of closed streams, where a file opened later would take it."""
     for number in STANDARD:
         try:

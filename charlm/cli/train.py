@@ -21,7 +21,7 @@ from charlm.cli.options import (
 from charlm.config import DataConfig, ModelConfig, TrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
-from charlm.runs.commands import about_run
+from charlm.runs.commands import run_command
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -98,10 +98,10 @@ def train(
                     report=display.downloading,
                     **choices,
                 )
-    conclude(trained, json)
+    show_result(trained, json)
 
 
-def conclude(trained: "Run", json: bool) -> None:
+def show_result(trained: "Run", json: bool) -> None:
     """What came out: the scores beside those of the baselines, and what to do next."""
     from charlm.tasks.registry import task_of
 
@@ -125,7 +125,7 @@ def conclude(trained: "Run", json: bool) -> None:
         f"Run {trained.name}: {record.parameters:,} parameters, {count(result['steps'], 'step')} "
         f"in {console.duration(result['seconds'])}{memory}.\n"
     )
-    following = (*task.next_commands(trained.directory), about_run(trained.path, "runs", "show"))
+    following = (*task.next_commands(trained.directory), run_command(trained.path, "runs", "show"))
     console.say("Next: " + "\n      ".join(following))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from charlm import kernels
 from charlm.config import ModelConfig
-from charlm.errors import UsageError
+from charlm.errors import value_error_as_usage_error
 from charlm.generation.engine import Array
 from charlm.generation.numpy_cells import State
 from charlm.generation.numpy_engine import NumpyEngine
@@ -24,10 +24,8 @@ FEWEST_TEXTS = 4  # that are worth a core
 
 def check_choice() -> None:
     """Raise UsageError if the environment variable CHARLM_KERNELS says nonsense."""
-    try:
+    with value_error_as_usage_error():
         kernels.choice()
-    except ValueError as error:
-        raise UsageError(*error.args) from None
 
 
 def writes(config: ModelConfig) -> bool:
@@ -58,7 +56,7 @@ class CompiledEngine(NumpyEngine):
         self.c[:, G_H - c_n.shape[1] :] = c_n
 
     @cached_property
-    def for_one(self) -> tuple[Array, ...]:
+    def single_text_weights(self) -> tuple[Array, ...]:
         """The weights as one text is written with them; see `kernels.write_text`."""
         return (
             aligned(self.table),
@@ -71,7 +69,7 @@ class CompiledEngine(NumpyEngine):
         )
 
     @cached_property
-    def for_several(self) -> tuple[Array, ...]:
+    def several_texts_weights(self) -> tuple[Array, ...]:
         """The weights as several texts are written with them; see `kernels.write_texts`."""
         # The textbook's gru multiplies by the last third of U on its own.
         first = 2 * self.config.hidden_size if self.cell == "textbook-gru" else self.U.shape[2]
@@ -100,7 +98,7 @@ class CompiledEngine(NumpyEngine):
         tensors = [np.concatenate(each) for each in zip(*state, strict=True)]
         h, C = tensors[0], tensors[-1]
         changing = (h, C, logits, draws[:, 0], float(temperature), ids[:, 0])
-        kernels.write_text(self.cell, *self.for_one, *changing)
+        kernels.write_text(self.cell, *self.single_text_weights, *changing)
         after = [tuple(each[i : i + 1] for each in tensors) for i in range(len(state))]
         return ids, logits[None], after
 
@@ -117,7 +115,7 @@ class CompiledEngine(NumpyEngine):
         bounds = [N * part // parts for part in range(parts + 1)]
 
         def write(first: int, end: int) -> None:
-            kernels.write_texts(self.cell, *self.for_several, *changing, first, end)
+            kernels.write_texts(self.cell, *self.several_texts_weights, *changing, first, end)
 
         list(self.threads.map(write, bounds, bounds[1:]))
         return ids, logits, [tuple(each[i] for each in tensors) for i in range(len(state))]

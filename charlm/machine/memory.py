@@ -78,11 +78,13 @@ def available_memory(root: Path = ROOT) -> int | None:
     Args:
         root: of the file system, for tests.
     """
-    known = [each for each in (of_system(root), *of_groups(root)) if each is not None]
+    known = [
+        each for each in (system_memory(root), *control_groups_memory(root)) if each is not None
+    ]
     return min(known, default=None)
 
 
-def of_system(root: Path) -> int | None:
+def system_memory(root: Path) -> int | None:
     """What Linux calls available, swap included; elsewhere all that the machine has."""
     kilobytes = numbers(root / "proc/meminfo")
     if "MemAvailable" in kilobytes:
@@ -93,7 +95,7 @@ def of_system(root: Path) -> int | None:
         return None
 
 
-def of_groups(root: Path) -> Iterator[int]:
+def control_groups_memory(root: Path) -> Iterator[int]:
     """What each control group that the process is in (a container's, a job's) leaves it."""
     for line in text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
@@ -105,10 +107,10 @@ def of_groups(root: Path) -> Iterator[int]:
         # machine's, and the container's own group is at the top.
         for each in (group, *group.parents):
             if each.is_relative_to(top):
-                yield from of_group(each)
+                yield from control_group_memory(each)
 
 
-def of_group(group: Path) -> Iterator[int]:
+def control_group_memory(group: Path) -> Iterator[int]:
     """Its limit without what is in use; files that are kept in memory make room. None: no limit."""
     names = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
     for limit, used in names:

@@ -88,7 +88,7 @@ class ThreadTuner:
         self.rate = self.usual_rate = 0.0  # of the chosen number, items a second
         self.since_trial = self.interval = 0.0  # seconds
 
-    def worked(self, items: int, seconds: float) -> None:
+    def record_step(self, items: int, seconds: float) -> None:
         """Take note of a step, and let another number of threads do the next one if that is due."""
         if self.most == 1:
             return
@@ -104,31 +104,31 @@ class ThreadTuner:
         rate, spent = self.items / self.seconds, self.seconds
         self.items, self.seconds, self.steps = 0, 0.0, 0
         if self.trial is None:
-            self._watch(rate)
+            self._after_chosen(rate)
         else:
-            self._judge(self.trial, rate, spent)
+            self._after_trial(self.trial, rate, spent)
 
-    def _watch(self, rate: float) -> None:
+    def _after_chosen(self, rate: float) -> None:
         """The chosen number had this rate: begin a trial if one is due."""
         slower = rate < SLOWER * self.usual_rate
         self.rate = rate
         self.usual_rate = max(rate, FORGETTING * self.usual_rate)
         if self.since_trial >= (min(SOON, self.interval) if slower else self.interval):
             self.trial = self.tried = self._next_candidate()
-            self._let_compute(self.trial)
+            self._use(self.trial)
 
-    def _judge(self, trial: int, rate: float, spent: float) -> None:
+    def _after_trial(self, trial: int, rate: float, spent: float) -> None:
         """What is being tried had this rate: stay with it, or go back."""
         if rate > GAIN * self.rate:
             self.chosen, self.usual_rate, self.interval = trial, rate, SOON
         else:
-            self._let_compute(self.chosen)
+            self._use(self.chosen)
             longest = RARE if self.chosen == self.most else LATE
             self.interval = min(max(2 * self.interval, SOON), longest)
         self.interval = max(self.interval, spent / TRIAL_SHARE)
         self.trial, self.since_trial = None, 0.0
 
-    def _let_compute(self, threads: int) -> None:
+    def _use(self, threads: int) -> None:
         self.apply(threads)
         self.skipped = 1
 

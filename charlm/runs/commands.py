@@ -30,10 +30,10 @@ def command(*words: str | Path, folder: Path | None = None, **options: object) -
             # What begins with a dash would be taken for another option.
             dashed = str(value).startswith("-")
             parts += [f"{option}={value}"] if dashed else [option, str(value)]
-    return " ".join(map(quoted, parts))
+    return " ".join(map(shell_quoted, parts))
 
 
-def about_run(path: Path, *words: str, option: str = "", **options: object) -> str:
+def run_command(path: Path, *words: str, option: str = "", **options: object) -> str:
     """A command about the run in a folder.
 
     Args:
@@ -51,6 +51,6 @@ def about_run(path: Path, *words: str, option: str = "", **options: object) -> s
     return command(*words, name, folder=folder, **options)
 
 
-def quoted(word: str) -> str:
+def shell_quoted(word: str) -> str:
     """A word as this system's shell reads it."""
     return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)

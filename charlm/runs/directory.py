@@ -34,7 +34,7 @@ from charlm.files.whole import (
 )
 from charlm.presets import Settings
 from charlm.rnn.weights import to_finite_float32
-from charlm.runs.commands import about_run, command
+from charlm.runs.commands import command, run_command
 from charlm.runs.locks import is_locked
 from charlm.runs.names import NameTakenError, check_free
 from charlm.runs.record import Record, damaged
@@ -151,7 +151,7 @@ class RunDirectory:
         """Change fields of the record, on the disk too."""
         for name, value in changes.items():
             setattr(self.record, name, value)
-        with writing(self.path, self.once_mended):
+        with writing(self.path, self.advice_when_unwritable):
             write(self.path / "run.json", self.record.to_json())
 
     def read_file(self, name: str) -> str | None:
@@ -161,13 +161,13 @@ class RunDirectory:
 
     def write_file(self, name: str, content: str) -> None:
         """Keep a file of the task."""
-        with writing(self.path, self.once_mended):
+        with writing(self.path, self.advice_when_unwritable):
             write(self.path / name, content)
 
     # Weights and training state
 
     def save_best(self, weights: Arrays) -> None:
-        with writing(self.path, self.once_mended):
+        with writing(self.path, self.advice_when_unwritable):
             replace_folder(self.path / "best", lambda draft: save_arrays(draft / "model", weights))
 
     def save_last(self, weights: Arrays, tensors: Arrays, scalars: Mapping[str, Any]) -> None:
@@ -176,7 +176,7 @@ class RunDirectory:
             save_arrays(draft / "training", tensors)
             write(draft / "training.json", strict_json.dumps(scalars, indent=1))
 
-        with writing(self.path, self.once_mended):
+        with writing(self.path, self.advice_when_unwritable):
             replace_folder(self.path / "last", fill)
 
     def load_weights(self) -> Arrays:
@@ -190,7 +190,7 @@ class RunDirectory:
             raise RunError(
                 f"The run '{self.name}' has no weights yet.",
                 "If nothing trains it any more, delete it "
-                f"({about_run(self.path, 'runs', 'delete')}) and train anew.",
+                f"({run_command(self.path, 'runs', 'delete')}) and train anew.",
             )
         return self._weights(found)
 
@@ -213,7 +213,7 @@ class RunDirectory:
         if path is None:
             raise RunError(
                 f"The run '{self.name}' stopped before anything was saved.",
-                f"Delete it ({about_run(self.path, 'runs', 'delete')}) and train anew.",
+                f"Delete it ({run_command(self.path, 'runs', 'delete')}) and train anew.",
             )
         try:
             scalars = json.loads(read(path / "training.json"))
@@ -222,19 +222,19 @@ class RunDirectory:
         return self._weights(path), load_arrays(path / "training"), scalars
 
     @property
-    def once_mended(self) -> str:
+    def advice_when_unwritable(self) -> str:
         """What to do where the run cannot be written any more."""
         return f"Once it can be written, go on with it: {self.resume_command}"
 
     @property
     def resume_command(self) -> str:
-        return about_run(self.path, "train", option="resume")
+        return run_command(self.path, "train", option="resume")
 
     # Metrics
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         with (
-            writing(self.path, self.once_mended),
+            writing(self.path, self.advice_when_unwritable),
             (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file,
         ):
             file.write(strict_json.dumps(row) + "\n")
@@ -257,5 +257,5 @@ class RunDirectory:
         """Drop rows beyond a step that training goes back to."""
         kept = [row for row in self.metrics() if row["step"] <= step]
         lines = "".join(strict_json.dumps(row) + "\n" for row in kept)
-        with writing(self.path, self.once_mended):
+        with writing(self.path, self.advice_when_unwritable):
             write(self.path / "metrics.jsonl", lines)

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from charlm.errors import UsageError
-from charlm.runs.commands import about_run
+from charlm.runs.commands import run_command
 
 LONGEST_NAME = 100  # bytes of UTF-8
 # Persian and the scripts of India are not spelled without them; they are seen in no other way.
@@ -34,8 +34,8 @@ class NameTakenError(UsageError):
         if (path / "run.json").exists():
             super().__init__(
                 f"There is a run called '{name}' already.",
-                f"Go on with it ({about_run(path, 'train', option='resume')}), delete it "
-                f"({about_run(path, 'runs', 'delete')}), or {other}",
+                f"Go on with it ({run_command(path, 'train', option='resume')}), delete it "
+                f"({run_command(path, 'runs', 'delete')}), or {other}",
             )
         else:
             super().__init__(f"'{path}' is there already.", other.capitalize())

@@ -30,7 +30,7 @@ WEIGHTS = (np.linspace(0, 1, 41) ** 2).round(4)
 Floats = npt.NDArray[np.float64]
 
 
-def costs(
+def nats_by_choice(
     pieces: Iterable[Tensor],
     ids: Ids,
     ngram: Floats,
@@ -68,13 +68,13 @@ def costs(
     return nats
 
 
-def best(nats: Floats) -> Choice:
+def best_choice(nats: Floats) -> Choice:
     """The choice of the least nats, (temperatures, weights)."""
     row, column = np.unravel_index(np.argmin(nats), nats.shape)
     return Choice(float(TEMPERATURES[row]), float(WEIGHTS[column]))
 
 
-def costs_of(
+def nats_of_model(
     model: LanguageModel,
     ids: Ids,
     train: Ids,
@@ -88,14 +88,14 @@ def costs_of(
     counted = train[-MOST_CHARACTERS:]
     ngram = ngram_probabilities(counted, ids, model.config.vocabulary_size, ORDER)
     with closing(log_probabilities(model, ids, report=report)) as pieces:
-        return costs(pieces, ids, ngram, tau, w, cut)
+        return nats_by_choice(pieces, ids, ngram, tau, w, cut)
 
 
 def choose(
     model: LanguageModel, val: Ids, train: Ids, report: ProgressCallback = ignore_progress
 ) -> Choice:
     """The best choice on a text."""
-    return best(costs_of(model, val, train, report).sum(0))
+    return best_choice(nats_of_model(model, val, train, report).sum(0))
 
 
 def score_with(
@@ -106,7 +106,7 @@ def score_with(
     report: ProgressCallback = ignore_progress,
 ) -> Calibrated:
     """The score of a text by a choice that was made on another."""
-    nats = costs_of(model, ids, train, report, choice)
+    nats = nats_of_model(model, ids, train, report, choice)
     return Calibrated(CrossEntropy(float(nats.sum()), len(ids) - 1), ORDER, choice)
 
 
@@ -120,7 +120,8 @@ def cross_fit(
     """
     if len(ids) < 3:
         raise UsageError("The text is too short to be halved.", "Leave out --calibrate.")
-    nats = costs_of(model, ids, train, report, cut=(len(ids) - 1) // 2)
-    choices = best(nats[1]), best(nats[0])
+    nats = nats_of_model(model, ids, train, report, cut=(len(ids) - 1) // 2)
+    choices = best_choice(nats[1]), best_choice(nats[0])
     total = sum(half.flat[np.argmin(other)] for half, other in zip(nats, nats[::-1], strict=True))
-    return Calibrated(CrossEntropy(float(total), len(ids) - 1), ORDER, best(nats.sum(0)), choices)
+    score = CrossEntropy(float(total), len(ids) - 1)
+    return Calibrated(score, ORDER, best_choice(nats.sum(0)), choices)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback, ignore_progress
-from charlm.scoring.exact import Surprise, of_characters, on, surprise
+from charlm.scoring.exact import Surprise, surprise, surprise_of_ids, to_column
 from charlm.scoring.results import DynamicConfig
 from charlm.text.vocabulary import Ids
 
@@ -37,7 +37,7 @@ def mean_squares(
     ids = ids[: CHARACTERS + 1]
     streams = max(min(STREAMS, (len(ids) - 1) // window), 1)
     length = (len(ids) - 1) // streams
-    read = on(parameters[0].device, ids)[:, 0]
+    read = to_column(parameters[0].device, ids)[:, 0]
     inputs, targets = (read[i : i + streams * length].view(streams, length).t() for i in (0, 1))
     squares = [torch.zeros_like(each) for each in parameters]
     state = model.initial_state(streams)
@@ -90,7 +90,7 @@ def log_probabilities(
     try:
         state = model.initial_state(1)
         for start in range(0, len(ids) - 1, config.window):
-            piece = on(weights[0].device, ids[start : start + config.window + 1])
+            piece = to_column(weights[0].device, ids[start : start + config.window + 1])
             with torch.enable_grad():
                 logits, state = model(piece[:-1], state)
                 logs = F.log_softmax(logits[:, 0], dim=1)
@@ -128,4 +128,4 @@ def dynamic_surprise(
         assert static is not None
         return static
     with closing(log_probabilities(model, ids, squares, config, report)) as pieces:
-        return of_characters(pieces, ids)
+        return surprise_of_ids(pieces, ids)

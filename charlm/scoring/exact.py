@@ -50,24 +50,26 @@ def log_probabilities(
                     return
                 started = time.perf_counter()
                 with matmul_precision("fp32"):
-                    logits, state = model(on(device, ids[start : start + CHUNK + 1][:-1]), state)
-                tuner.worked(len(logits), time.perf_counter() - started)
+                    logits, state = model(
+                        to_column(device, ids[start : start + CHUNK + 1][:-1]), state
+                    )
+                tuner.record_step(len(logits), time.perf_counter() - started)
                 report(start, len(ids) - 1)
                 yield F.log_softmax(logits[:, 0], dim=1)
     finally:
         model.train(was_training)
 
 
-def on(device: torch.device, ids: Ids) -> Tensor:
+def to_column(device: torch.device, ids: Ids) -> Tensor:
     """Ids of any width as a model reads them, (T, 1)."""
     return torch.from_numpy(ids.astype(np.int64)).to(device).unsqueeze(1)
 
 
-def of_characters(pieces: Iterable[Tensor], ids: Ids) -> Surprise:
+def surprise_of_ids(pieces: Iterable[Tensor], ids: Ids) -> Surprise:
     """-ln p of those characters that do stand there, in nats, as far as the pieces go."""
     found, start = [np.empty(0)], 1
     for piece in pieces:
-        there = on(piece.device, ids[start : start + len(piece)])[:, 0]
+        there = to_column(piece.device, ids[start : start + len(piece)])[:, 0]
         found.append(F.nll_loss(piece, there, reduction="none").cpu().double().numpy())
         start += len(piece)
     return np.concatenate(found)
@@ -81,7 +83,7 @@ def surprise(
     The arguments are those of `log_probabilities`.
     """
     with closing(log_probabilities(model, ids, report=report)) as pieces:
-        return of_characters(pieces, ids)
+        return surprise_of_ids(pieces, ids)
 
 
 def averaged(surprises: Sequence[Surprise]) -> Surprise:
@@ -95,6 +97,6 @@ def score(
 ) -> CrossEntropy | None:
     """The sum of `surprise`, in float64; None where it was stopped."""
     with closing(log_probabilities(model, ids, should_stop)) as pieces:
-        nats = of_characters(pieces, ids)
+        nats = surprise_of_ids(pieces, ids)
     whole = len(nats) == max(len(ids) - 1, 0)
     return CrossEntropy(float(nats.sum()), len(nats)) if whole else None

@@ -8,7 +8,7 @@ from charlm.errors import SettingError, UsageError
 from charlm.keywords import LimitKeywords
 from charlm.machine.device import choose_device
 from charlm.presets import LIMITS, as_options, overridden
-from charlm.rnn.backends.choice import able_backends, choose_backend
+from charlm.rnn.backends.choice import available_backends, choose_backend
 from charlm.runs.directory import RunDirectory
 from charlm.sessions.session import Session
 from charlm.tasks.relevance import check_relevant
@@ -54,7 +54,7 @@ def resume_session(
         changes = dict.fromkeys(LIMITS) | changes
     settings = overridden(before, **changes)
     check_relevant(replace(settings, given=changes))
-    over = reached(settings.train, snapshot.counters)
+    over = limits_reached(settings.train, snapshot.counters)
     if run.record.status in ("done", "patience") and over:
         steps = count(snapshot.counters.step, "step")
         raise UsageError(
@@ -69,7 +69,7 @@ def resume_session(
     if backend == "auto" and run.record.device == str(where):
         # Another backend rounds differently, and would not go on bit for bit.
         backend = run.record.backend
-        if backend not in able_backends(settings.model, where.type):
+        if backend not in available_backends(settings.model, where.type):
             backend = "auto"
     backend = choose_backend(settings.model, backend, where.type, settings.train.precision)
     model = task.make_model(settings.model, backend).to(where)
@@ -81,7 +81,7 @@ def resume_session(
     return Session(task, run, model, dataset, snapshot, before.train if changed else None)
 
 
-def reached(config: TrainConfig, counters: Counters) -> dict[str, float]:
+def limits_reached(config: TrainConfig, counters: Counters) -> dict[str, float]:
     """Those of a run's limits that it has reached, patience among them."""
     done = {
         "max_steps": counters.step,

@@ -104,7 +104,7 @@ class Session:
             self.run.update(status="running")
             listener(Prepared(self.run, self.task))
             if self.before is not None:
-                self._change(self.before, trainer, listener)
+                self._adopt_settings(self.before, trainer, listener)
             saved = trainer.clock()
             stopped = None
             for event in trainer.run(should_stop):
@@ -125,10 +125,10 @@ class Session:
         assert stopped is not None
         self._conclude(stopped, listener)
 
-    def _change(self, before: TrainConfig, trainer: Trainer, listener: Listener) -> None:
+    def _adopt_settings(self, before: TrainConfig, trainer: Trainer, listener: Listener) -> None:
         """Go on with other settings, and say what becomes of the learning rate."""
-        was = trainer.learning_rate_by(before)
-        trainer.change_from(before)
+        was = trainer.learning_rate_with(before)
+        trainer.adopt_settings(before)
         words = [f"{rate:.2g}" for rate in (was, trainer.learning_rate)]
         if words[0] != words[1]:
             cosine = trainer.config.schedule == "cosine"

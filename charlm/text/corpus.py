@@ -179,10 +179,10 @@ def read_source(given: str, report: ProgressCallback | None) -> list[Piece]:
     if given in CATALOG:
         return [Piece(given, fetch(CATALOG[given], report).read_bytes(), given)]
     contents = ((path, read_bytes(path)) for path in text_files(given))
-    return [Piece(str(path), content, place_of(path, content)) for path, content in contents]
+    return [Piece(str(path), content, lasting_source(path, content)) for path, content in contents]
 
 
-def place_of(path: Path, content: bytes) -> str:
+def lasting_source(path: Path, content: bytes) -> str:
     """Where a file is found again; STDIN where it is not, as with pipes and what /proc makes up."""
     place = path.resolve()
     try:

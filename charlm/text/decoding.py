@@ -45,10 +45,10 @@ class BytesRead:
         """
         first, last = np.searchsorted(self.positions, (start, stop))
         extra = int(self.extra[first:last].sum())
-        return size(text[start:stop], self.encoding, before=text[start - 1 : start]) + extra
+        return encoded_size(text[start:stop], self.encoding, before=text[start - 1 : start]) + extra
 
 
-def size(text: str, encoding: str, before: str = "") -> int:
+def encoded_size(text: str, encoding: str, before: str = "") -> int:
     """Bytes of a text that stands behind another, and so without a byte-order mark of its own."""
     encoder = codecs.getincrementalencoder(encoding)()
     encoder.encode(before)
@@ -81,14 +81,14 @@ def decode(content: bytes, label: str, encoding: str = "utf-8") -> Decoded:
         CorpusError: they spell none; the message names the offset, in bytes, of the first bad one.
         SettingError: Python knows no such encoding.
     """
-    raw = spelled(content, label, encoding).removeprefix(MARK)
+    raw = decode_strictly(content, label, encoding).removeprefix(MARK)
     text = raw.replace("\r\n", "\n").replace("\r", "\n")
     notes = () if text == raw else (LINE_ENDS,)
-    mark = mark_before(raw, content, encoding)
+    mark = byte_order_mark_size(raw, content, encoding)
     if mark is None:
         return Decoded(text, None, notes=notes)
-    positions = shortened(raw) if len(text) < len(raw) else integers()
-    extra = np.full(len(positions), size("\r", encoding))
+    positions = positions_of_crlf(raw) if len(text) < len(raw) else integers()
+    extra = np.full(len(positions), encoded_size("\r", encoding))
     return Decoded(text, BytesRead(encoding, positions, extra), mark, notes)
 
 
@@ -121,14 +121,14 @@ def decode_string(text: str, label: str) -> Decoded:
     return decode(content, label)
 
 
-def spelled(content: bytes, label: str, encoding: str) -> str:
+def decode_strictly(content: bytes, label: str, encoding: str) -> str:
     """The bytes' characters as they are; the errors are those of `decode`."""
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         # Text has no NUL bytes; what has them is better called by its name.
         if b"\0" in content and "\0".encode(encoding) == b"\0":
-            raise binary(label, content.find(b"\0")) from None
+            raise binary_file_error(label, content.find(b"\0")) from None
         raise CorpusError(
             f"'{label}' is not {encoding} text: byte 0x{error.object[error.start]:02X} "
             f"at offset {len(content) - len(error.object) + error.start:,} cannot stand there.",
@@ -138,27 +138,27 @@ def spelled(content: bytes, label: str, encoding: str) -> str:
         raise SettingError("encoding", f"'{encoding}' is not known, or does not fit.") from None
     if "\0" in text:
         before = text[: text.index("\0")]
-        raise binary(label, len(before.encode(encoding)))
+        raise binary_file_error(label, len(before.encode(encoding)))
     return text
 
 
-def binary(label: str, offset: int) -> CorpusError:
+def binary_file_error(label: str, offset: int) -> CorpusError:
     return CorpusError(
         f"'{label}' has a NUL byte at offset {offset:,}: it is binary, or text in utf-16.",
         "Give a text file, or name its encoding with --encoding, for example utf-16.",
     )
 
 
-def mark_before(raw: str, content: bytes, encoding: str) -> int | None:
+def byte_order_mark_size(raw: str, content: bytes, encoding: str) -> int | None:
     """Bytes of the byte-order mark; None where the characters' are not those that were read."""
     try:
-        mark = len(content) - size(raw, encoding)
+        mark = len(content) - encoded_size(raw, encoding)
     except (LookupError, UnicodeError):
         return None
     return mark if mark >= 0 and content[:mark] in MARKS else None
 
 
-def shortened(raw: str) -> Positions:
+def positions_of_crlf(raw: str) -> Positions:
     """Where the \\n stand that were \\r\\n, in the text with \\n for it."""
     points = code_points(raw)
     pairs = np.flatnonzero((points[:-1] == ord("\r")) & (points[1:] == ord("\n")))
@@ -182,10 +182,12 @@ def join(texts: Sequence[Decoded], labels: Sequence[str], line_end: str = "\n") 
         more = f" and {len(unended) - 3} more" if len(unended) > 3 else ""
         end = "ends" if len(unended) == 1 else "end"
         notes[f"A line end is put after {names}{more}, which {end} in none."] = None
-    return Decoded("".join(parts), joined([each for each, _ in filled], parts), notes=tuple(notes))
+    return Decoded(
+        "".join(parts), join_bytes_read([each for each, _ in filled], parts), notes=tuple(notes)
+    )
 
 
-def joined(texts: Sequence[Decoded], parts: Sequence[str]) -> BytesRead | None:
+def join_bytes_read(texts: Sequence[Decoded], parts: Sequence[str]) -> BytesRead | None:
     """The bytes of texts that follow one another, each as the part that came of it."""
     positions, extra = [integers()], [integers()]
     encoding, start = "utf-8", 0
@@ -194,7 +196,7 @@ def joined(texts: Sequence[Decoded], parts: Sequence[str]) -> BytesRead | None:
             return None
         encoding = text.bytes_read.encoding
         # A line end that was put there is a character like any other, for which nothing was read.
-        put = size(part[len(text.text) :], encoding)
+        put = encoded_size(part[len(text.text) :], encoding)
         positions += [integers([start]), start + text.bytes_read.positions]
         positions += [integers([start + len(text.text)])]
         extra += [integers([text.mark if start else 0]), text.bytes_read.extra, integers([-put])]

@@ -25,11 +25,11 @@ def read_prefix(
             blanks of it, and `unknown` is "error".
         UsageError: nothing of it is left.
     """
-    text, lost = normalized(prefix, "the prefix", normalization, notify)
+    text, lost = normalize_fragment(prefix, "the prefix", normalization, notify)
     nothing = bool(lost) and not text.strip()
     if nothing and unknown == "error":
-        raise nothing_left("the prefix", lost, normalization)
-    tell(text, "the prefix", lost, normalization, notify)
+        raise nothing_left_error("the prefix", lost, normalization)
+    notify_of_losses(text, "the prefix", lost, normalization, notify)
     ids = vocabulary.encode("" if nothing and unknown == "skip" else text, unknown)
     if not len(ids):
         raise UsageError(
@@ -39,7 +39,7 @@ def read_prefix(
     return ids
 
 
-def read_stop(stop: str, vocabulary: Vocabulary, normalization: str, notify: Notify) -> str:
+def read_stop_string(stop: str, vocabulary: Vocabulary, normalization: str, notify: Notify) -> str:
     """A string that ends a text, after normalization.
 
     Raises:
@@ -48,10 +48,10 @@ def read_stop(stop: str, vocabulary: Vocabulary, normalization: str, notify: Not
             leaves nothing but blanks of it.
     """
     what = f"the stop string {stop!r}"
-    text, lost = normalized(stop, what, normalization, notify)
+    text, lost = normalize_fragment(stop, what, normalization, notify)
     if not text or (lost and not text.strip()):
-        raise nothing_left(what, lost or dict.fromkeys(stop, 1), normalization)
-    tell(text, what, lost, normalization, notify)
+        raise nothing_left_error(what, lost or dict.fromkeys(stop, 1), normalization)
+    notify_of_losses(text, what, lost, normalization, notify)
     unknown = vocabulary.unknown(text)
     if unknown:
         raise UnknownCharacterError(
@@ -61,7 +61,7 @@ def read_stop(stop: str, vocabulary: Vocabulary, normalization: str, notify: Not
     return text
 
 
-def normalized(
+def normalize_fragment(
     given: str, what: str, normalization: str, notify: Notify
 ) -> tuple[str, dict[str, int]]:
     """A piece of text after normalization, and the characters that it has lost by that."""
@@ -71,7 +71,9 @@ def normalized(
     return WITHIN[normalization](decoded.text), taken(decoded.text, normalization)
 
 
-def tell(text: str, what: str, lost: dict[str, int], normalization: str, notify: Notify) -> None:
+def notify_of_losses(
+    text: str, what: str, lost: dict[str, int], normalization: str, notify: Notify
+) -> None:
     """Say what a normalization has taken from a piece of text, if anything."""
     if lost:
         notify(
@@ -80,7 +82,9 @@ def tell(text: str, what: str, lost: dict[str, int], normalization: str, notify:
         )
 
 
-def nothing_left(what: str, lost: dict[str, int], normalization: str) -> UnknownCharacterError:
+def nothing_left_error(
+    what: str, lost: dict[str, int], normalization: str
+) -> UnknownCharacterError:
     return UnknownCharacterError(
         f"Nothing of {what} is left: the run's text was normalized by '{normalization}', which "
         f"knows no {describe(lost)}.",

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from charlm.training.state import put_back
+from charlm.training.state import restore_tensor
 
 RAW, EMA, AVERAGE = "raw", "ema", "average"
 
@@ -98,4 +98,4 @@ class Averages:
         for kind in [EMA] * bool(self.decay) + [AVERAGE] * averaging:
             self.start(kind)
             for name, each in self.weights(kind).items():
-                put_back(each, f"{kind}/{name}", tensors)
+                restore_tensor(each, f"{kind}/{name}", tensors)

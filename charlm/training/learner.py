@@ -17,9 +17,9 @@ from charlm.training.averaging import Averages
 from charlm.training.optimization import Optimizer
 from charlm.training.state import (
     copy_to_cpu,
-    put_back,
-    random_tensors,
-    restore_random,
+    random_states,
+    restore_random_states,
+    restore_tensor,
 )
 from charlm.training.task import TrainingTask
 from charlm.training.totals import Totals
@@ -79,7 +79,7 @@ class Learner:
         self.totals.add(result.loss.detach(), norm, result.items)
         return result.items
 
-    def begin_epoch(self) -> None:
+    def zero_state(self) -> None:
         """Zero the recurrent state."""
         for each in self.recurrent:
             each.zero_()
@@ -113,7 +113,7 @@ class Learner:
         tensors |= {f"recurrent/{i}": copy_to_cpu(each) for i, each in enumerate(self.recurrent)}
         tensors["totals"] = copy_to_cpu(self.totals.values)
         tensors |= {name: copy_to_cpu(each) for name, each in self.averages.tensors().items()}
-        return weights, tensors | random_tensors(self.device), self.scaler.state_dict()
+        return weights, tensors | random_states(self.device), self.scaler.state_dict()
 
     def restore(
         self,
@@ -132,16 +132,16 @@ class Learner:
         """
         try:
             for name, weight in self.averages.weights("raw").items():
-                put_back(weight, name, weights)
+                restore_tensor(weight, name, weights)
             for i, each in enumerate(self.recurrent):
-                put_back(each, f"recurrent/{i}", tensors)
+                restore_tensor(each, f"recurrent/{i}", tensors)
             self.totals.restore(tensors)
             self.averages.restore(tensors, averaging)
             prefix = "optimizer/"
             self.optimizer.restore(
                 {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             )
-            restore_random(self.device, tensors)
+            restore_random_states(self.device, tensors)
         except (LookupError, RuntimeError, TypeError) as error:
             raise RunError(f"The training state does not fit the run: {error}.") from None
         if scaler:

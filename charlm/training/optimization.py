@@ -13,7 +13,7 @@ from torch.optim.sgd import sgd
 
 from charlm.config import TrainConfig
 from charlm.errors import RunError
-from charlm.training.state import put_back
+from charlm.training.state import restore_tensor
 
 DTYPES = {
     "fp32": torch.float32,
@@ -70,7 +70,7 @@ class Optimizer:
         if odd := sorted(mine.keys() ^ tensors.keys()):
             raise RunError(f"The training state is damaged: it and the model differ in {odd[0]}.")
         for name, tensor in mine.items():
-            put_back(tensor, name, tensors)
+            restore_tensor(tensor, name, tensors)
 
 
 class Group:

@@ -110,7 +110,7 @@ def copy_to_cpu(tensor: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def put_back(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> None:
+def restore_tensor(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> None:
     """Copy saved numbers into the tensor of this name; KeyError where there are none.
 
     Raises:
@@ -126,7 +126,7 @@ def put_back(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> None:
     tensor.copy_(found)
 
 
-def random_tensors(device: torch.device) -> dict[str, Tensor]:
+def random_states(device: torch.device) -> dict[str, Tensor]:
     """The states of torch's generators that dropout draws from."""
     states = {"random/cpu": torch.get_rng_state()}
     if device.type == "cuda":
@@ -134,7 +134,7 @@ def random_tensors(device: torch.device) -> dict[str, Tensor]:
     return states
 
 
-def restore_random(device: torch.device, tensors: dict[str, Tensor]) -> None:
+def restore_random_states(device: torch.device, tensors: dict[str, Tensor]) -> None:
     torch.set_rng_state(tensors["random/cpu"])
     if device.type == "cuda" and "random/cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random/cuda"], device)

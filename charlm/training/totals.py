@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from charlm.training.state import put_back
+from charlm.training.state import restore_tensor
 
 # Places in `Totals.values`. The first two are summed since the last evaluation; the largest loss or
 # gradient norm is not finite once one of them was not; the last is the loss of an item, a mean.
@@ -61,7 +61,7 @@ class Totals:
         """
         # NaN, which damage may bring, is right in one place: before the first epoch has ended.
         last = saved["totals"][LAST_EPOCH:]
-        put_back(self.values[:LAST_EPOCH], "totals", {"totals": saved["totals"][:LAST_EPOCH]})
+        restore_tensor(self.values[:LAST_EPOCH], "totals", {"totals": saved["totals"][:LAST_EPOCH]})
         self.values[LAST_EPOCH:].copy_(last)
 
     def end_epoch(self, items: int) -> None:

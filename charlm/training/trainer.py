@@ -87,14 +87,14 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        return self.learning_rate_by(self.config)
+        return self.learning_rate_with(self.config)
 
-    def learning_rate_by(self, config: TrainConfig) -> float:
+    def learning_rate_with(self, config: TrainConfig) -> float:
         """Of the next step, if the settings were these."""
         rate = scheduled_rate(config, self.counters.step, self._progress(config))
         return rate * self.counters.rate_scale
 
-    def change_from(self, before: TrainConfig) -> None:
+    def adopt_settings(self, before: TrainConfig) -> None:
         """Go on with settings that differ from those of the snapshot's run.
 
         By other limits another share of the run is done, which by itself is no reason to evaluate,
@@ -153,7 +153,7 @@ class Trainer:
         counters, learner = self.counters, self.learner
         started = time.perf_counter()
         items = learner.step(counters.window, self.learning_rate)
-        self.tuner.worked(items, time.perf_counter() - started)
+        self.tuner.record_step(items, time.perf_counter() - started)
         counters.step += 1
         counters.steps_since += 1
         counters.items_since += items
@@ -165,7 +165,7 @@ class Trainer:
             counters.epoch += 1
             counters.window = counters.epoch_items = 0
             self.epoch_steps = self.task.load_epoch(counters.epoch)
-            learner.begin_epoch()
+            learner.zero_state()
 
     def _roll_back(self) -> RolledBack:
         """Back to the last good state, at half the learning rate; the clock runs on."""

@@ -136,7 +136,7 @@ def test_the_speed_beside_other_work_is_measured_for_all_kinds_of_work(
 ) -> None:
     monkeypatch.setattr(neighbour, "SHAPE", Shape(2, 3, 8))
     before = torch.get_num_threads()
-    rows = list(neighbour.measure_beside(0.01))
+    rows = list(neighbour.measure_beside_neighbours(0.01))
     assert [row.work for row in rows if row.threads == "one"] == [
         row.work for row in rows if row.threads == "adapted"
     ]
@@ -149,5 +149,5 @@ def test_the_speed_beside_other_work_is_measured_for_all_kinds_of_work(
 
 def test_bench_neighbour_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     row = neighbour.NeighbourRow("scoring", "one", dict.fromkeys(neighbour.NEIGHBOURS, 1234.0))
-    monkeypatch.setattr(neighbour, "measure_beside", lambda seconds: [row])
+    monkeypatch.setattr(neighbour, "measure_beside_neighbours", lambda seconds: [row])
     assert "1,234" in charlm("bench", "--neighbour").out

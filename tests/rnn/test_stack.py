@@ -14,7 +14,7 @@ from charlm.errors import UsageError
 from charlm.rnn.backends import choice
 from charlm.rnn.backends.choice import (
     BACKENDS,
-    able_backends,
+    available_backends,
     choose_backend,
     choose_precision_and_backend,
 )
@@ -78,7 +78,7 @@ def test_the_last_output_is_the_last_layers_state(cell: str) -> None:
 # Dropout
 
 
-@pytest.mark.parametrize("backend", able_backends(ModelConfig(), "cpu"))
+@pytest.mark.parametrize("backend", available_backends(ModelConfig(), "cpu"))
 def test_dropout_lies_between_layers_and_not_after_the_last(backend: str) -> None:
     """With the mask known, the layers can be run by hand."""
     stack = make_stack("gru", backend, num_layers=2, dropout=0.5).train()
@@ -97,7 +97,7 @@ def test_dropout_lies_between_layers_and_not_after_the_last(backend: str) -> Non
     torch.testing.assert_close(outputs, run(upper, dropped), **alike(7, 10, 2))
 
 
-@pytest.mark.parametrize("backend", able_backends(ModelConfig(), "cpu"))
+@pytest.mark.parametrize("backend", available_backends(ModelConfig(), "cpu"))
 @pytest.mark.parametrize(
     ("settings", "active"),
     [
@@ -176,7 +176,7 @@ def test_input_dropout_on_one_hot_vectors_drops_whole_characters(cell: str, back
         torch.testing.assert_close(one.grad, other.grad, **alike(2 * 9, 10))
 
 
-@pytest.mark.parametrize("backend", able_backends(ModelConfig(), "cpu"))
+@pytest.mark.parametrize("backend", available_backends(ModelConfig(), "cpu"))
 def test_weight_drop_masks_the_recurrent_matrix_once_a_window(backend: str) -> None:
     stack, inputs = make_stack("gru", backend, weight_drop=0.4).train(), vectors()
     outputs = run(stack, inputs, seed=3)
@@ -292,7 +292,7 @@ def test_auto_is_the_fastest_backend_that_has_the_cell() -> None:
         assert choose_backend(ModelConfig(cell=cell)) == fastest
     assert choose_backend(ModelConfig(cell="gru", reset_after=False)) == "scratch"
     assert choose_backend(ModelConfig(cell="lstm", reset_after=False)) == fastest
-    for backend in able_backends(ModelConfig(), "cpu"):
+    for backend in available_backends(ModelConfig(), "cpu"):
         assert choose_backend(ModelConfig(), backend) == backend
 
 

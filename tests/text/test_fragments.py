@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charlm.errors import CorpusError, UnknownCharacterError, UsageError
-from charlm.text.fragments import read_prefix, read_stop
+from charlm.text.fragments import read_prefix, read_stop_string
 from charlm.text.normalize import NORMALIZATIONS, WITHIN, taken
 from charlm.text.vocabulary import Vocabulary
 
@@ -29,7 +29,7 @@ def prefix(text: str, normalization: str, unknown: str = "error") -> tuple[str, 
 
 def stop(text: str, normalization: str) -> tuple[str, list[str]]:
     vocabulary, told = ANY if normalization == "none" else LETTERS, Told()
-    return read_stop(text, vocabulary, normalization, told), told.notes
+    return read_stop_string(text, vocabulary, normalization, told), told.notes
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def choose_backend(
     """
     if fused is not None:
         fused.check_choice()
-    cell, able = make_cell(config), able_backends(config, device)
+    cell, able = make_cell(config), available_backends(config, device)
     if backend == "auto":
         order = ("builtin", "fused") if builtin_wins(cell, precision) else ("fused", "builtin")
         return next(name for name in (*order, "scratch") if name in able)
@@ -55,7 +55,7 @@ def choose_backend(
     return backend
 
 
-def able_backends(config: ModelConfig, device: str) -> list[str]:
+def available_backends(config: ModelConfig, device: str) -> list[str]:
     """Those that have the cell in this variant, on this kind of device."""
     cell = make_cell(config)
     return [

@@ -23,7 +23,7 @@ from charlm.tasks.language_modeling import notices
 from charlm.tasks.language_modeling.evaluation_text import beginning_sha256
 from charlm.tasks.language_modeling.planning import measured, plan
 from charlm.tasks.language_modeling.run import TEXT, VOCABULARY, LanguageModelRun
-from charlm.tasks.language_modeling.run_text import corpus_of, moved_corpus
+from charlm.tasks.language_modeling.run_text import find_moved_corpus, find_run_corpus
 from charlm.tasks.language_modeling.sizes import check_training
 from charlm.tasks.language_modeling.small_texts import LARGE_ALPHABET, for_small_text
 from charlm.tasks.language_modeling.training import LanguageModeling
@@ -169,7 +169,7 @@ def reread_text(run: LanguageModelRun, source: Source, encoding: str | None) -> 
         CharlmError: the text is gone, or not the same any more.
     """
     moved = source is not None or encoding is not None
-    corpus = moved_corpus(run, source, encoding) if moved else corpus_of(run)
+    corpus = find_moved_corpus(run, source, encoding) if moved else find_run_corpus(run)
     text = EncodedText.of(corpus, run.vocabulary, run.spans)
     return TextDataset(text, run.record.corpus)
 

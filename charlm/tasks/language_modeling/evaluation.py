@@ -12,9 +12,9 @@ from charlm.scoring.results import Calibrated, Dynamic, DynamicConfig, Evaluatio
 from charlm.tasks.language_modeling.evaluation_text import (
     EvaluationText,
     check_choice,
-    own_ids,
-    own_text,
+    split_ids,
     split_progress,
+    training_corpus,
 )
 from charlm.tasks.language_modeling.run import LanguageModelRun
 
@@ -42,7 +42,7 @@ def evaluate(
     reports = split_progress(report, stages)
     # What these need may be missing, which is better known before minutes of scoring.
     needing = (("--dynamic", dynamic is not None), ("--calibrate", calibrate))
-    own = [own_text(run, text, option) for option, wanted in needing if wanted]
+    own = [training_corpus(run, text, option) for option, wanted in needing if wanted]
     model = make_model()
     evaluation = Evaluation(
         corpus=text.corpus.name,
@@ -54,7 +54,7 @@ def evaluate(
         notes=text.notes,
     )
     if dynamic is not None:
-        train = own_ids(run, own[0], "train")[: CHARACTERS + 1]
+        train = split_ids(run, own[0], "train")[: CHARACTERS + 1]
         squares = mean_squares(model, train, dynamic.window)
         nats = dynamic_surprise(model, text.ids, squares, dynamic, next(reports))
         evaluation = replace(evaluation, dynamic=Dynamic(nats, dynamic))
@@ -73,8 +73,8 @@ def calibrated(
     report: ProgressCallback,
 ) -> Calibrated:
     """The score with a temperature and a share of an n-gram model that val was best with."""
-    train = own_ids(run, own, "train")
+    train = split_ids(run, own, "train")
     if text.own and text.split == "val":
         return cross_fit(model, text.ids, train, report)
-    choice = choose(model, own_ids(run, own, "val"), train, report_choice)
+    choice = choose(model, split_ids(run, own, "val"), train, report_choice)
     return score_with(model, text.ids, train, choice, report)

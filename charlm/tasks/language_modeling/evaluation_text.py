@@ -7,7 +7,7 @@ import numpy as np
 
 from charlm.errors import CorpusError, RunError, SettingError, UsageError
 from charlm.tasks.language_modeling.run import LanguageModelRun
-from charlm.tasks.language_modeling.run_text import corpus_of
+from charlm.tasks.language_modeling.run_text import find_run_corpus
 from charlm.text.corpus import Corpus, Source, open_corpus, sha256_of
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import Ids, describe
@@ -58,14 +58,14 @@ def find_evaluation_text(
         )
         raise SettingError("encoding", f"is of a text that is named, and {whose}: leave it out.")
     if source is None:
-        corpus = corpus_of(run)
+        corpus = find_run_corpus(run)
     elif isinstance(source, Corpus):
         corpus = source.normalized(run.normalization)
     else:
         corpus = open_corpus(source, normalization=run.normalization, encoding=encoding or "utf-8")
-    own = is_own(corpus, run)
+    own = is_training_text(corpus, run)
     if own and sha256_of(corpus.text) != run.record.corpus["text_sha256"]:
-        corpus = corpus_of(run)
+        corpus = find_run_corpus(run)
     if split not in (None, "all") and not own:
         raise SettingError("split", "is for the text that the run was trained on only.")
     split = split or (run.spans.held_out if own else "all")
@@ -85,7 +85,7 @@ def find_evaluation_text(
     return EvaluationText(corpus, split, own, text, ids, missing, counted, notes)
 
 
-def is_own(corpus: Corpus, run: LanguageModelRun) -> bool:
+def is_training_text(corpus: Corpus, run: LanguageModelRun) -> bool:
     """Whether a text, as the run reads texts, is the one that it was trained on.
 
     It is if its characters are the same, before a normalization or after it.
@@ -113,27 +113,27 @@ def overlap(run: LanguageModelRun, corpus: Corpus, own: bool) -> Iterator[str]:
         )
 
 
-def own_text(run: LanguageModelRun, passage: EvaluationText, option: str) -> str:
+def training_corpus(run: LanguageModelRun, text_to_score: EvaluationText, option: str) -> str:
     """The text that the run was trained on, for an option that needs it.
 
     Raises:
         RunError: it is gone, or not the same any more.
     """
-    if passage.own:
-        return passage.corpus.text
+    if text_to_score.own:
+        return text_to_score.corpus.text
     try:
-        return corpus_of(run).text
+        return find_run_corpus(run).text
     except (CorpusError, RunError) as error:
         message = error.message
     raise RunError(message, f"{option} needs that text too: put it back, or leave out {option}.")
 
 
-def own_ids(run: LanguageModelRun, text: str, split: str) -> Ids:
+def split_ids(run: LanguageModelRun, text: str, split: str) -> Ids:
     """A split of the run's own text."""
     return run.vocabulary.encode(run.spans.of_text(text, split), "replace")
 
 
-def check_choice(run: LanguageModelRun, passage: EvaluationText) -> None:
+def check_choice(run: LanguageModelRun, text_to_score: EvaluationText) -> None:
     """Raise UsageError where a choice would rest on too little, or on what it is to score."""
     size = run.spans.size("val")
     if size < 3:
@@ -142,7 +142,7 @@ def check_choice(run: LanguageModelRun, passage: EvaluationText) -> None:
             "temperature on.",
             "Train with a --val-fraction, or leave out --calibrate.",
         )
-    if passage.own and passage.split == "all":
+    if text_to_score.own and text_to_score.split == "all":
         raise UsageError(
             "All of the run's own text holds the validation split, on which --calibrate chooses.",
             "Name another split, or leave out --calibrate.",
@@ -165,13 +165,16 @@ def check_alike(one: LanguageModelRun, other: LanguageModelRun) -> None:
 
 
 def check_same(
-    one: LanguageModelRun, passage: EvaluationText, other: LanguageModelRun, another: EvaluationText
+    one: LanguageModelRun,
+    one_text: EvaluationText,
+    other: LanguageModelRun,
+    other_text: EvaluationText,
 ) -> None:
     """Raise UsageError unless both are to score the same characters."""
-    if passage.text != another.text:
+    if one_text.text != other_text.text:
         raise UsageError(
-            f"The runs '{one.name}' and '{other.name}' hold out different texts, {passage} of "
-            f"{count(len(passage.text))} and {another} of {count(len(another.text))}.",
+            f"The runs '{one.name}' and '{other.name}' hold out different texts, {one_text} of "
+            f"{count(len(one_text.text))} and {other_text} of {count(len(other_text.text))}.",
             "Name a text that none of them was trained on.",
         )
 
@@ -183,7 +186,7 @@ def split_progress(
     total = sum(sizes)
     for stage in range(len(sizes)):
 
-        def told(done: int, of: int, before: int = sum(sizes[:stage])) -> None:
+        def report_stage(done: int, of: int, before: int = sum(sizes[:stage])) -> None:
             report(before + done, total)
 
-        yield told
+        yield report_stage

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from charlm.errors import CorpusError, RunError, SettingError
-from charlm.runs.commands import about_run
+from charlm.runs.commands import run_command
 from charlm.tasks.language_modeling.run import TEXT, LanguageModelRun
 from charlm.text.corpus import STDIN, Corpus, Source, open_corpus, sha256_of
 from charlm.text.decoding import BytesRead
 from charlm.text.splits import count
 
 
-def corpus_of(run: LanguageModelRun) -> Corpus:
+def find_run_corpus(run: LanguageModelRun) -> Corpus:
     """The text that a run was trained on, found again.
 
     Raises:
@@ -20,7 +20,7 @@ def corpus_of(run: LanguageModelRun) -> Corpus:
     """
     about = run.record.corpus
     encoding = run.settings.data.encoding
-    another = about_run(run.path, "eval", "FILE", option="run")
+    another = run_command(run.path, "eval", "FILE", option="run")
     hint = f"Put it back, or name it: {run.resume_command} FILE, or score another: {another}"
     stored = run.text
     if stored is not None:
@@ -32,17 +32,17 @@ def corpus_of(run: LanguageModelRun) -> Corpus:
         try:
             if STDIN in about["source"]:
                 raise CorpusError("It came from standard input, and there is no copy.")
-            corpus = reopened(run, about["source"], encoding)
+            corpus = reopen(run, about["source"], encoding)
         except CorpusError as error:
             raise RunError(
                 f"The text that '{run.name}' was trained on cannot be read: {error.message}", hint
             ) from None
-    if not is_of(run, corpus):
+    if not is_text_of_run(run, corpus):
         raise RunError(f"The text that '{run.name}' was trained on has changed since.", hint)
     return corpus
 
 
-def reopened(
+def reopen(
     run: LanguageModelRun, places: str | Path | Iterable[str | Path], encoding: str
 ) -> Corpus:
     """A text at some places, which may be a run's, read as that was read.
@@ -53,19 +53,19 @@ def reopened(
     places = places if isinstance(places, str | Path) else list(places)
     normalization = run.normalization
     corpus = open_corpus(places, normalization=normalization, encoding=encoding)
-    if is_of(run, corpus) or corpus.unique:
+    if is_text_of_run(run, corpus) or corpus.unique:
         return corpus
     # Runs of the first versions put nothing between texts that end in no line end.
     fused = open_corpus(places, normalization=normalization, encoding=encoding, line_end="")
-    return fused if is_of(run, fused) else corpus
+    return fused if is_text_of_run(run, fused) else corpus
 
 
-def is_of(run: LanguageModelRun, corpus: Corpus) -> bool:
+def is_text_of_run(run: LanguageModelRun, corpus: Corpus) -> bool:
     """Whether a text, normalized as the run's was, is the run's."""
     return bool(sha256_of(corpus.text) == run.record.corpus["text_sha256"])
 
 
-def moved_corpus(run: LanguageModelRun, source: Source, encoding: str | None) -> Corpus:
+def find_moved_corpus(run: LanguageModelRun, source: Source, encoding: str | None) -> Corpus:
     """The text that a run was trained on, from another place, which the run remembers.
 
     Args:
@@ -85,17 +85,18 @@ def moved_corpus(run: LanguageModelRun, source: Source, encoding: str | None) ->
     else:
         if source is None and (not about["source"] or STDIN in about["source"]):
             raise SettingError("encoding", "is of no use: the run keeps its text as it was read.")
-        corpus = reopened(run, about["source"] if source is None else source, data.encoding)
-    if not is_of(run, corpus):
+        corpus = reopen(run, about["source"] if source is None else source, data.encoding)
+    if not is_text_of_run(run, corpus):
         sizes = count(len(corpus.text)), count(about["characters"])
         differ = (
             f"it has {sizes[0]}, the run's {sizes[1]}" if len(set(sizes)) == 2 else "it differs"
         )
+        given = describe_source(source, corpus)
         raise RunError(
-            f"{named(source, corpus)} is not the text that '{run.name}' was trained on: {differ} "
+            f"{given} is not the text that '{run.name}' was trained on: {differ} "
             f"after the normalization '{normalization}'.",
             "A run goes on with its own text only; to train on another one, start from the run: "
-            f"{about_run(run.path, 'train', 'TEXT', option='init_from')}",
+            f"{run_command(run.path, 'train', 'TEXT', option='init_from')}",
         )
     if corpus.unique or run.text is not None:
         run.write_file(TEXT, corpus.text)
@@ -109,7 +110,7 @@ def moved_corpus(run: LanguageModelRun, source: Source, encoding: str | None) ->
     return corpus
 
 
-def named(source: Source, corpus: Corpus) -> str:
+def describe_source(source: Source, corpus: Corpus) -> str:
     """What to call a text that somebody named."""
     if isinstance(source, str | Path):
         return f"'{source}'"

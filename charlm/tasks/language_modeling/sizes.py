@@ -46,7 +46,7 @@ def parameter_count(config: ModelConfig) -> int:
     return V * E + recurrent + halfway + output
 
 
-def kept_bytes(config: ModelConfig, train: TrainConfig) -> int:
+def lasting_bytes(config: ModelConfig, train: TrainConfig) -> int:
     """What training keeps from step to step: weights, the optimizer's state, their averages."""
     moments = 2 if train.optimizer != "sgd" else int(train.momentum > 0)
     copies = 1 + moments + int(train.ema_decay > 0) + int(train.average_after is not None)
@@ -67,14 +67,14 @@ def step_bytes(config: ModelConfig, train: TrainConfig) -> int:
     return FLOAT * parameter_count(config) + activations
 
 
-def dearest(config: ModelConfig, train: TrainConfig) -> str:
+def costliest_setting(config: ModelConfig, train: TrainConfig) -> str:
     """The setting by which memory shrinks most, as an option."""
 
     def without(name: str) -> int:
         smallest: dict[str, Any] = {name: 1}
         less = replace(config, **smallest) if hasattr(config, name) else config
         shorter = replace(train, **smallest) if hasattr(train, name) else train
-        return 2 * kept_bytes(less, shorter) + step_bytes(less, shorter)
+        return 2 * lasting_bytes(less, shorter) + step_bytes(less, shorter)
 
     return f"--{min(SIZES, key=without).replace('_', '-')}"
 
@@ -90,8 +90,8 @@ def check_training(
     Raises:
         NotEnoughMemoryError: says what it would take and what there is.
     """
-    kept, step = kept_bytes(config, train), step_bytes(config, train)
-    advice = advice or f"Give a smaller {dearest(config, train)}."
+    kept, step = lasting_bytes(config, train), step_bytes(config, train)
+    advice = advice or f"Give a smaller {costliest_setting(config, train)}."
     what = "Training this model"
     # The state that training goes back to, should it diverge, is kept in main memory.
     if device.type == "cuda":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from charlm.config import ModelConfig
 from charlm.presets import Settings
 from charlm.progress import ProgressCallback
-from charlm.runs.commands import about_run
+from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.baselines import copying_is_far_ahead
 from charlm.scoring.cross_entropy import CrossEntropy
@@ -126,5 +126,5 @@ class LanguageModelTask(Task):
         """Write, and score."""
         known = [CATALOG[name] for name in run.record.corpus["source"] if name in CATALOG]
         prefix = known[0].prefix if len(known) == 1 else None
-        yield about_run(run.path, "generate", option="run", prefix=prefix)
-        yield about_run(run.path, "eval", option="run")
+        yield run_command(run.path, "generate", option="run", prefix=prefix)
+        yield run_command(run.path, "eval", option="run")

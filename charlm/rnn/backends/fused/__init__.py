@@ -9,7 +9,7 @@ float32 or autocast to bfloat16; whatever else it is handed, the scratch backend
 from torch import Tensor
 
 from charlm import kernels
-from charlm.errors import UsageError
+from charlm.errors import value_error_as_usage_error
 from charlm.rnn.backends import scratch
 from charlm.rnn.backends.fused import policy
 from charlm.rnn.backends.fused.layer import SAVED, run_gated
@@ -33,10 +33,8 @@ def has_bfloat16(cell: Cell, hidden_size: int) -> bool:
 
 def check_choice() -> None:
     """Raise UsageError if the environment variable CHARLM_KERNELS says nonsense."""
-    try:
+    with value_error_as_usage_error():
         kernels.choice()
-    except ValueError as error:
-        raise UsageError(*error.args) from None
 
 
 def shares_threads() -> bool:

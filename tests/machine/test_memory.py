@@ -22,7 +22,7 @@ from charlm.machine.memory import (
     memory_at_hand,
 )
 from charlm.rnn.cells import CELLS
-from charlm.tasks.language_modeling.sizes import kept_bytes, parameter_count, step_bytes
+from charlm.tasks.language_modeling.sizes import lasting_bytes, parameter_count, step_bytes
 from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.text.corpus import Corpus
 from charlm.training.learner import Learner
@@ -75,7 +75,7 @@ def test_what_is_kept_is_what_a_snapshot_holds(train: TrainConfig) -> None:
     weights, tensors, _ = learner.capture()
     prefixes = ("optimizer/exp", "optimizer/momentum", "ema/")
     held = [*weights.values(), *(v for k, v in tensors.items() if k.startswith(prefixes))]
-    assert kept_bytes(config, train) == sum(each.nbytes for each in held)
+    assert lasting_bytes(config, train) == sum(each.nbytes for each in held)
 
 
 def test_a_step_is_counted_as_no_more_than_autograd_saves() -> None:

@@ -11,7 +11,7 @@ from tolerances import alike
 
 from charlm.config import ModelConfig
 from charlm.language_model import LanguageModel
-from charlm.rnn.backends.choice import BACKENDS, able_backends
+from charlm.rnn.backends.choice import BACKENDS, available_backends
 from charlm.rnn.cells import CELLS
 from charlm.scoring import exact as evaluation
 from charlm.scoring.exact import score, surprise
@@ -84,7 +84,7 @@ def test_the_textbook_gru_is_scored_too() -> None:
 
 
 @pytest.mark.parametrize("length", [2, 3, 7, 8, 9, 10, 15, 16, 17, 18, 25])
-@pytest.mark.parametrize("backend", able_backends(ModelConfig(), "cpu"))
+@pytest.mark.parametrize("backend", available_backends(ModelConfig(), "cpu"))
 def test_chunks_have_no_borders(backend: str, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model, ids = make_model("lstm", backend).double(), some_ids(length)
     whole = surprise(model, ids)

@@ -13,7 +13,14 @@ from charlm.errors import UsageError
 from charlm.language_model import LanguageModel
 from charlm.scoring import calibration
 from charlm.scoring import exact as evaluation
-from charlm.scoring.calibration import TEMPERATURES, WEIGHTS, choose, costs, cross_fit, score_with
+from charlm.scoring.calibration import (
+    TEMPERATURES,
+    WEIGHTS,
+    choose,
+    cross_fit,
+    nats_by_choice,
+    score_with,
+)
 from charlm.scoring.exact import log_probabilities, surprise
 from charlm.scoring.results import Choice
 
@@ -132,5 +139,5 @@ def test_costs_are_split_where_asked_whatever_the_chunks(monkeypatch: pytest.Mon
     for chunk in (5, 16, 1024):
         monkeypatch.setattr(evaluation, "CHUNK", chunk)
         for cut in (0, 1, 5, 16, 31, 32):
-            got = costs(log_probabilities(model, ids), ids, ngram, *one, cut=cut)
+            got = nats_by_choice(log_probabilities(model, ids), ids, ngram, *one, cut=cut)
             np.testing.assert_allclose(got.ravel(), [each[:cut].sum(), each[cut:].sum()])

@@ -14,7 +14,7 @@ from cli_runner import Result, charlm
 import charlm as package
 from charlm.cli.evaluate import over_limit
 from charlm.errors import RunError
-from charlm.runs.commands import about_run, command
+from charlm.runs.commands import command, run_command
 from charlm.tasks.registry import open_run
 
 TEXT = "the quick brown fox jumps over the lazy dog\n" * 40
@@ -81,15 +81,15 @@ def test_a_command_is_quoted_for_the_shell() -> None:
 
 def test_the_shells_own_settings_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHARLM_RUNS_DIR", "elsewhere")
-    assert about_run(Path("elsewhere/r"), "runs", "show") == "charlm runs show r"
-    assert about_run(Path("runs/r"), "runs", "show") == "charlm runs show r --runs-dir runs"
+    assert run_command(Path("elsewhere/r"), "runs", "show") == "charlm runs show r"
+    assert run_command(Path("runs/r"), "runs", "show") == "charlm runs show r --runs-dir runs"
 
 
 def test_a_run_that_another_would_be_taken_for_is_named_by_its_path(here: Path) -> None:
     (here / "r").mkdir()
     (here / "r" / "run.json").write_text("")
-    assert about_run(Path("runs/r"), "eval", option="run") == "charlm eval --run runs/r"
-    assert about_run(Path("copies/my run"), "eval", option="run") == (
+    assert run_command(Path("runs/r"), "eval", option="run") == "charlm eval --run runs/r"
+    assert run_command(Path("copies/my run"), "eval", option="run") == (
         "charlm eval --run 'copies/my run'"
     )
 

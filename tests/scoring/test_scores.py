@@ -300,7 +300,7 @@ def test_eval_limits_the_static_perplexity() -> None:
     assert command("eval", "--run", "held", "--calibrate", "--max-perplexity", limit).code == 1
 
 
-SHAKESPEARE = Path(__file__).resolve().parents[2] / "shared" / "data" / "tinyshakespeare.txt"
+SHAKESPEARE = Path(__file__).resolve().parents[3] / "shared" / "data" / "tinyshakespeare.txt"
 
 
 @pytest.mark.slow

@@ -6,12 +6,12 @@ import pytest
 
 import charlm
 from charlm.config import ModelConfig
-from charlm.rnn.backends.choice import able_backends
+from charlm.rnn.backends.choice import available_backends
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "mingru"])
 def test_the_same_seed_comes_to_the_same_score_on_every_backend(cell: str, tmp_path: Path) -> None:
-    backends = able_backends(ModelConfig(cell=cell), "cpu")
+    backends = available_backends(ModelConfig(cell=cell), "cpu")
     scores = {}
     for backend in backends:
         run = charlm.train(

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from cli_runner import charlm
 
-from charlm.cli.bars import plainly
+from charlm.cli.bars import plain_line
 from charlm.cli.console import on_one_line
 from charlm.cli.streams import Output, OutputError
 from charlm.tasks.registry import open_run
@@ -398,7 +398,7 @@ def test_a_dumb_terminal_gets_plain_lines(term: str, monkeypatch: pytest.MonkeyP
     assert "\x1b" not in told
     told = charlm("eval", "--run", "r", columns=100, term=term).err
     assert re.search(r"^Scoring: 0 of \d+ characters \(0%\)$", told, re.MULTILINE), told
-    assert plainly("Downloading", "bytes", 1000, 0) == "Downloading: 1,000 bytes"
+    assert plain_line("Downloading", "bytes", 1000, 0) == "Downloading: 1,000 bytes"
 
 
 def test_a_smart_terminal_gets_a_bar_without_colours_where_none_are_wanted(here: Path) -> None:

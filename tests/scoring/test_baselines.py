@@ -184,6 +184,6 @@ def test_of_a_long_text_only_the_end_is_read(
 ) -> None:
     train, held_out, vocabulary = (bundled[0][:5_000], bundled[1][:500], bundled[2])
     monkeypatch.setattr(charlm.scoring.baselines, "MOST_CHARACTERS", 2_000)
-    shortened = baselines(train, held_out, vocabulary)
-    assert shortened["6-gram"] == ngram(train[3_000:], held_out, len(vocabulary), 6)
-    assert shortened == baselines(train[3_000:], held_out, vocabulary)
+    positions_of_crlf = baselines(train, held_out, vocabulary)
+    assert positions_of_crlf["6-gram"] == ngram(train[3_000:], held_out, len(vocabulary), 6)
+    assert positions_of_crlf == baselines(train[3_000:], held_out, vocabulary)

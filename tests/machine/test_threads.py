@@ -40,7 +40,7 @@ class Machine:
             spent = ITEMS / self.rates[self.threads]
             self.seconds += spent
             self.items += ITEMS
-            self.tuner.worked(ITEMS, spent)
+            self.tuner.record_step(ITEMS, spent)
             if not self.history or self.history[-1] != self.tuner.chosen:
                 self.history.append(self.tuner.chosen)
         return (self.items - items) / (self.seconds - start)
@@ -119,7 +119,7 @@ def test_what_the_user_named_stays(
     monkeypatch.setattr(torch, "set_num_threads", applied.append)
     with tuned_threads() as tuner:
         for _ in range(1000):
-            tuner.worked(1, 1.0)
+            tuner.record_step(1, 1.0)
     assert not applied
 
 

@@ -55,7 +55,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 def test_memory_is_little_more_than_a_bare_loops(
     tmp_path: Path, cell: str, backend: str, most: float
 ) -> None:
-    novella = (Path(__file__).parent.parent / "data/time-traveller.txt").read_text("utf-8")
+    novella = (Path(__file__).parents[2] / "data/time-traveller.txt").read_text("utf-8")
     (tmp_path / "long.txt").write_text((novella * 10)[:1_100_000], "utf-8")
     # The second run finds compiled what the first one compiled.
     for name in ("first", "second"):
