@@ -1,4 +1,4 @@
-"""Everything that the command line does, from Python."""
+"""The Python API: functions for what the command line does."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -52,20 +52,21 @@ def train(
     Args:
         source: a catalog name, a file, a folder, a glob, several of these, "-" for standard input,
             or a Corpus (`charlm.Corpus.from_text`); None is the bundled corpus.
-        task: what the model is for; by default language-model, or the parent's.
-        preset: the settings to begin with, by name.
-        run: the new run's name; by default made from the text's and the cell's.
+        task: name of the task; by default language-model, or that of the run in `init_from`.
+        preset: name of the settings to begin with.
+        run: name of the new run; by default made from the names of the text and the cell.
         runs_dir: where runs are kept; by default $CHARLM_RUNS_DIR, else `runs`.
         device: auto, cpu, cuda or mps.
         backend: auto, scratch, builtin or fused.
         init_from: a run whose weights and vocabulary to start from.
-        listener: told of everything that happens; see charlm.sessions.session.
-        should_stop: asked after every step; once it says yes the run is saved and training ends.
-        report: told of the bytes received where a corpus has to be downloaded.
+        listener: called with every event; see `charlm.sessions.session`.
+        should_stop: asked after every step; once it returns True, the run is saved and training
+            ends.
+        report: called with bytes received and total if a corpus has to be downloaded.
         settings: fields of DataConfig, ModelConfig and TrainConfig, such as cell="lstm", epochs=5.
 
     Raises:
-        CharlmError: anything that is wrong with the text, the settings or the runs folder.
+        CharlmError: something is wrong with the text, the settings or the runs folder.
     """
     from charlm.sessions.session import Chosen
     from charlm.sessions.start import start_session
@@ -112,13 +113,14 @@ def resume(
     should_stop: Callable[[], bool] | None = None,
     **settings: Unpack[LimitKeywords],
 ) -> Run:
-    """Go on with an interrupted run, or train a finished one longer.
+    """Continue an interrupted run, or train a finished one longer.
 
     On one CPU, a run that was interrupted and resumed equals one that was not, bit for bit.
 
     Args:
+        run: name or path of the run.
         source: where the run's text is now, if it has moved: as in `train`. The run remembers it.
-        encoding: of that text, if it is another than before.
+        encoding: encoding of that text, if it has changed.
         settings: epochs, max_steps, max_minutes, patience, eval_every, learning_rate.
 
     Raises:
@@ -134,7 +136,7 @@ def resume(
     with memory_at_hand("Go on where there is more memory."), RunLock.take(path) as lock:
         if lock.problem:
             listen(Notice(lock.problem))
-        # Until now another process may have trained it.
+        # Until the lock was taken, another process may have trained the run.
         found = open_run(path)
         task = task_of(found)
         session = resume_session(task, found, source, encoding, device, backend, given)
@@ -142,16 +144,16 @@ def resume(
 
 
 def finish(session: "Session", listener: "Listener", should_stop: Callable[[], bool] | None) -> Run:
-    """Train a session to its end, or until it is to stop."""
+    """Train a session to its end, or until `should_stop` returns True."""
     session.run_to_end(listener, (lambda: False) if should_stop is None else should_stop)
     return Run(session.run)
 
 
 def load(run: str | Path | None = None, *, runs_dir: str | Path | None = None) -> Run:
-    """A run by name or path, or the newest one.
+    """Load a run by name or path, or the newest one.
 
     Raises:
-        CharlmError: there is none, or it is damaged.
+        CharlmError: there is no such run, or it is damaged.
     """
     return Run(find_run(run, runs_dir))
 
@@ -168,15 +170,18 @@ def evaluate_together(
     dynamic: bool | DynamicConfig = False,
     report: ProgressCallback = ignore_progress,
 ) -> tuple[Evaluation, list[Evaluation]]:
-    """The scores of several runs on one text, and before them that of their average.
+    """Score one text with several runs, and with the average of their predictions.
 
-    The average gives each character the mean of the runs' probabilities. With `dynamic` there are
-    two of everything; the other arguments are those of `Run.evaluate`.
+    The average gives each character the mean of the runs' probabilities; with `dynamic`, those of
+    dynamic evaluation are averaged too. The arguments are those of `Run.evaluate`.
+
+    Returns:
+        The evaluation of the average, and those of the runs.
 
     Raises:
         UsageError: two of the runs differ in their vocabularies, in their normalizations or in what
             they hold out.
-        CharlmError: as `Run.evaluate`.
+        CharlmError: as in `Run.evaluate`.
     """
     from charlm.scoring.exact import averaged
 
@@ -186,7 +191,7 @@ def evaluate_together(
     texts: list[EvaluationText] = []
     for run in runs:
         check_alike(first, run.language)
-        # The first run's reading of the text is also the others': standard input is read once.
+        # The text is read for the first run only, since standard input can be read only once.
         read = bool(texts) and source is not None
         given = texts[0].corpus if read else source
         spelling = None if read else encoding

@@ -1,4 +1,4 @@
-"""What can go wrong by the user's doing: one sentence, and what to do next."""
+"""Errors that the user can do something about: what is wrong, and what to do."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class CharlmError(Exception):
-    """Something failed. The command line prints it and exits with `exit_code`.
+    """Base class of all errors; the command line prints one and exits with `exit_code`.
 
     Args:
         message: one sentence that names the thing that is wrong.
@@ -32,10 +32,12 @@ class UsageError(CharlmError):
 
 
 class SettingError(UsageError):
-    """A setting out of its range: the field's name, and the rest of the sentence.
+    """A setting that is unknown, out of range, or does not fit the others.
 
     Args:
-        others: settings that the rest of the sentence names.
+        setting: the field's name, with which the message begins.
+        problem: the rest of the sentence.
+        others: other settings that `problem` names.
     """
 
     def __init__(self, setting: str, problem: str, others: Collection[str] = ()) -> None:
@@ -45,7 +47,7 @@ class SettingError(UsageError):
         self.others = others
 
     def in_options(self) -> str:
-        """The sentence for those who write settings as options."""
+        """The message with settings written as command-line options."""
         problem = self.problem
         for name in self.others:
             problem = re.sub(rf"\b{name}\b", option(name), problem)
@@ -53,7 +55,7 @@ class SettingError(UsageError):
 
 
 def option(setting: str) -> str:
-    """A setting as it is written on the command line."""
+    """A setting's name as a command-line option."""
     return f"--{setting.replace('_', '-')}"
 
 
@@ -66,7 +68,7 @@ class UnknownCharacterError(CorpusError):
 
 
 class RunError(CharlmError):
-    """A run that is missing, damaged or foreign."""
+    """A run that is missing, damaged, of another kind than expected, or cannot be written."""
 
 
 class TrainingError(CharlmError):
@@ -76,8 +78,11 @@ class TrainingError(CharlmError):
 def look_up(registry: Mapping[str, T], name: str, kind: str) -> T:
     """The entry called `name`.
 
+    Args:
+        kind: what the entries are, for the message.
+
     Raises:
-        UsageError: there is none; the message names the nearest ones.
+        UsageError: there is none; the hint suggests a similar name.
     """
     if name in registry:
         return registry[name]
@@ -85,7 +90,7 @@ def look_up(registry: Mapping[str, T], name: str, kind: str) -> T:
 
 
 def suggestion(known: Mapping[str, T], name: str) -> str:
-    """A sentence that offers the nearest of the known names, or all of them."""
+    """A sentence that lists the known names, after the most similar one if there is any."""
     near = get_close_matches(name.lower(), known, n=1)
     listing = ", ".join(known)
     return f"Did you mean '{near[0]}'? Known: {listing}." if near else f"Known: {listing}."
@@ -93,9 +98,10 @@ def suggestion(known: Mapping[str, T], name: str) -> str:
 
 @contextmanager
 def value_error_as_usage_error() -> Iterator[None]:
-    """Turn the ValueError of code that knows nothing of charlm into a UsageError.
+    """Turn a ValueError within the block into a UsageError.
 
-    Its arguments are the message and what to do.
+    It is for code that does not import charlm; the arguments of its ValueError are the message and
+    the hint.
     """
     try:
         yield

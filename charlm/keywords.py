@@ -1,6 +1,6 @@
 """The settings as keyword arguments, for editors and type checkers.
 
-They repeat the fields of `charlm.config`, where each is described; a test holds the two together.
+They repeat the fields of `charlm.config`, where each is described; a test compares the two.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ class SettingsKeywords(TypedDict, total=False):
 
 
 class LimitKeywords(TypedDict, total=False):
-    """What can change when a run goes on."""
+    """Settings that may change when a run is resumed."""
 
     epochs: int | None
     max_steps: int | None

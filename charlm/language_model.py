@@ -14,30 +14,32 @@ from charlm.seeds import Stream, derived_seed
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
-    """A linear layer. Torch draws its values from the global generator, which stays as it was."""
+    """An `nn.Linear` whose creation does not advance torch's global random generator."""
     with torch.random.fork_rng(devices=[]):
         return nn.Linear(inputs, outputs, bias=bias)
 
 
 class LanguageModel(RecurrentModel):
-    """Character vectors (or one-hot), recurrent layers, and a linear layer onto the vocabulary.
+    """An embedding (or one-hot vectors), recurrent layers, and a linear layer onto the vocabulary.
 
-    State goes in and comes out, (L, B, H) each; the module keeps none.
+    The recurrent state, tensors (L, B, H), is passed in and returned; the module keeps none.
 
     Args:
-        backend: who computes the recurrence; no part of the model's identity.
+        config: the architecture.
+        backend: "scratch", "builtin", "fused", or "auto" for the fastest. All of them compute the
+            same recurrence from the same weights.
     """
 
     def __init__(self, config: ModelConfig, backend: str = "auto") -> None:
         super().__init__()
         self.config = config
         V, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
-        # Without values, which torch would draw from its global generator.
+        # Left uninitialized: torch would draw the values from its global generator.
         self.embedding = nn.Embedding(V, E, _weight=torch.empty(V, E)) if E else None
         self.rnn = RecurrentStack(config, E or V, backend)
-        # Tied vectors of another size than the hidden state are met half-way (Inan et al. 2017).
-        halfway = config.tie_weights and E != H
-        self.projection = linear(H, E, bias=False) if halfway else None
+        # Tied embeddings of a size other than H need a projection first (Inan et al. 2017).
+        needs_projection = config.tie_weights and E != H
+        self.projection = linear(H, E, bias=False) if needs_projection else None
         self.output = linear(E if config.tie_weights else H, V)
         if self.embedding is not None and config.tie_weights:
             self.output.weight = self.embedding.weight
@@ -47,15 +49,15 @@ class LanguageModel(RecurrentModel):
 
         Args:
             ids: (T, B), int64.
-            state: each (L, B, H), from `initial_state` or from the window before.
+            state: tensors (L, B, H), from `initial_state` or from the previous window.
         """
         _, dropped, state = self.hidden(ids, state)
         return self.logits(dropped), state
 
     def hidden(self, ids: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Outputs of the last layer (T, B, H), raw and after dropout, and the state after them.
+        """Outputs of the last layer (T, B, H), before and after dropout, and the new state.
 
-        Args: as of `forward`.
+        Takes the same arguments as `forward`.
         """
         vectors = None if self.embedding is None else self.embedding.weight
         raw, state = self.rnn(ids, state, vectors)
@@ -70,12 +72,14 @@ class LanguageModel(RecurrentModel):
 
     @torch.no_grad()
     def initialize(self, scheme: str, seed: int, counts: Sequence[int] = ()) -> None:
-        """Fill all weights from the seed's initialization stream; schemes as in RecurrentStack.
+        """Fill all weights from the seed's initialization stream.
 
         Args:
-            counts: (V,) how often each character stands in the training text. If they are given and
-                the scheme is "orthogonal", the output's biases begin at the logarithms of their
-                shares, so that a model knows how rare its characters are before all else.
+            scheme: "uniform", "normal" or "orthogonal"; see `RecurrentStack.initialize`.
+            seed: the run's seed.
+            counts: (V,), occurrences of each character in the training text. If given and the
+                scheme is "orthogonal", the output biases start at the log frequencies, so that
+                the untrained model already knows which characters are rare.
         """
         generator = torch.Generator().manual_seed(derived_seed(seed, Stream.INITIALIZATION))
         self.rnn.initialize(scheme, generator)

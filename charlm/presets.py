@@ -1,4 +1,4 @@
-"""Named sets of settings."""
+"""Presets, and how they combine with settings given by name."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ from charlm.config import Config, DataConfig, ModelConfig, TrainConfig
 from charlm.errors import SettingError, look_up, suggestion
 
 LIMITS = ("epochs", "max_steps", "max_minutes")
-# What only sequential windows know.
+# Settings that apply to sequential windows only.
 SEQUENTIAL = ("random_lengths", "reset_probability")
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -90,25 +90,25 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 DEFAULT_PRESET = "quick"
-# Those whose sizes are for a time, and are planned anew when another one is given.
+# Presets whose sizes are adapted to the text, and to a time limit given by name.
 ADAPTIVE = ("quick",)
-# Where a cell wants something else than the preset says. The simple recurrent network, which has no
-# gates to keep anything by, bears less noise in its weights and smaller steps.
+# Exceptions for a cell, by preset and cell. The simple RNN has no gates to protect its state, so it
+# needs less noise in its weights and smaller steps.
 BY_CELL: dict[tuple[str, str], dict[str, Any]] = {
     ("quick", "rnn"): {"weight_drop": 0.05, "learning_rate": 2e-3},
 }
 
-# Of every training, at least.
+# Least number of evaluations of a run, unless `eval_every` is given.
 EVALUATIONS = 10
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides how a text becomes a model, and where it comes from.
+    """All settings of a run, and where they came from.
 
     Args:
-        preset: that the settings began with; "" where nobody knows.
-        given: what was given by name, and stays whatever is chosen besides.
+        preset: name of the preset they started from; "" if unknown.
+        given: settings given by name, which are never changed automatically.
     """
 
     data: DataConfig
@@ -119,12 +119,12 @@ class Settings:
 
     @property
     def adapts(self) -> bool:
-        """Whether sizes may follow the text."""
+        """Whether sizes may be adapted to the text."""
         return self.preset in ADAPTIVE
 
     @property
     def sizes_are_open(self) -> bool:
-        """Whether sizes may follow the time: nothing that decides them was given by name."""
+        """Whether sizes may be adapted to the time limit, as none of them was given by name."""
         return self.adapts and not {"hidden_size", "epochs", "max_steps"} & self.given.keys()
 
 
@@ -138,36 +138,35 @@ def resolve(
     /,
     **given: Any,
 ) -> Settings:
-    """The preset's settings with those given by name in their place.
+    """Combine a preset with settings given by name, which take precedence.
 
     A limit given by name (epochs, max_steps, max_minutes) replaces all of the preset's limits.
 
     Args:
-        inherited: settings that go before the preset's, but not before those given by name.
-        sections: a task's own kinds of settings, in place of the usual ones.
+        inherited: settings that override the preset's, but not those given by name.
+        sections: the class of each group of settings; a task may have its own.
 
     Raises:
-        UsageError: an unknown preset or setting, or a value out of its range.
+        UsageError: a preset or setting is unknown, or a value is out of range.
     """
     overrides = {**(inherited or {}), **given}
     values = preset_values(preset, overrides) | overrides
     check_names(values, sections)
-    made: dict[str, Any] = {
+    configs: dict[str, Any] = {
         section: config(**{name: values[name] for name in config.names() if name in values})
         for section, config in sections.items()
     }
-    return Settings(**made, preset=preset, given=given)
+    return Settings(**configs, preset=preset, given=given)
 
 
 def preset_values(preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """What a preset sets for the cell that is wanted, without its limits where one is given,
-    and without what shuffled windows do not know where those are wanted.
+    """Settings of a preset, adapted to those that override it.
 
-    Args:
-        overrides: what is set by name.
+    Exceptions for the cell are included. Limits are left out if one is overridden, and so are
+    settings for sequential windows if `sampling` is "random".
 
     Raises:
-        UsageError: an unknown preset.
+        UsageError: the preset is unknown.
     """
     values = dict(look_up(PRESETS, preset, "preset"))
     if any(overrides.get(limit) is not None for limit in LIMITS):
@@ -179,7 +178,7 @@ def preset_values(preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_options(values: Mapping[str, Any]) -> str:
-    """Settings as they are written on the command line."""
+    """Settings as command-line options, such as "--cell gru --no-tie-weights"."""
     words = []
     for name, value in values.items():
         option = name.replace("_", "-")
@@ -191,14 +190,14 @@ def as_options(values: Mapping[str, Any]) -> str:
 
 
 def setting_names(sections: Mapping[str, type[Config]] = SECTIONS) -> dict[str, str]:
-    """All that can be set by name, and the section that each setting is of."""
+    """The section of each setting that can be given by name."""
     names = {name: section for section, config in sections.items() for name in config.names()}
     del names["vocabulary_size"]  # The vocabulary decides its own size.
     return names
 
 
 def check_names(values: Iterable[str], sections: Mapping[str, type[Config]] = SECTIONS) -> None:
-    """Raise SettingError for the first name that is no setting's."""
+    """Raise SettingError for the first name that is not that of a setting."""
     known = setting_names(sections)
     for name in values:
         if name not in known:
@@ -206,11 +205,11 @@ def check_names(values: Iterable[str], sections: Mapping[str, type[Config]] = SE
 
 
 def overridden(settings: Settings, **overrides: Any) -> Settings:
-    """The same settings with those given by name in their place; names as in `resolve`."""
+    """Return a copy with some settings replaced; names as in `resolve`."""
     sections = {section: getattr(settings, section) for section in SECTIONS}
     check_names(overrides, {section: type(config) for section, config in sections.items()})
     changed: dict[str, Any] = {}
     for section, config in sections.items():
-        mine = {name: value for name, value in overrides.items() if name in config.names()}
-        changed[section] = replace(config, **mine)
+        values = {name: value for name, value in overrides.items() if name in config.names()}
+        changed[section] = replace(config, **values)
     return replace(settings, **changed)

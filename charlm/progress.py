@@ -1,10 +1,10 @@
-"""Progress, as whatever takes long tells it."""
+"""Callbacks for the progress of long operations."""
 
 from collections.abc import Callable
 
-# Told now and then how much is done, of how much.
+# Called now and then with how much is done and with the total, which is 0 if unknown.
 ProgressCallback = Callable[[int, int], None]
 
 
 def ignore_progress(done: int, total: int) -> None:
-    """Nobody asked."""
+    """Do nothing: the default callback."""

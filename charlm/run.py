@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A trained model, with its vocabulary, its settings and its history.
+    """A trained model, with its vocabulary, settings and training history.
 
     Args:
-        directory: where it is kept.
+        directory: the run on disk.
     """
 
     def __init__(self, directory: RunDirectory) -> None:
@@ -55,10 +55,10 @@ class Run:
 
     @property
     def language(self) -> LanguageModelRun:
-        """The run's files, where it is a language model's.
+        """The run directory, as that of a language model.
 
         Raises:
-            UsageError: it is another task's.
+            UsageError: the run is of another task.
         """
         if not isinstance(self.directory, LanguageModelRun):
             raise UsageError(
@@ -70,11 +70,12 @@ class Run:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Of a language model."""
+        """The vocabulary of a language model."""
         return self.language.vocabulary
 
     @property
     def config(self) -> ModelConfig:
+        """The settings of the model."""
         return self.directory.settings.model
 
     @property
@@ -83,16 +84,16 @@ class Run:
         return self.directory.record.result
 
     def metrics(self) -> list[dict[str, Any]]:
-        """A row for each evaluation during training."""
+        """The rows of `metrics.jsonl`, one per evaluation during training."""
         return self.directory.metrics()
 
     def model(self, device: str = "cpu", backend: str = "auto") -> "RecurrentModel":
-        """The best weights as a torch module, in evaluation mode."""
+        """Load the best weights into a torch module, in evaluation mode."""
         from charlm.machine.device import choose_device
         from charlm.rnn.backends.choice import choose_backend
 
         where, task = choose_device(device), task_of(self.directory)
-        # First, since they are what shows that such a model can be.
+        # Loading checks the settings against the weights, before a model is built from them.
         weights = self.directory.load_weights()
         advice = "Use it on a machine with more memory."
         task.check_memory(self.directory.settings, where, advice, training=False)
@@ -101,17 +102,17 @@ class Run:
         return model.to(where).eval()
 
     def normalize(self, text: str) -> str:
-        """The text as this run's model gets to see texts."""
+        """Normalize a text like the text that the run was trained on."""
         normalization = self.language.normalization
         return Corpus.from_text(text, normalization=normalization).text
 
     # Writing
 
     def engine(self, device: str = "cpu", sampling: SamplingConfig | None = None) -> Engine:
-        """What computes the next character: NumPy on the CPU, torch elsewhere.
+        """What computes the logits of the next character: NumPy on the CPU, torch elsewhere.
 
         Args:
-            sampling: what is to be written; long texts may be worth compiled arithmetic.
+            sampling: what is to be generated; for long texts, compiled code may be chosen.
         """
         if device == "cpu":
             return cpu_engine(self.config, self.directory.load_weights(), sampling)
@@ -122,12 +123,17 @@ class Run:
     def encode_prefix(
         self, prefix: str | None, unknown: str | None = None, notify: Notify = warnings.warn
     ) -> Ids:
-        """Ids of a prefix after normalization; None is a likely beginning.
+        """Ids of a prefix after normalization, (characters,).
+
+        Args:
+            prefix: None stands for a likely beginning, such as a line end.
+            unknown: as in `generate`.
+            notify: as in `generate`.
 
         Raises:
-            UsageError: nothing of it is left.
-            UnknownCharacterError: it has unknown characters, or nothing but such as the
-                normalization makes blanks of, and `unknown` is "error".
+            UsageError: nothing is left of the prefix.
+            UnknownCharacterError: `unknown` is "error", and the prefix has unknown characters, or
+                normalization leaves nothing but blanks of it.
         """
         if prefix is None:
             if unknown is not None:
@@ -137,7 +143,7 @@ class Run:
         return read_prefix(prefix, self.vocabulary, normalization, unknown or "error", notify)
 
     def _sampling(self, notify: Notify, sampling: SamplingKeywords) -> SamplingConfig:
-        """The settings, with stop strings as the run's text would spell them."""
+        """The settings, with stop strings normalized like the run's text."""
         config = sampling_config(**sampling)
         normalization = self.language.normalization
         stops = [
@@ -154,20 +160,20 @@ class Run:
         notify: Notify = warnings.warn,
         **sampling: Unpack[SamplingKeywords],
     ) -> str:
-        """The prefix and what the model writes after it.
+        """Generate a text: the prefix and what the model writes after it.
 
         Args:
-            prefix: read first; None leaves the beginning to the model.
-            unknown: what to do about characters of the prefix that the vocabulary lacks: "error",
-                "replace" or "skip".
-            notify: told, in sentences, of what the prefix and the stop strings lose when they are
-                normalized as the run's text was, but for case and white space.
+            prefix: text to continue; None leaves the beginning to the model.
+            unknown: what to do about characters of the prefix that the vocabulary lacks: "error"
+                (the default), "replace" or "skip".
+            notify: called with a sentence if normalizing the prefix or a stop string like the
+                run's text removes more than case and white space.
             sampling: fields of SamplingConfig: temperature, top_k, top_p, min_p, length, stop and
                 seed.
 
         Raises:
-            CharlmError: a setting, a device, a prefix or a stop string that cannot be; a damaged
-                run.
+            CharlmError: a setting, the device, the prefix or a stop string is invalid, or the run
+                is damaged.
         """
         stream = self.stream(prefix, unknown=unknown, device=device, notify=notify, **sampling)
         return "".join(stream)
@@ -181,7 +187,7 @@ class Run:
         notify: Notify = warnings.warn,
         **sampling: Unpack[SamplingKeywords],
     ) -> Iterator[str]:
-        """`generate`, piece by piece as it is drawn."""
+        """Like `generate`, but yield the text piece by piece as it is drawn."""
         if sampling_config(**sampling).num_samples > 1:
             raise UsageError("One text at a time is streamed.", "Use stream_samples for several.")
         yield from next(
@@ -197,7 +203,7 @@ class Run:
         notify: Notify = warnings.warn,
         **sampling: Unpack[SamplingKeywords],
     ) -> list[str]:
-        """As many texts as `num_samples` says, drawn side by side."""
+        """Generate `num_samples` texts side by side; the arguments are those of `generate`."""
         check_samples(self.config, sampling_config(**sampling))
         texts = self.stream_samples(
             prefix, unknown=unknown, device=device, notify=notify, **sampling
@@ -213,7 +219,10 @@ class Run:
         notify: Notify = warnings.warn,
         **sampling: Unpack[SamplingKeywords],
     ) -> Iterator[Iterator[str]]:
-        """`samples`, each piece by piece as it is drawn; meanwhile the others wait in memory."""
+        """Like `samples`, but yield an iterator over the pieces of each text as they are drawn.
+
+        The texts are drawn together; pieces not yet read are kept in memory.
+        """
         config = self._sampling(notify, sampling)
         if config.num_samples > 1:  # A single one goes out as it is drawn, whatever its length.
             check_samples(self.config, config)
@@ -238,23 +247,23 @@ class Run:
         calibrate: bool = False,
         report: ProgressCallback = ignore_progress,
     ) -> Evaluation:
-        """The exact score of a text: every character after the first, with the state carried.
+        """Score a text exactly: every character after the first, with the state carried.
 
         Args:
             source: a text as in `train`; None is the run's own.
-            split: train, val, test or all of the run's own text; by default what was held out. Any
-                other text is scored as a whole.
+            split: "train", "val", "test" or "all" of the run's own text; by default what was held
+                out. Any other text is scored as a whole.
             unknown: what to do about characters that the vocabulary lacks: "error", "replace"
                 (score them as `<unk>`) or "skip".
-            dynamic: give also the score with weights that follow the text; the run itself stays as
-                it is. See `charlm.scoring.dynamic`.
-            calibrate: give also the score with a temperature and a share of an n-gram model, both
-                chosen on the validation split. Where that split is what is scored, each half of it
-                is scored with what is best on the other half. See `charlm.scoring.calibration`.
-            report: told now and then how many characters are done, of how many.
+            dynamic: also score with weights that adapt to the text, which does not change the run
+                itself. See `charlm.scoring.dynamic`.
+            calibrate: also score with a temperature and an n-gram weight, both chosen on the
+                validation split. If that split is what is scored, each half of it is scored with
+                what is best on the other half. See `charlm.scoring.calibration`.
+            report: called now and then with the number of characters done and the total.
 
         Raises:
-            CharlmError: a text that is missing, too short or not what it was.
+            CharlmError: the text is missing, is too short or has changed.
         """
         from charlm.tasks.language_modeling.evaluation import evaluate
 
@@ -266,6 +275,7 @@ class Run:
 
 
 def sampling_config(**sampling: Unpack[SamplingKeywords]) -> SamplingConfig:
+    """Sampling settings from keyword arguments; SettingError if one is invalid or useless."""
     for name in sampling:
         if name not in SamplingConfig.names():
             raise SettingError(name, f"is no setting of: {', '.join(SamplingConfig.names())}.")

@@ -1,3 +1,3 @@
-"""Speed on this machine, beside what tutorials do."""
+"""Benchmarks of training and generation, compared with the loops of tutorials."""
 
 __all__ = ["generation", "neighbour", "training"]

@@ -1,4 +1,4 @@
-"""The speed of writing, and what reading the weights once a character would allow."""
+"""Speed of generation, and the limit set by reading the weights once per character."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from charlm.language_model import LanguageModel
 from charlm.machine.device import wait_for
 
 CHARACTERS = 500
-# For which compiled code is chosen, where there is some.
+# So long that `cpu_engine` chooses compiled code, if there is any.
 LONG_TEXT = SamplingConfig(length=1_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationRow(Row):
-    """The speed of writing `batch_size` texts side by side; characters are those of all of them."""
+    """Speed of generating `batch_size` texts side by side, in characters of all of them."""
 
     engine: str
 
@@ -34,10 +34,10 @@ class GenerationRow(Row):
 def measure_generation(
     cell: str, hidden_size: int, rounds: int, device: torch.device = CPU
 ) -> list[GenerationRow]:
-    """Each engine with one text and with many, after the tutorials' predict loop.
+    """Time the tutorials' prediction loop, and each engine with one text and with many.
 
-    The limit is a product with the recurrent weights for each character of all texts, on the CPU by
-    NumPy; `ratio_to_torch` is against the torch engine with one text.
+    The limit is one product with the recurrent weights per character, for all texts at once (with
+    NumPy on the CPU). `ratio_to_torch` compares with the torch engine on one text.
     """
     config = ModelConfig(vocabulary_size=VOCABULARY_SIZE, cell=cell, hidden_size=hidden_size)
     model = LanguageModel(config)
@@ -84,7 +84,7 @@ def measure_generation(
 
 
 def writing(engine: Engine, texts: int) -> Callable[[], None]:
-    """Draw CHARACTERS characters of each text."""
+    """A function that draws CHARACTERS characters of each text."""
 
     def write() -> None:
         config = SamplingConfig(num_samples=texts)
@@ -98,7 +98,7 @@ def writing(engine: Engine, texts: int) -> Callable[[], None]:
 def matrix_vector(
     cell: str, hidden_size: int, texts: int, device: torch.device = CPU
 ) -> Callable[[], None]:
-    """The recurrent products of CHARACTERS characters, and nothing else."""
+    """A function that computes the recurrent products of CHARACTERS characters and nothing else."""
     h, U, product = (
         torch.ones(texts, hidden_size, device=device),
         torch.ones(hidden_size, GATES[cell] * hidden_size, device=device),

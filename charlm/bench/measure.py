@@ -1,4 +1,4 @@
-"""Contenders measured in turns, in one process, by the medians of several rounds."""
+"""Timing several functions in turns, in one process, by the median of several rounds."""
 
 import statistics
 import time
@@ -10,7 +10,11 @@ TURN_SECONDS = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A measurement. Ratios above 1 are faster; the share is the limit's time over the row's."""
+    """One measurement.
+
+    Ratios above 1 mean faster. `share_of_limit` is the time of the limit, such as the matrix
+    products alone, divided by the time of this row.
+    """
 
     cell: str
     precision: str
@@ -28,15 +32,14 @@ def in_turns(
     rounds: int,
     wait: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
-    """Seconds that a call of each takes: the median over rounds in which all have a turn.
+    """Seconds per call of each contender: the median over rounds in which each has a turn.
 
-    A turn is as many calls as fill TURN_SECONDS: a run takes thousands of steps on end, each
-    finding the caches as the one before left them, and only the first of a turn finds another's
-    numbers there. A round in which another program had the machine slows all contenders alike, or
-    is outvoted.
+    A turn is as many calls as fill TURN_SECONDS, since real work repeats the same step thousands of
+    times: only the first call of a turn finds another contender's data in the caches. If another
+    program slows the machine down for a round, it slows all contenders or the median ignores it.
 
     Args:
-        wait: until what was called is done.
+        wait: waits until the calls made so far are done, as on a GPU.
     """
     calls = {}
     for name, call in contenders.items():
@@ -52,7 +55,7 @@ def in_turns(
 
 
 def timed(call: Callable[[], None], times: int, wait: Callable[[], None]) -> float:
-    """Seconds that a call takes, the mean of several on end."""
+    """Mean seconds per call, over `times` calls in a row."""
     start = time.perf_counter()
     for _ in range(times):
         call()

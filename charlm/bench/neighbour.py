@@ -1,4 +1,4 @@
-"""Speed beside other work: alone on the machine, beside a busy program, beside another training."""
+"""Speed of charlm alone on the machine, beside a busy process, and beside another training."""
 
 import subprocess
 import sys
@@ -22,23 +22,25 @@ from charlm.scoring.exact import log_probabilities
 
 SHAPE = Shape(32, 64, 384)
 TEXTS = 64
-SETTLING = 0.5  # of the time that is measured goes before it
+SETTLING = 0.5  # warm-up, as a share of the measured time
 TRAINING = (
     "from charlm.bench.neighbour import training\n"
     "with training('fp32') as step:\n"
     "    while True: step()"
 )
-# What runs beside, by what the table calls it.
+# Python programs to run alongside, by their heading in the table.
 NEIGHBOURS = {"alone": "", "beside a busy process": "while True: pass", "two at once": TRAINING}
+# Does a unit of work and returns how many characters it was.
 Work = Callable[[], int]
 
 
 @dataclass(frozen=True)
 class NeighbourRow:
-    """Characters a second of some work, by what ran beside it.
+    """Speed of one kind of work.
 
     Args:
-        threads: "adapted": as charlm chooses them; "one": a single one.
+        threads: "adapted" (as charlm chooses them) or "one".
+        rates: characters per second, by the neighbour that ran alongside.
     """
 
     work: str
@@ -47,7 +49,11 @@ class NeighbourRow:
 
 
 def measure_beside_neighbours(seconds: float) -> Iterator[NeighbourRow]:
-    """Training, scoring and writing; each figure is measured over so many seconds."""
+    """Measure training, scoring and writing.
+
+    Args:
+        seconds: measured for each rate.
+    """
     native = choose_precision("auto", CPU)
     works: dict[str, Callable[[], AbstractContextManager[Work]]] = {
         f"training, {precision}": partial(training, precision)
@@ -65,7 +71,7 @@ def measure_beside_neighbours(seconds: float) -> Iterator[NeighbourRow]:
 
 
 def seconds_per_character(work_once: Work, seconds: float) -> float:
-    """Seconds that a character takes, while units of work are done for so long."""
+    """Seconds per character, measured by repeating `work_once` for `seconds` seconds."""
     started, characters = time.perf_counter(), 0
     while time.perf_counter() - started < seconds:
         characters += work_once()
@@ -74,7 +80,7 @@ def seconds_per_character(work_once: Work, seconds: float) -> float:
 
 @contextmanager
 def running(program: str) -> Iterator[None]:
-    """Another process runs this Python program meanwhile."""
+    """Run a Python program in another process within the block; an empty one runs nothing."""
     process = subprocess.Popen([sys.executable, "-c", program]) if program else None
     try:
         yield
@@ -86,7 +92,7 @@ def running(program: str) -> Iterator[None]:
 
 @contextmanager
 def limited(to_one: bool) -> Iterator[None]:
-    """One thread computes meanwhile, or however many torch has."""
+    """Let torch use only one thread within the block, if `to_one`."""
     before = torch.get_num_threads()
     torch.set_num_threads(1 if to_one else before)
     try:
@@ -97,7 +103,7 @@ def limited(to_one: bool) -> Iterator[None]:
 
 @contextmanager
 def training(precision: str) -> Iterator[Work]:
-    """A training step."""
+    """Yield a function that takes a training step."""
     with tuned_threads() as tuner:
         trainer = charlm_trainer("gru", SHAPE, "auto", precision)
         trainer.tuner = tuner
@@ -110,15 +116,16 @@ def training(precision: str) -> Iterator[Work]:
 
 
 def model() -> LanguageModel:
+    """Make an untrained model."""
     config = ModelConfig(vocabulary_size=VOCABULARY_SIZE, hidden_size=SHAPE.hidden_size)
-    made = LanguageModel(config)
-    made.initialize("uniform", 0)
-    return made
+    language_model = LanguageModel(config)
+    language_model.initialize("uniform", 0)
+    return language_model
 
 
 @contextmanager
 def scoring() -> Iterator[Work]:
-    """A piece of a text."""
+    """Yield a function that scores the next piece of a text."""
     ids = np.random.default_rng(0).integers(1, VOCABULARY_SIZE, 50_000_000, dtype=np.uint8)
     with closing(log_probabilities(model(), ids)) as pieces:
         yield lambda: len(next(pieces))
@@ -126,11 +133,11 @@ def scoring() -> Iterator[Work]:
 
 @contextmanager
 def writing() -> Iterator[Work]:
-    """A block of characters of each text."""
-    made = model()
-    weights = {name: each.numpy() for name, each in made.weights().items()}
+    """Yield a function that writes the next block of characters of TEXTS texts."""
+    language_model = model()
+    weights = {name: each.numpy() for name, each in language_model.weights().items()}
     sampling = SamplingConfig(num_samples=TEXTS, length=1_000_000)
-    engine = cpu_engine(made.config, weights, sampling)
+    engine = cpu_engine(language_model.config, weights, sampling)
     if hasattr(engine, "cores"):
         engine.cores = min(engine.cores, torch.get_num_threads())
     blocks = sample_blocks(engine, np.array([1], dtype=np.uint8), sampling, seed=0)

@@ -1,4 +1,4 @@
-"""The loops that tutorials write: what charlm's speed is measured against.
+"""Training and prediction loops as tutorials write them, to compare charlm's speed with.
 
 One-hot input, a Python step for every character, gates as separate matrices, a host synchronization
 for every batch. Written from the equations of the cells, as d2l.ai's chapters build them up.
@@ -14,7 +14,7 @@ State = tuple[Tensor, ...]
 
 
 class TextbookModel(nn.Module):
-    """One recurrent layer over one-hot input, and an output layer, step by step."""
+    """One recurrent layer over one-hot input and an output layer, with a Python loop over steps."""
 
     def __init__(self, cell: str, vocabulary_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -31,11 +31,12 @@ class TextbookModel(nn.Module):
         self.b_q = nn.Parameter(torch.zeros(vocabulary_size))
 
     def gate(self, name: str, X: Tensor, H: Tensor) -> Tensor:
+        """A gate before its nonlinearity, (B, H)."""
         sum_: Tensor = X @ self.W_x[name] + H @ self.W_h[name] + self.b[name]
         return sum_
 
     def step(self, X: Tensor, state: State) -> State:
-        """One time step: X (B, V), each of the state (B, H)."""
+        """One time step, for X (B, V) and a state of tensors (B, H)."""
         if self.cell == "rnn":
             return (torch.tanh(self.gate("h", X, state[0])),)
         if self.cell == "gru":
@@ -49,6 +50,7 @@ class TextbookModel(nn.Module):
         return O * torch.tanh(C), C
 
     def initial_state(self, batch_size: int) -> State:
+        """Zeros, (B, H) each."""
         zeros = self.b_q.new_zeros(batch_size, self.hidden_size)
         return (zeros, zeros) if self.cell == "lstm" else (zeros,)
 
@@ -62,7 +64,7 @@ class TextbookModel(nn.Module):
 
 
 class TorchModel(nn.Module):
-    """The same around torch.nn's layer."""
+    """`TextbookModel` with a layer of torch.nn in place of the loop."""
 
     def __init__(self, cell: str, vocabulary_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -73,6 +75,7 @@ class TorchModel(nn.Module):
         self.linear = nn.Linear(hidden_size, vocabulary_size)
 
     def initial_state(self, batch_size: int) -> State:
+        """Zeros, (1, B, H) each."""
         return (self.linear.bias.new_zeros(1, batch_size, self.hidden_size),) * self.states
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
@@ -85,7 +88,11 @@ class TorchModel(nn.Module):
 def training_step(
     model: TextbookModel | TorchModel, ids: Tensor, targets: Tensor
 ) -> Callable[[], None]:
-    """A step of the tutorials' training loop: ids and targets (T, B), SGD, clipping at 1."""
+    """A function that takes a step of the tutorials' training loop: SGD, clipping at norm 1.
+
+    Args:
+        ids, targets: (T, B).
+    """
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     state = model.initial_state(ids.shape[1])
     total = 0.0
@@ -105,7 +112,11 @@ def training_step(
 
 
 def prediction(model: TorchModel, characters: int) -> Callable[[], None]:
-    """The tutorials' way to write some characters: one-hot, a call of torch.nn, int(argmax)."""
+    """A function that writes characters as tutorials do: one-hot, a call of torch.nn, int(argmax).
+
+    Args:
+        characters: how many are written in a call.
+    """
 
     device = model.linear.bias.device
 

@@ -1,4 +1,4 @@
-"""The speed of a training step, and what the machine's matrix products would allow."""
+"""Speed of a training step, and the limit set by its matrix products."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRow(Row):
-    """The speed of a training step."""
+    """Speed of a training step."""
 
     backend: str
 
 
 @dataclass(frozen=True)
 class Shape:
-    """B, T and H of a measurement."""
+    """Batch size, sequence length and hidden size of a measurement."""
 
     batch_size: int
     seq_length: int
@@ -41,11 +41,11 @@ class Shape:
 def measure_training(
     cell: str, shape: Shape, rounds: int, device: torch.device = CPU
 ) -> list[TrainingRow]:
-    """Every backend in every useful precision, after the tutorials' loops.
+    """Time the tutorials' loops, and every backend in every useful precision.
 
     All take the same step: one-hot input, one layer, SGD, clipping. The limit of a row is the time
-    of the products that its model cannot avoid, in its precision: a recurrent product for each
-    step forward and back, the weight gradients, the output layer.
+    of the matrix products that no implementation can avoid, in the same precision: a recurrent
+    product for each step forward and back, the weight gradients, the output layer.
     """
     B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
     native = choose_precision("auto", device)
@@ -69,7 +69,7 @@ def measure_training(
 
     def row(name: str) -> TrainingRow:
         backend, precision = name.split()
-        mine = seconds[name]
+        own = seconds[name]
         return TrainingRow(
             cell=cell,
             backend=backend,
@@ -77,10 +77,10 @@ def measure_training(
             batch_size=B,
             seq_length=T,
             hidden_size=H,
-            characters_per_second=B * T / mine,
-            ratio_to_textbook=seconds["textbook fp32"] / mine,
-            ratio_to_torch=seconds["torch fp32"] / mine,
-            share_of_limit=seconds[f"limit {precision}"] / mine,
+            characters_per_second=B * T / own,
+            ratio_to_textbook=seconds["textbook fp32"] / own,
+            ratio_to_torch=seconds["torch fp32"] / own,
+            share_of_limit=seconds[f"limit {precision}"] / own,
         )
 
     return [row(name) for name in calls]
@@ -89,14 +89,14 @@ def measure_training(
 def charlm_step(
     cell: str, shape: Shape, backend: str, precision: str, device: torch.device = CPU
 ) -> Callable[[], None]:
-    """charlm's whole training step: data, forward, loss, backward, clipping, optimizer."""
+    """A function that takes charlm's whole training step, from loading data to the optimizer."""
     return charlm_trainer(cell, shape, backend, precision, device).step
 
 
 def charlm_trainer(
     cell: str, shape: Shape, backend: str, precision: str, device: torch.device = CPU
 ) -> Trainer:
-    """A trainer of a one-hot model of random characters."""
+    """Make a trainer of a one-hot model on random characters."""
     B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
     config = ModelConfig(vocabulary_size=VOCABULARY_SIZE, cell=cell, hidden_size=H)
     train = TrainConfig(
@@ -117,7 +117,7 @@ def charlm_trainer(
 def products(
     cell: str, shape: Shape, precision: str, device: torch.device = CPU
 ) -> Callable[[], None]:
-    """The matrix products of a training step, and nothing else."""
+    """A function that computes the matrix products of a training step and nothing else."""
     B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
     G, V = GATES[cell], VOCABULARY_SIZE
 
@@ -136,14 +136,14 @@ def products(
         torch.mm(rows, Qt, out=logits)
         torch.mm(logits, Q)
         torch.mm(logits.t(), rows)
-        # Else it grows without end.
+        # Otherwise h grows without bound.
         h.fill_(1.0)
 
     return multiply
 
 
 def training_plan(quick: bool, device: torch.device = CPU) -> Iterator[tuple[str, Shape]]:
-    """What is measured: d2l.ai's size for every cell, and larger ones for the gru and the lstm."""
+    """Cells and shapes to measure: d2l.ai's size for every cell, larger ones for GRU and LSTM."""
     for cell in ("gru",) if quick else ("gru", "lstm", "rnn"):
         yield cell, Shape(32, 35, 256)
     if device.type != "cpu":

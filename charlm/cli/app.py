@@ -1,4 +1,4 @@
-"""The program `charlm`: its commands, and how it ends."""
+"""The program `charlm`: its commands and exit codes."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ from charlm.errors import CharlmError
 from charlm.machine.memory import NotEnoughMemoryError, is_shortage
 from charlm.version import __version__
 
-# Nobody's terminal is wider.
+# A larger size of the terminal is taken for a mistake.
 MOST_COLUMNS = 10_000
 
 app = Commands(
@@ -44,6 +44,7 @@ app.add_typer(runs_app, name="runs")
 
 
 def show_version(wanted: bool) -> None:
+    """Print the version and exit, if --version is given."""
     if wanted:
         console.write(f"charlm {__version__}\n")
         raise typer.Exit
@@ -60,16 +61,17 @@ def options(
 
 
 class Interrupted(SystemExit):
-    """Ctrl-C. The library in between would turn KeyboardInterrupt into exit code 1."""
+    """Raised on Ctrl-C in place of KeyboardInterrupt, on which older Typer versions exit with 1."""
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
+    """Handle the signal that Ctrl-C sends."""
     raise Interrupted(130)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    # What is ignored at the start, as Ctrl-C is behind a script's `&`, stays so.
+    # Keep ignoring Ctrl-C where the parent does, as for a script's background jobs.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, interrupt)
     if arguments is None:
@@ -84,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def exit_code(arguments: list[str]) -> int:
-    """Run a command line whose streams are ready."""
+    """Run a command line and return its exit code; the standard streams are already set up."""
     try:
         app(arguments, prog_name="charlm")
     except Interrupted:
@@ -104,7 +106,7 @@ def exit_code(arguments: list[str]) -> int:
 
 
 def ignore_odd_sizes() -> None:
-    """Forget a size of the terminal that is none, such as the COLUMNS=0 of some editors."""
+    """Unset impossible terminal sizes, such as the COLUMNS=0 of some editors."""
     for name in ("COLUMNS", "LINES"):
         value = os.environ.get(name, "")
         if not (value.isascii() and value.isdecimal() and 0 < int(value) <= MOST_COLUMNS):

@@ -1,4 +1,4 @@
-"""How far something is, on standard error: a bar, or a plain line now and then."""
+"""Progress on standard error: a bar on a terminal, elsewhere a plain line now and then."""
 
 import time
 from collections.abc import Iterator
@@ -11,20 +11,20 @@ PLAIN_SECONDS = 5.0
 
 
 class Pace:
-    """Plain lines, none sooner than some seconds after the one before it."""
+    """Prints plain lines, at most one every PLAIN_SECONDS."""
 
     def __init__(self) -> None:
         self.said = time.monotonic()
 
     def say(self, line: str) -> None:
-        """Say it, or not if it is too soon."""
+        """Print the line, unless it is too soon after the last one."""
         if time.monotonic() - self.said >= PLAIN_SECONDS:
             self.said = time.monotonic()
             console.say(line)
 
 
 def plain_line(label: str, unit: str, done: int, total: int) -> str:
-    """Such as "Scoring: 4,096 of 19,064 characters (21%)"; a total of 0 is not known."""
+    """Such as "Scoring: 4,096 of 19,064 characters (21%)"; a total of 0 means unknown."""
     if not total:
         return f"{label}: {done:,} {unit}"
     return f"{label}: {done:,} of {total:,} {unit} ({done / total:.0%})"
@@ -32,13 +32,14 @@ def plain_line(label: str, unit: str, done: int, total: int) -> str:
 
 @contextmanager
 def bar(label: str, unit: str, figures: tuple[str, ...]) -> Iterator[ProgressCallback]:
-    """A report, of what is done and of how much there is (0 if nobody knows), that shows it.
+    """Yield a callback that shows progress, given what is done and the total (0 if unknown).
 
-    Nothing is shown until it is told something.
+    Nothing is shown before its first call.
 
     Args:
+        label: the name of what is going on.
         unit: what is counted, for plain lines.
-        figures: names of Rich's columns right of the bar.
+        figures: names of the classes in `rich.progress` for the columns right of the bar.
     """
     if not console.is_live():
         pace = Pace()
@@ -53,23 +54,23 @@ def bar(label: str, unit: str, figures: tuple[str, ...]) -> Iterator[ProgressCal
         *columns,
         console=console.terminal(stderr=True),
         transient=True,
-    ) as drawn:
+    ) as display:
         task = None
 
         def report(done: int, total: int) -> None:
             nonlocal task
             if task is None:
-                task = drawn.add_task("", total=total or None)
-            drawn.update(task, completed=done, total=total or None)
+                task = display.add_task("", total=total or None)
+            display.update(task, completed=done, total=total or None)
 
         yield report
 
 
 def fetching() -> AbstractContextManager[ProgressCallback]:
-    """For `fetch` and `open_corpus`, in bytes."""
+    """Progress of `fetch` and `open_corpus`, in bytes."""
     return bar("Downloading", "bytes", ("DownloadColumn", "TransferSpeedColumn"))
 
 
 def scoring() -> AbstractContextManager[ProgressCallback]:
-    """For `Run.evaluate`, in characters."""
+    """Progress of `Run.evaluate`, in characters."""
     return bar("Scoring", "characters", ("MofNCompleteColumn", "TimeRemainingColumn"))

@@ -69,6 +69,7 @@ def bench(
 
 
 def show_training(rows: list["TrainingRow"]) -> None:
+    """Print the table of training speeds."""
     console.table(
         ("training", "B", "T", "H", "chars/s", "× textbook", "× torch", "of limit"),
         (
@@ -89,6 +90,7 @@ def show_training(rows: list["TrainingRow"]) -> None:
 
 
 def show_generation(rows: list["GenerationRow"]) -> None:
+    """Print the table of generation speeds."""
     console.table(
         ("generation", "texts", "H", "chars/s", "× textbook", "× torch", "of limit"),
         (
@@ -108,7 +110,11 @@ def show_generation(rows: list["GenerationRow"]) -> None:
 
 
 def measure_neighbour(seconds: float, json: bool) -> None:
-    """What runs beside costs: a row for each work with threads as chosen, and with one."""
+    """Print the speed of charlm's work beside other programs, with threads as chosen and with one.
+
+    Args:
+        seconds: measured for each figure.
+    """
     from charlm.bench.neighbour import NEIGHBOURS, SHAPE, measure_beside_neighbours
 
     console.say(

@@ -1,4 +1,4 @@
-"""Commands, and where an option's value is missing."""
+"""Typer commands that notice when an option lacks its value."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,7 +13,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Command(TyperCommand):
-    """A command of which no option takes the next option for its value."""
+    """A command that refuses an option as the value of the option before it.
+
+    Click would read `--prefix --json` as the prefix "--json".
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         options = {
@@ -32,7 +35,7 @@ class Command(TyperCommand):
 
 
 class Commands(typer.Typer):
-    """Such commands under a common name."""
+    """A Typer app whose commands are of the class `Command`."""
 
     def command(self, name: str | None = None, **about: Any) -> Callable[[Function], Function]:
         return super().command(name, cls=Command, **about)

@@ -127,7 +127,7 @@ def check_options(
     calibrate: bool,
     max_perplexity: float | None,
 ) -> None:
-    """Raise SettingError for an option that cannot be, or does nothing beside the others."""
+    """Raise SettingError for a value out of range, or options that do not go together."""
     from charlm.errors import SettingError
 
     if max_perplexity is not None and not 1 <= max_perplexity < math.inf:
@@ -143,11 +143,12 @@ def check_options(
 def as_json(
     run: str, members: list[tuple[str, "Evaluation"]], result: "Evaluation", per_line: bool
 ) -> dict[str, Any]:
-    """What `--json` prints.
+    """The object that `--json` prints.
 
     Args:
-        run: the name of the only run.
-        members: of several runs each one's name and scores; none where there is one.
+        run: name of the run, used if there is only one.
+        members: name and scores of each run if there are several, else empty.
+        result: the scores of the run, or of the average of all runs.
     """
     content: dict[str, Any] = {"run": run}
     if members:
@@ -162,7 +163,7 @@ def as_json(
 
 
 def show(names: list[str], members: list[tuple[str, "Evaluation"]], result: "Evaluation") -> None:
-    """The scores, for people; the arguments are those of `as_json`, and all runs' names."""
+    """Print the scores for people; arguments as for `as_json`, with the names of all runs."""
     score = result.score
     facts = [
         ("runs" if members else "run", ", ".join(names)),
@@ -186,18 +187,18 @@ def show(names: list[str], members: list[tuple[str, "Evaluation"]], result: "Eva
 
 
 def over_limit(perplexity: float, limit: float) -> str:
-    """Why a score is refused."""
+    """The message for a perplexity above the limit."""
     if math.isnan(perplexity):
         return f"The perplexity is not a number, and so not within the limit of {limit:g}."
     if math.isinf(perplexity):
         return f"The perplexity is too large for a number, above the limit of {limit:g}."
-    # With as many digits as it takes to tell the two apart.
+    # As many digits as it takes to tell the two apart.
     digits = next((n for n in range(3, 15) if f"{perplexity:.{n}f}" != f"{limit:.{n}f}"), 15)
     return f"The perplexity {console.number(perplexity, digits)} is above the limit of {limit:g}."
 
 
 def dynamic_config(rate: float | None) -> Any:
-    """Dynamic evaluation at a rate that may be the default."""
+    """Settings of dynamic evaluation; None means the default rate."""
     from charlm.scoring.results import DynamicConfig
 
     if rate is None:
@@ -211,6 +212,7 @@ def dynamic_config(rate: float | None) -> Any:
 
 
 def show_lines(result: "Evaluation") -> None:
+    """Print a table with the score of each line of the text."""
     console.table(
         ("line", "characters", "perplexity", "bits/char", "text"),
         (
@@ -228,7 +230,7 @@ def show_lines(result: "Evaluation") -> None:
 
 
 def show_scores(results: list[tuple[str, "Evaluation"]]) -> None:
-    """A row for each score of each of the results, and how those came about that are not static."""
+    """Print a table of all scores of all results, and how dynamic and calibrated ones were made."""
     several = any(len(result.scores) > 1 for _, result in results)
     rows = [
         (
@@ -249,6 +251,7 @@ def show_scores(results: list[tuple[str, "Evaluation"]]) -> None:
 
 
 def notes(result: "Evaluation") -> Iterator[str]:
+    """Sentences on how the dynamic and the calibrated score were made."""
     if result.dynamic:
         config = result.dynamic.config
         yield (
@@ -256,13 +259,13 @@ def notes(result: "Evaluation") -> Iterator[str]:
             f"{config.rate:g}, decay {config.decay:g}. The run stays as it is."
         )
     if result.calibrated:
-        made = result.calibrated
+        calibrated = result.calibrated
         halves = [
             f"temperature {each.temperature:g} and {each.ngram_weight:.1%} of the "
-            f"{made.order}-gram model"
-            for each in made.halves or (made.choice,)
+            f"{calibrated.order}-gram model"
+            for each in calibrated.halves or (calibrated.choice,)
         ]
-        if made.halves:
+        if calibrated.halves:
             yield (
                 f"calibrated: the first half with {halves[0]}, the second with {halves[1]}, each "
                 "chosen on the other half."

@@ -76,7 +76,7 @@ def generate(
 
 
 def from_standard_input() -> str:
-    """The text that comes by standard input, to its end."""
+    """Read the prefix from standard input, to its end."""
     from charlm.text.corpus import STDIN, read_source
     from charlm.text.decoding import decode
 

@@ -1,4 +1,4 @@
-"""Command-line options made from the fields of the configurations."""
+"""Command-line options: those shared by commands, and those made from configuration fields."""
 
 import inspect
 import sys
@@ -15,7 +15,7 @@ from charlm.machine.threads import name_threads
 
 
 def announce_standard_input(corpus: list[str] | None) -> list[str] | None:
-    """Tell whoever sits at the terminal that it is read from, and how it ends."""
+    """Tell the user if text is read from the terminal, and how to end it; returns the argument."""
     if corpus and "-" in corpus and sys.stdin is not None and sys.stdin.isatty():
         console.say("Reading the text from this terminal; Ctrl-D on a line of its own ends it.")
     return corpus
@@ -59,11 +59,11 @@ def settings_options(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each field of some configurations.
 
-    They reach the command as its argument `settings`: those that were given, by field name.
+    The command gets those that were given, by field name, as its argument `settings`.
 
     Args:
         defaults: shown in the help in place of the fields' own.
-        panels: configurations by the heading of their options in the help.
+        panels: configurations, by the heading of their options in the help.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -95,7 +95,7 @@ def settings_options(
 
 
 def option(field: Any, default: Any, heading: str) -> Any:
-    """The annotation from which typer makes a field's option; None stands for "not given"."""
+    """The annotation from which Typer makes a field's option; None means "not given"."""
     info = typer.Option(
         help=field.metadata["help"] + ("" if default is None else f" (default {default})"),
         show_default=False,

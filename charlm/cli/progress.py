@@ -1,4 +1,4 @@
-"""What a training session looks like while it runs."""
+"""The display of a training session while it runs."""
 
 import re
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from charlm.tasks.registry import DEFAULT_TASK, find_task
 from charlm.tasks.task import Task
 from charlm.training.events import Evaluated, Progressed, RolledBack, ThreadsChanged
 
-BAR = 10
+BAR = 10  # characters
 
 
 class Remaining(ProgressColumn):
-    """The figures right of the bar, the dearest first, as many as the terminal has room for."""
+    """The figures right of the bar: the first ones, as many as the terminal has room for."""
 
     def render(self, task: ProgressTask) -> Text:
         figures: list[str] = task.fields["figures"]
@@ -35,7 +35,8 @@ class TrainingDisplay:
     """Shows events on standard error: a live bar on a terminal, plain lines elsewhere.
 
     Args:
-        on_start: called once the run is on the disk, from when on stopping can save it.
+        quiet: show nothing but notices.
+        on_start: called once the run is on disk, so that stopping can save it.
     """
 
     def __init__(self, quiet: bool, on_start: Callable[[], None]) -> None:
@@ -69,7 +70,7 @@ class TrainingDisplay:
             self.progress.stop()
 
     def downloading(self, received: int, total: int) -> None:
-        """A report of a download, for `open_corpus`."""
+        """Show the progress of a download, in bytes; a `report` for `open_corpus`."""
         if self.live:
             self.progress.start()
             share = received / total if total else 0.0
@@ -132,7 +133,7 @@ class TrainingDisplay:
 
 
 def describe(event: Prepared) -> str:
-    """What is trained on what, in a line."""
+    """One line on what is trained, and on what."""
     record = event.run.record
     model, train = record.model, record.train
     layers = f"{model['num_layers']} × " if model["num_layers"] > 1 else ""
@@ -145,7 +146,7 @@ def describe(event: Prepared) -> str:
 
 
 def evaluation_heading(event: Evaluated, task: Task) -> str:
-    """The names of what `evaluation_line` says."""
+    """The headings of the columns of `evaluation_line`."""
     figures = task.score_type.figures if event.score else ()
     titles = (f"{each.title:>{width(each)}}" for each in figures)
     columns = " ".join((f"{'step':>8} {'train':>7} {'held out':>9}", *titles))
@@ -153,13 +154,13 @@ def evaluation_heading(event: Evaluated, task: Task) -> str:
 
 
 def evaluation_line(event: Evaluated, task: Task) -> str:
-    """Step, training loss, held-out loss, and the held-out score's figures."""
+    """One evaluation: step, training loss, held-out loss, and figures of the held-out score."""
     line = f"{event.step:>8,} {event.loss:>7.3f}"
     figures = task.score_type.figures
     if event.score is None:
         value = task.figures_of_loss(event.loss).get(figures[0].key)
-        told = "" if value is None else f"; training {figures[0].title} {console.number(value)}"
-        return f"{line}   (nothing held out{told})"
+        training = "" if value is None else f"; training {figures[0].title} {console.number(value)}"
+        return f"{line}   (nothing held out{training})"
     values = event.score.to_json()
     columns = (f"{console.number(values[each.key]):>{width(each)}}" for each in figures)
     mark = "" if event.weights == "raw" else f"  ({event.weights} of the weights)"
@@ -168,5 +169,5 @@ def evaluation_line(event: Evaluated, task: Task) -> str:
 
 
 def width(figure: Figure) -> int:
-    """Of a column."""
+    """Width of a figure's column, in characters."""
     return max(9, len(figure.title) + 1)

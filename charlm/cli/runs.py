@@ -42,7 +42,7 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
         make_one = command("train", folder=folder)
         console.say(f"There is no run in '{folder}' yet. Make one: {make_one}")
     else:
-        # Runs of several tasks have figures of several kinds.
+        # Runs of different tasks have different figures.
         figures = {each.key: each.title for run in runs for each in figures_of(run)}
         table = [
             {
@@ -72,7 +72,7 @@ def list_all(runs_dir: RunsDir = None, json: Json = False) -> None:
 
 
 def scored_split(row: dict[str, Any]) -> str:
-    """Which split a run's score is of, and whether it is the last word."""
+    """The split that a run was scored on, with "so far" unless the score is final."""
     return "-" if row["split"] is None else row["split"] + ("" if row["final"] else " so far")
 
 
@@ -83,14 +83,14 @@ def size_of(row: dict[str, Any]) -> str:
 
 
 def figures_of(run: "RunDirectory") -> "tuple[Figure, ...]":
-    """What the scores of a run's task are told by."""
+    """The figures, such as the perplexity, in which a run's scores are reported."""
     from charlm.tasks.registry import task_of
 
     return task_of(run).score_type.figures
 
 
 def summary(run: "RunDirectory") -> dict[str, Any]:
-    """A run in a row: what it is, and its held-out score, or else its best one so far."""
+    """A run as one row: what it is, and its final held-out score or else the best so far."""
     from charlm.tasks.comparison import scored
     from charlm.tasks.registry import task_of
 
@@ -173,7 +173,7 @@ def show(
 
 
 def settings_of(run: "RunDirectory") -> dict[str, Any]:
-    """Every setting that has a value, by name."""
+    """All settings of a run that are not None, by name."""
     record = run.record
     values = {**record.data, **record.model, **record.train}
     return {name: value for name, value in values.items() if value is not None}
@@ -216,6 +216,7 @@ def compare(runs: Names, runs_dir: RunsDir = None, json: Json = False) -> None:
 
 
 def shown(value: Any) -> str:
+    """Format any value for the table of `compare`."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -234,7 +235,7 @@ def delete(
     """Delete runs for good."""
     from charlm.runs.deletion import delete_run, run_to_delete
 
-    # All of them are there, and each once, before the first is gone.
+    # Find all of them first, so that a wrong name deletes nothing; a run named twice counts once.
     paths = list(dict.fromkeys(run_to_delete(name, runs_dir) for name in runs))
     if not yes:
         if sys.stdin is None or not sys.stdin.isatty():
@@ -247,7 +248,7 @@ def delete(
 
 
 def deletion_name(path: Path) -> str:
-    """What is deleted: a run, or a link to one, which stays."""
+    """What to call a run to delete; a link is deleted without the run it leads to."""
     if path.is_symlink():
         stays = f" (the run {path.resolve()} stays)" if path.exists() else ""
         return f"the link {path.name}{stays}"

@@ -1,4 +1,4 @@
-"""The standard streams as a program finds them: closed, full, or a pipe that nobody reads."""
+"""Standard streams that may be closed, full, or a pipe that nobody reads any more."""
 
 import io
 import os
@@ -14,24 +14,25 @@ STANDARD = (0, 1, 2)
 
 
 class OutputError(CharlmError):
-    """A result that cannot be written."""
+    """A result could not be written."""
 
 
 class Output(io.BufferedIOBase):
-    """Where standard output and standard error end; nothing waits in it.
+    """An unbuffered binary stream for standard output or standard error.
+
+    For standard output a failed write is an error, except that the program ends quietly when the
+    reader of a pipe has closed it. For standard error, text that cannot be written is dropped.
 
     Args:
-        stream: the one to write to; None where it was closed before the program began.
-        name: of standard output, of which nothing may be lost: what cannot be written is an error,
-            and whoever closes a pipe has seen enough. Without a name it is standard error, which no
-            work stops for: what cannot be written is dropped.
+        stream: the stream to write to; None if it was closed before the program began.
+        name: the name of standard output in messages; empty for standard error.
 
     Attributes:
-        dropped: something was lost that somebody wanted to see.
+        dropped: whether text was lost to a failed write; a closed pipe does not count.
     """
 
     def __init__(self, stream: IO[bytes] | None, name: str = "") -> None:
-        # Without a buffer of Python's in between, which would be tried again at the exit.
+        # Python's own buffer is left out: it would try to write again at exit.
         self.target = getattr(stream, "raw", stream)
         self.name = name
         self.problem = "it is closed" if stream is None else ""
@@ -68,7 +69,7 @@ class Output(io.BufferedIOBase):
         assert self.target is not None
         written = self.target.write(data)
         if written is None:
-            # Another process has made the terminal, or the pipe, one that does not wait.
+            # Another process has made the terminal or pipe non-blocking; wait for room.
             select.select([], [self.target], [])
             return 0
         return int(written)
@@ -76,9 +77,9 @@ class Output(io.BufferedIOBase):
 
 @contextmanager
 def standard_streams() -> Iterator[Output]:
-    """Within the block every writer of the process meets such outputs; yields standard error's.
+    """Replace sys.stdout and sys.stderr by `Output` within the block; yield that of standard error.
 
-    Text goes out as UTF-8, whatever the locale calls itself.
+    Text is written as UTF-8, whatever the locale.
     """
     fill_closed_streams()
     before = sys.stdout, sys.stderr
@@ -93,10 +94,10 @@ def standard_streams() -> Iterator[Output]:
 
 
 def fill_closed_streams() -> None:
-    """Put nothing in the place of closed streams, where a file opened later would take it."""
+    """Open the null device in place of closed streams, so that no later file gets their number."""
     for number in STANDARD:
         try:
             os.fstat(number)
         except OSError:
-            # The lowest number that is free, which is this one.
+            # This takes the lowest free number, which is that of the closed stream.
             os.open(os.devnull, os.O_RDWR)

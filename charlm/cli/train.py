@@ -74,7 +74,7 @@ def train(
                     "Leave one of them out.",
                 )
     with graceful_stop() as stop:
-        # Torch is imported behind these, which takes a second or two.
+        # These import torch, which takes a second or two.
         from charlm import api
         from charlm.cli.progress import TrainingDisplay
 
@@ -102,7 +102,7 @@ def train(
 
 
 def show_result(trained: "Run", json: bool) -> None:
-    """What came out: the scores beside those of the baselines, and what to do next."""
+    """Print the scores next to those of the baselines, and what to do next."""
     from charlm.tasks.registry import task_of
 
     record = trained.directory.record
@@ -130,7 +130,7 @@ def show_result(trained: "Run", json: bool) -> None:
 
 
 def show_scores(run: str, result: dict[str, Any], task: "Task") -> None:
-    """The run's score and those of the baselines, the worst first."""
+    """Print the scores of the run and of the baselines, the worst first."""
     stored = {**result["baselines"], run: result["score"]}
     scores = {name: task.score_type.from_json(each) for name, each in stored.items()}
     figures = task.score_type.figures
@@ -151,21 +151,24 @@ def show_scores(run: str, result: dict[str, Any], task: "Task") -> None:
 
 
 class Stop:
-    """Whether somebody asked training to end; once it listens, the first signal only asks."""
+    """Whether to end training. Signals exit at once, except the first one after `listen`."""
 
     def __init__(self) -> None:
         self.wanted = False
         self.listening = False
 
     def listen(self) -> None:
+        """Let the next signal ask training to end, rather than exit."""
         self.listening = True
 
     def asked(self) -> bool:
+        """Whether a signal has asked training to end."""
         return self.wanted
 
     def handle(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal."""
         if self.wanted or not self.listening:
-            # The temporary files of a save that is under way are left behind, never a broken run.
+            # A save that is under way leaves temporary files behind, but never a broken run.
             raise SystemExit(130)
         self.wanted = True
         console.say("Stopping after this step; once more to stop at once.")
@@ -173,13 +176,13 @@ class Stop:
 
 @contextmanager
 def graceful_stop() -> Iterator[Stop]:
-    """Turn Ctrl-C, SIGTERM and the end of the terminal into a wish, within the block."""
+    """Yield a `Stop` that handles Ctrl-C, SIGTERM and SIGHUP within the block."""
     stop = Stop()
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # What is ignored at the start, as nohup has it with the end of the terminal, stays so.
-    mine = [each for each in signals if signal.getsignal(each) not in (signal.SIG_IGN, None)]
-    before = {number: signal.signal(number, stop.handle) for number in mine}
+    # Keep ignoring the signals that are ignored at the start, as SIGHUP is with nohup.
+    handled = [each for each in signals if signal.getsignal(each) not in (signal.SIG_IGN, None)]
+    before = {number: signal.signal(number, stop.handle) for number in handled}
     try:
         yield stop
     finally:

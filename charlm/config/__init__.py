@@ -1,7 +1,6 @@
-"""Every setting, once: its name, default, range and the help that the command line shows.
+"""All settings, as dataclass fields with default, range and the help of the command line.
 
-The defaults here are neutral. What `charlm train` uses unless told otherwise is the preset `quick`
-(`charlm.presets`).
+The defaults here are neutral; `charlm train` starts from the preset `quick` (`charlm.presets`).
 """
 
 from charlm.config.data import DataConfig

@@ -1,4 +1,4 @@
-"""Fields that carry their help and range, and settings that check themselves."""
+"""Dataclass fields that carry their help and range, and the base class that checks them."""
 
 import math
 import operator
@@ -24,8 +24,10 @@ def setting(
     """A dataclass field that carries its help and its range, which `Config` checks.
 
     Args:
-        several: the command line takes more than one value.
-        identity: weights trained with one value are of no use with another.
+        minimum, maximum: inclusive bounds.
+        above, below: exclusive bounds.
+        several: the command-line option may be given more than once.
+        identity: weights trained with one value cannot be used with another.
     """
     ranges = {"minimum": minimum, "above": above, "maximum": maximum, "below": below}
     metadata = {"help": help, "choices": choices, "several": several, "identity": identity}
@@ -35,7 +37,7 @@ def setting(
 
 @dataclass(frozen=True)
 class Config:
-    """Settings that check themselves: a value out of range raises SettingError."""
+    """Base class of settings; a value of the wrong type or out of range raises SettingError."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -44,14 +46,16 @@ class Config:
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
+        """Names of all settings."""
         return tuple(each.name for each in fields(cls))
 
     @classmethod
     def identity(cls) -> tuple[str, ...]:
-        """Names of the settings that decide what the weights are."""
+        """Names of the settings that must be equal for two models to share weights."""
         return tuple(each.name for each in fields(cls) if each.metadata["identity"])
 
     def to_json(self) -> dict[str, Any]:
+        """Values by name."""
         return asdict(self)
 
     @classmethod
@@ -59,7 +63,7 @@ class Config:
         """The inverse of `to_json`.
 
         Raises:
-            SettingError: a name that this version does not know, or a value out of range.
+            SettingError: a name is unknown to this version, or a value is out of range.
         """
         for name in values:
             if name not in cls.names():
@@ -70,8 +74,8 @@ class Config:
 def fits(value: Any, kind: Any) -> bool:
     """Whether a value is of a field's type.
 
-    A whole number is a float too; True and False, which Python calls numbers, are none; and
-    dict[str, Any] asks only for a dict.
+    Unlike with `isinstance`, an int is also a float, a bool is not a number, and for a generic type
+    such as dict[str, Any] only the dict itself is checked.
     """
     if isinstance(kind, UnionType):
         return any(fits(value, each) for each in get_args(kind))
@@ -90,15 +94,15 @@ def check(name: str, kind: Any, value: Any, metadata: Any) -> None:
         raise SettingError(name, f"must be {' or '.join(choices)}, not '{value}'.")
     if kind is bool or not isinstance(value, int | float):
         return
-    holds = {
+    bounds = {
         "at least": (metadata["minimum"], operator.ge),
         "above": (metadata["above"], operator.gt),
         "at most": (metadata["maximum"], operator.le),
         "below": (metadata["below"], operator.lt),
     }
-    limits = {words: (limit, test) for words, (limit, test) in holds.items() if limit is not None}
+    limits = {words: (limit, test) for words, (limit, test) in bounds.items() if limit is not None}
     infinite = isinstance(value, float) and not math.isfinite(value)
-    within = all(test(value, at) for at, test in limits.values())
+    within = all(test(value, limit) for limit, test in limits.values())
     if infinite or not within:
         wanted = [f"{words} {limit}" for words, (limit, _) in limits.items()]
         wanted += ["finite"] if within else []

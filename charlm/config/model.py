@@ -1,4 +1,4 @@
-"""What a net is, whatever computes it."""
+"""Architecture and regularization of a model."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from charlm.errors import SettingError
 
 @dataclass(frozen=True)
 class ModelConfig(Config):
-    """What a model is, whatever backend computes it."""
+    """Architecture and regularization of a model, whichever backend computes it."""
 
     vocabulary_size: int = setting(2, "Entries of the vocabulary, <unk> included.", minimum=2)
     cell: str = setting(

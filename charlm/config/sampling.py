@@ -1,4 +1,4 @@
-"""How text is drawn."""
+"""How text is drawn from a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,5 +43,5 @@ class SamplingConfig(Config):
 
     @property
     def stops(self) -> tuple[str, ...]:
-        """The strings that end a text, be there none, one or several."""
+        """The strings that end a text, as a tuple that may be empty."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())

@@ -1,4 +1,4 @@
-"""How a net is trained."""
+"""How a model is trained."""
 
 from dataclasses import dataclass
 

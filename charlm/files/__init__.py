@@ -1,6 +1,3 @@
-"""Files and folders: whole or not at all, in the formats that runs are kept in.
-
-What comes in is a path and what to write there; what others may use are the modules below.
-"""
+"""Paths, strict JSON, and files and folders that are written completely or not at all."""
 
 __all__ = ["paths", "strict_json", "whole"]

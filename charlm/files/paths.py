@@ -1,4 +1,4 @@
-"""Folders that users name, and where runs are kept."""
+"""Paths given by users, and the folder that runs are kept in."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,13 @@ DEFAULT_RUNS = "runs"
 
 
 def expanded(path: str | Path, advice: str = "Write out the whole path.") -> Path:
-    """The path, with the home folder that a `~` at its beginning stands for.
+    """The path with a leading `~` or `~user` replaced by the home folder.
+
+    Args:
+        advice: what the error tells the user to do.
 
     Raises:
-        UsageError: nobody knows that home.
+        UsageError: the home folder is unknown.
     """
     given = Path(path)
     try:
@@ -24,9 +27,9 @@ def expanded(path: str | Path, advice: str = "Write out the whole path.") -> Pat
 
 
 def runs_folder(given: str | Path | None = None) -> Path:
-    """Where runs are kept: as given, else $CHARLM_RUNS_DIR, else `runs` in the current folder.
+    """Folder of the runs: as given, else $CHARLM_RUNS_DIR, else `runs` in the current folder.
 
     Raises:
-        UsageError: it is in a home that nobody knows.
+        UsageError: the path begins with an unknown home folder.
     """
     return expanded(given or os.environ.get("CHARLM_RUNS_DIR") or DEFAULT_RUNS)

@@ -1,7 +1,7 @@
-"""JSON as every reader knows it (RFC 8259), for files and for output alike.
+"""Strict JSON (RFC 8259), for files and for output: infinity and NaN are written as null.
 
-Python's own writer makes `Infinity` and `NaN` of numbers that JSON lacks, and other readers refuse
-them. Here they become null. Python's reader, `json.loads`, takes both: older runs still have them.
+Python's own writer emits `Infinity` and `NaN`, which other readers reject. For reading use
+`json.loads`: it accepts both, and older runs contain them.
 """
 
 import json
@@ -10,12 +10,12 @@ from typing import Any
 
 
 def dumps(value: Any, *, indent: int | None = None, ensure_ascii: bool = False) -> str:
-    """The value as JSON; infinity and NaN become null."""
+    """Write a value as JSON; infinity and NaN become null."""
     return json.dumps(finite(value), indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
 
 
 def finite(value: Any) -> Any:
-    """The value with None in the place of every number in it that is infinite or NaN."""
+    """A copy of the value with every infinite or NaN number replaced by None."""
     if isinstance(value, dict):
         return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

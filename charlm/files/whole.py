@@ -1,4 +1,4 @@
-"""Files and folders that appear under their name only once they are whole and on the disk."""
+"""Files and folders that appear under their name only once they are complete and on disk."""
 
 import errno
 import glob
@@ -17,7 +17,7 @@ from charlm.errors import RunError
 
 COPY_AGAIN = "Copy the run again from where it came, or delete it."
 Arrays = dict[str, npt.NDArray[Any]]
-# Types of tensors in safetensors files, by their names there.
+# NumPy types, by their names in safetensors files.
 NUMBERS = {
     "BOOL": "?",
     **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
@@ -28,10 +28,10 @@ NUMBERS = {
 
 @contextmanager
 def writing(path: Path, advice: str) -> Iterator[None]:
-    """Turn what the system says about what cannot be written into one sentence.
+    """Turn an OSError within the block into a RunError.
 
     Args:
-        advice: what to do about it.
+        advice: what the error tells the user to do.
     """
     try:
         yield
@@ -43,6 +43,7 @@ def writing(path: Path, advice: str) -> Iterator[None]:
 
 
 def read(path: Path) -> str:
+    """Read a UTF-8 file; raises RunError if it is missing or damaged."""
     try:
         return path.read_bytes().decode("utf-8", "surrogatepass")
     except (OSError, UnicodeDecodeError) as error:
@@ -51,7 +52,7 @@ def read(path: Path) -> str:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a whole file, or nothing."""
+    """Write a file atomically: if that fails, an older file stays as it is."""
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
         draft = Path(file.name)
@@ -68,14 +69,17 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def create_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Put a folder that `fill` fills where there is none.
+    """Create a folder atomically, with what `fill` writes into it.
+
+    Args:
+        fill: called with the path of an empty folder.
 
     Raises:
-        FileExistsError: something is there; it stays as it is.
+        FileExistsError: `path` exists; it stays as it is.
     """
     with draft_of(path, fill) as draft:
         try:
-            # Only an empty folder would give way to another.
+            # This replaces nothing but an empty folder.
             draft.rename(path)
         except OSError:
             if os.path.lexists(path):
@@ -84,17 +88,17 @@ def create_folder(path: Path, fill: Callable[[Path], None]) -> None:
 
 
 def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Put a folder that `fill` fills in the place of `path`.
+    """Replace the folder at `path`, if any, by one with what `fill` writes into it.
 
-    The old one is called `.<name>.old` until the new one has its place, so that `whole_folder`
-    finds one of them whenever the machine stops. There must be no other writer.
+    The old folder is renamed to `.<name>.old` until the new one is in place, so that after a crash
+    `whole_folder` finds one of the two. No other process may write there at the same time.
     """
     remove_drafts(path)
     old = old_folder(path)
     with draft_of(path, fill) as draft:
         try:
             if path.exists():
-                # If both are there, a machine stopped before the older one was removed.
+                # If both exist, an earlier replacement was cut off before it removed the old one.
                 shutil.rmtree(old, ignore_errors=True)
                 path.rename(old)
             draft.rename(path)
@@ -107,7 +111,7 @@ def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
 
 @contextmanager
 def draft_of(path: Path, fill: Callable[[Path], None]) -> Iterator[Path]:
-    """A filled folder beside `path`, to be renamed; it does not outlive what goes wrong."""
+    """Yield a filled folder beside `path`, to be renamed; it is removed if anything fails."""
     draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.draft"))
     try:
         draft.chmod(0o755)
@@ -119,18 +123,21 @@ def draft_of(path: Path, fill: Callable[[Path], None]) -> Iterator[Path]:
 
 
 def remove_drafts(path: Path) -> None:
-    """Remove what was abandoned on its way to `path`. There must be no other writer."""
+    """Remove unfinished folders that killed processes left beside `path`.
+
+    No other process may write there at the same time.
+    """
     for abandoned in path.parent.glob(f".{glob.escape(path.name)}.draft*"):
         shutil.rmtree(abandoned, ignore_errors=True)
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder and all that is in it, of which no half is ever left in its place.
+    """Remove a folder with all its contents, without ever leaving half of it at `path`.
 
-    There must be no other writer.
+    No other process may write there at the same time.
 
     Raises:
-        OSError: not all of it can be removed, and none of it was.
+        OSError: part of it is write-protected; nothing was removed.
     """
     for folder in (path, *(each for each in path.rglob("*") if each.is_dir())):
         if not folder.is_symlink() and not os.access(folder, os.W_OK | os.X_OK):
@@ -142,44 +149,50 @@ def remove_folder(path: Path) -> None:
 
 
 def old_folder(path: Path) -> Path:
+    """Where `replace_folder` keeps the old folder until the new one is in place."""
     return path.parent / f".{path.name}.old"
 
 
 def whole_folder(path: Path) -> Path | None:
-    """The folder, or the one that it is about to replace, or None if there is neither."""
+    """The folder at `path`, else the one it was about to replace, else None."""
     return next((each for each in (path, old_folder(path)) if each.exists()), None)
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:
+    """Write arrays to a safetensors file, at `path` with that suffix."""
     from safetensors.numpy import save
 
-    whole = {name: np.asarray(each, order="C") for name, each in arrays.items()}
-    write(path.with_suffix(".safetensors"), save(whole, metadata={"format": "pt"}))
+    contiguous = {name: np.asarray(each, order="C") for name, each in arrays.items()}
+    write(path.with_suffix(".safetensors"), save(contiguous, metadata={"format": "pt"}))
 
 
-def array_from(about: Mapping[str, Any]) -> npt.NDArray[Any]:
-    """A tensor as safetensors describes it; KeyError where charlm does not know its type."""
-    data, kind = about["data"], about["dtype"]
-    if kind == "BF16":
-        numbers = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+def array_from(tensor: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """Convert an entry of `safetensors.deserialize` to an array; bfloat16 becomes float32.
+
+    Raises:
+        KeyError: its type is not in NUMBERS.
+    """
+    data, dtype = tensor["data"], tensor["dtype"]
+    if dtype == "BF16":
+        array = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
     else:
-        numbers = np.frombuffer(data, NUMBERS[kind])
-        numbers = numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
-    return numbers.reshape(about["shape"])
+        array = np.frombuffer(data, NUMBERS[dtype])
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return array.reshape(tensor["shape"])
 
 
 def load_arrays(path: Path) -> Arrays:
-    """Arrays from a safetensors file; bfloat16, which NumPy lacks, as float32.
+    """Read the arrays that `save_arrays` wrote; bfloat16, which NumPy lacks, becomes float32.
 
     Raises:
-        RunError: it is missing or damaged.
+        RunError: the file is missing or damaged.
     """
     from safetensors import SafetensorError, deserialize
 
     file = path.with_suffix(".safetensors")
     try:
         tensors: Any = deserialize(file.read_bytes())  # type: ignore[no-untyped-call]
-        return {name: array_from(about) for name, about in tensors}
+        return {name: array_from(tensor) for name, tensor in tensors}
     except FileNotFoundError:
         problem = "is missing"
     except (SafetensorError, OSError, ValueError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""Drawing text: the loop, the filters of a distribution, and the engines that compute logits."""
+"""Writing text: the sampling loop, the filters, and the engines that compute logits."""
 
 __all__ = [
     "choice",

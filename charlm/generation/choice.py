@@ -1,4 +1,4 @@
-"""Which engine writes texts on the CPU."""
+"""The choice of the engine that writes texts on the CPU."""
 
 from collections.abc import Mapping
 
@@ -12,20 +12,19 @@ try:
 except ImportError:  # the folder charlm/kernels is gone
     compiled_engine = None  # type: ignore[assignment]
 
-# Characters from which on compiled code pays: numba takes about 0.3 s to be imported and to load
-# what it compiled before, and seconds the first time ever; NumPy writes some 10,000 of one text in
-# 0.3 s, of many 60,000.
+# Characters from which compiled code pays off, for one text and for several in total. Importing
+# numba and loading its cached code takes about 0.3 s (seconds the first time ever), in which NumPy
+# writes some 10,000 characters of one text, or 60,000 of many.
 LONG = 30_000
 LONG_TOGETHER = 200_000
-# Numbers in the weights beyond which the products take the time, and NumPy spreads them over the
-# cores.
+# Elements of the weights beyond which matrix products dominate, which NumPy spreads over the cores.
 LARGE = 2**22
 
 
 def cpu_engine(
     config: ModelConfig, weights: Mapping[str, Array], sampling: SamplingConfig | None = None
 ) -> Engine:
-    """What writes the texts that are asked for in the shortest time, its own start included."""
+    """The engine that writes the requested texts soonest, its own start-up included."""
     if compiled_engine is not None:
         compiled_engine.check_choice()
         wanted = sampling and not filtered(sampling) and compiling_pays(weights, sampling)
@@ -35,7 +34,7 @@ def cpu_engine(
 
 
 def compiling_pays(weights: Mapping[str, Array], sampling: SamplingConfig) -> bool:
-    """Whether the compiled engine makes up for its start."""
+    """Whether the compiled engine makes up for its start-up time."""
     if sampling.num_samples == 1:
         return sampling.length >= LONG and sum(each.size for each in weights.values()) <= LARGE
     return sampling.length * sampling.num_samples >= LONG_TOGETHER

@@ -1,7 +1,7 @@
-"""Texts on the CPU, many characters to a call of compiled code.
+"""Writing texts on the CPU by compiled code, many characters per call.
 
-Between two characters there is no Python, which costs the NumPy engine of one text more than the
-products do. Of several texts each core writes some, with products of its own.
+No Python runs between two characters; for a single text it costs the NumPy engine more time than
+the products do. Several texts are divided among the cores.
 """
 
 from collections.abc import Mapping
@@ -19,26 +19,27 @@ from charlm.generation.numpy_engine import NumpyEngine
 from charlm.machine.threads import cores
 
 CACHE_LINE = 64
-FEWEST_TEXTS = 4  # that are worth a core
+FEWEST_TEXTS = 4  # per core that is used
 
 
 def check_choice() -> None:
-    """Raise UsageError if the environment variable CHARLM_KERNELS says nonsense."""
+    """Raise UsageError if the environment variable CHARLM_KERNELS has an unknown value."""
     with value_error_as_usage_error():
         kernels.choice()
 
 
 def writes(config: ModelConfig) -> bool:
-    """Whether there is compiled code for such a model: rnn, gru and lstm as they are."""
+    """Whether compiled code has the model: an rnn, gru or lstm without layer norm or zoneout."""
     plain = config.cell in ("rnn", "gru", "lstm") and not (config.layer_norm or config.zoneout)
     return plain and kernels.available()
 
 
 class CompiledEngine(NumpyEngine):
-    """The NumPy engine, which also writes many characters to a call.
+    """The NumPy engine, able to write many characters per call.
 
     Args:
-        weights: by the names of LanguageModel.weights(), in float32.
+        config: the model's configuration.
+        weights: in float32, named as in `LanguageModel.weights`.
     """
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
@@ -57,7 +58,7 @@ class CompiledEngine(NumpyEngine):
 
     @cached_property
     def single_text_weights(self) -> tuple[Array, ...]:
-        """The weights as one text is written with them; see `kernels.write_text`."""
+        """The weights in the form that `kernels.write_text` reads."""
         return (
             aligned(self.table),
             aligned(self.W),
@@ -70,8 +71,8 @@ class CompiledEngine(NumpyEngine):
 
     @cached_property
     def several_texts_weights(self) -> tuple[Array, ...]:
-        """The weights as several texts are written with them; see `kernels.write_texts`."""
-        # The textbook's gru multiplies by the last third of U on its own.
+        """The weights in the form that `kernels.write_texts` reads."""
+        # The textbook gru multiplies by the last third of U separately.
         first = 2 * self.config.hidden_size if self.cell == "textbook-gru" else self.U.shape[2]
         return (
             aligned(self.table),
@@ -86,6 +87,7 @@ class CompiledEngine(NumpyEngine):
 
     @cached_property
     def threads(self) -> ThreadPoolExecutor:
+        """A pool with one thread per core."""
         return ThreadPoolExecutor(self.cores)
 
     def generate_block(
@@ -97,32 +99,32 @@ class CompiledEngine(NumpyEngine):
         logits, ids = logits[0].copy(), np.empty(draws.shape, dtype=np.int64)
         tensors = [np.concatenate(each) for each in zip(*state, strict=True)]
         h, C = tensors[0], tensors[-1]
-        changing = (h, C, logits, draws[:, 0], float(temperature), ids[:, 0])
-        kernels.write_text(self.cell, *self.single_text_weights, *changing)
+        block = (h, C, logits, draws[:, 0], float(temperature), ids[:, 0])
+        kernels.write_text(self.cell, *self.single_text_weights, *block)
         after = [tuple(each[i : i + 1] for each in tensors) for i in range(len(state))]
         return ids, logits[None], after
 
     def _block_of_several(
         self, logits: Array, state: list[State], draws: Array, temperature: float
     ) -> tuple[Array, Array, list[State]]:
-        """The same of several texts, of which each core writes some."""
+        """`generate_block` for several texts, divided among the cores."""
         T, N = draws.shape
         ids, logits = np.empty((T, N), dtype=np.int64), logits.astype(np.float32)
         tensors = [np.stack(each) for each in zip(*state, strict=True)]
         h, C = tensors[0], tensors[-1]
-        changing = (h, C, logits, draws, float(temperature), ids)
+        block = (h, C, logits, draws, float(temperature), ids)
         parts = max(1, min(self.cores, N // FEWEST_TEXTS))
         bounds = [N * part // parts for part in range(parts + 1)]
 
         def write(first: int, end: int) -> None:
-            kernels.write_texts(self.cell, *self.several_texts_weights, *changing, first, end)
+            kernels.write_texts(self.cell, *self.several_texts_weights, *block, first, end)
 
         list(self.threads.map(write, bounds, bounds[1:]))
         return ids, logits, [tuple(each[i] for each in tensors) for i in range(len(state))]
 
 
 def aligned(array: Array) -> Array:
-    """A copy in float32 from which no vector register's load touches two lines of the cache."""
+    """A float32 copy that starts at a cache line, so that no vector load touches two lines."""
     size = array.size * 4
     memory = np.empty(size + CACHE_LINE, dtype=np.uint8)
     start = -memory.ctypes.data % CACHE_LINE
@@ -132,7 +134,7 @@ def aligned(array: Array) -> Array:
 
 
 def packed(matrices: Array) -> Array:
-    """Matrices (L, K, N) as compiled code multiplies by them, (L, P, K, width)."""
+    """Pack matrices (L, K, N) into panels (L, P, K, width) for the compiled products."""
     L, K, N = matrices.shape
     P, _, width = kernels.packed_shape(K, N)
     columns = np.zeros((L, K, P * width), dtype=np.float32)

@@ -1,39 +1,43 @@
-"""What computes the next logits: the face that all engines share."""
+"""The interface of the engines, which compute the logits of the next characters."""
 
 from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-# One (N, H) array for each layer and tensor of the state, or whatever else an engine carries.
+# Often (N, H) arrays, one for each layer and state tensor; its form is up to the engine.
 EngineState = Any
 
 
 class Engine(Protocol):
-    """A recurrent model as a function of one step, for N texts side by side."""
+    """A recurrent model that runs one step at a time, for N texts side by side."""
 
     def initial_state(self, texts: int) -> EngineState:
-        """Zeros for N texts."""
+        """A state of zeros for N texts."""
 
     def step(self, ids: Array, state: EngineState) -> tuple[Array, EngineState]:
-        """Logits (N, V) after reading the ids (N,), and the new state; the old one stays."""
+        """Logits (N, V) after reading the ids (N,), and the new state; the old one is kept."""
 
     def repeat(self, state: EngineState, texts: int) -> EngineState:
-        """The state of one text as that of N."""
+        """The state of one text, repeated for N texts."""
 
 
 @runtime_checkable
 class BlockEngine(Protocol):
-    """An engine that also writes many characters to a call."""
+    """An engine that can also write many characters per call."""
 
     def generate_block(
         self, logits: Array, state: EngineState, draws: Array, temperature: float
     ) -> tuple[Array, Array, EngineState]:
-        """The next ids (T, N) of N texts, and the logits and the state after the last of them.
-
-        From where a text's largest logit is NaN or infinite on, its ids are UNKNOWN_ID.
+        """Draw the next T ids of N texts.
 
         Args:
-            logits: (N, V), those of the first of the ids.
-            draws: uniform in [0, 1), one for each of the ids, (T, N).
+            logits: of the first of these ids, (N, V).
+            state: as returned together with the logits.
+            draws: uniform in [0, 1), one for each id, (T, N).
+            temperature: divides the logits; 0 takes the most probable id.
+
+        Returns:
+            The ids (T, N), and the logits (N, V) and the state after the last of them. Once the
+            largest logit of a text is NaN or infinite, its ids are UNKNOWN_ID.
         """

@@ -1,4 +1,4 @@
-"""From logits to the distribution that is drawn from."""
+"""From logits to the probabilities from which characters are drawn."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ Floats = npt.NDArray[np.floating]
 
 
 class NotFiniteError(RunError):
-    """Logits from which nothing can be drawn."""
+    """The logits are NaN or infinite, so that nothing can be drawn."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -21,30 +21,30 @@ class NotFiniteError(RunError):
 
 
 def filtered(config: SamplingConfig) -> bool:
-    """Whether more than the temperature decides what is drawn."""
+    """Whether top-k, top-p or min-p is in use."""
     return bool(config.top_k or config.top_p < 1 or config.min_p)
 
 
 def distribution(logits: Floats, config: SamplingConfig) -> npt.NDArray[np.float64]:
     """Probabilities (N, V) of the next characters of N texts; `<unk>` is never drawn.
 
-    Temperature first, then top-k, top-p and min-p in this order, each on what the one before left.
+    Applies the temperature, then top-k, top-p and min-p, each to what the previous one has left.
 
     Args:
         logits: (N, V).
 
     Raises:
-        NotFiniteError: the largest of a text's logits is NaN or infinite.
+        NotFiniteError: the largest logit of a text is NaN or infinite.
     """
     logits = logits.astype(np.float64)
     logits[:, UNKNOWN_ID] = -np.inf
     largest = logits.max(axis=1, keepdims=True)
-    # Of few numbers all() takes several times as long as counting, for every character.
+    # For so few numbers, counting is several times faster than all().
     if np.count_nonzero(np.isfinite(largest)) < len(largest):
         raise NotFiniteError
     if config.temperature == 0:
         return np.asarray(np.eye(logits.shape[1])[logits.argmax(axis=1)])
-    # Differences, which a tiny temperature sends to -inf, where exp is zero, and never to +inf.
+    # No logit is above 0 then, and a tiny temperature sends them only to -inf, where exp is 0.
     logits -= largest
     if config.temperature < 1:
         with np.errstate(over="ignore"):
@@ -63,13 +63,13 @@ def distribution(logits: Floats, config: SamplingConfig) -> npt.NDArray[np.float
 
 
 def top_k(probabilities: Floats, k: int) -> npt.NDArray[np.float64]:
-    """Only the k most probable (Fan et al. 2018); of equals the lower id."""
+    """Keep the k most probable ids (Fan et al. 2018), on ties the lower ones."""
     order = np.argsort(-probabilities, axis=1, kind="stable")
     return keep(probabilities, np.argsort(order, axis=1, kind="stable") < k)
 
 
 def top_p(probabilities: Floats, p: float) -> npt.NDArray[np.float64]:
-    """Only the smallest set of the most probable that holds at least p (Holtzman et al. 2020)."""
+    """Keep the fewest most probable ids that sum to at least p (Holtzman et al. 2020)."""
     order = np.argsort(-probabilities, axis=1, kind="stable")
     ranked = np.take_along_axis(probabilities, order, axis=1)
     before = np.cumsum(ranked, axis=1) - ranked
@@ -79,11 +79,11 @@ def top_p(probabilities: Floats, p: float) -> npt.NDArray[np.float64]:
 
 
 def min_p(probabilities: Floats, share: float) -> npt.NDArray[np.float64]:
-    """Only those with at least this share of the best one's probability (Nguyen et al. 2024)."""
+    """Keep ids with at least this share of the largest probability (Nguyen et al. 2024)."""
     return keep(probabilities, probabilities >= share * probabilities.max(axis=1, keepdims=True))
 
 
 def keep(probabilities: Floats, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Zero outside `kept`, summing to one again."""
+    """Set probabilities outside `kept` to zero and renormalize the rest."""
     left = np.where(kept, probabilities, 0.0)
     return np.asarray(left / left.sum(axis=1, keepdims=True), dtype=np.float64)

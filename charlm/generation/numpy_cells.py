@@ -1,9 +1,9 @@
-"""One time step of each cell in NumPy, for texts on the CPU: no framework, and none to import.
+"""One time step of each cell in NumPy, to write texts on the CPU without importing torch.
 
-The equations stand in `charlm.rnn.cells`. Here they take few operations, which is what the time of
-one text goes by, and most of them in place, which helps many texts.
+The equations are explained in `charlm.rnn.cells`. The code here needs few operations, since their
+number determines the time for one text, and most of them work in place, which helps many texts.
 
-Shapes: Wx (N, G·H), W x + b; state, each (N, H); weights by letter, as `prepare` makes them.
+Shapes: Wx is W x + b, (N, G·H); state holds arrays (N, H); weights come from `prepare`, by letter.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,13 +18,14 @@ Array = npt.NDArray[Any]
 Weights = dict[str, Array]
 State = tuple[Array, ...]
 Step = Callable[[Array, State, Weights], State]
-EPSILON = 1e-5  # torch's, of layer normalization
+EPSILON = 1e-5  # of layer normalization, as in torch
 
 
 def prepare(weights: Mapping[str, Array], config: ModelConfig) -> Weights:
-    """A layer's weights as the steps read them: transposed, and the biases in one.
+    """A layer's weights in the form that the steps read: transposed, and with c added to b.
 
-    Only the last third of the gru's c stays alone, which the reset gate multiplies.
+    The part of the gru's c that the reset gate multiplies is kept apart, as c_n. For the gru that
+    resets before the product, U is also split into U_rz and U_n.
     """
     made = {name: np.ascontiguousarray(each.T) for name, each in weights.items()}
     c = made.pop("c", None)
@@ -42,19 +43,19 @@ def prepare(weights: Mapping[str, Array], config: ModelConfig) -> Weights:
 
 
 def input_projection(x: Array, weights: Weights) -> Array:
-    """W x + b"""
+    """W x + b, (N, G·H)."""
     Wx = normalize(x.dot(weights["W"]), weights.get("gain_W"))
     Wx += weights["b"]
     return Wx
 
 
 def recurrent_product(h: Array, weights: Weights, gates: str = "") -> Array:
-    """U h, of some gates or of all."""
+    """U h, (N, G·H), or the part of it for the gates that `gates` names, such as "_rz"."""
     return normalize(h.dot(weights[f"U{gates}"]), weights.get(f"gain_U{gates}"))
 
 
 def normalize(x: Array, gain: Array | None) -> Array:
-    """Layer normalization over the last axis, if there is a gain."""
+    """Layer normalization over the last axis, or x itself if there is no gain."""
     if gain is None:
         return x
     centred = x - x.mean(axis=-1, keepdims=True)
@@ -63,7 +64,7 @@ def normalize(x: Array, gain: Array | None) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    """In place. exp overflows in float32 where tanh saturates."""
+    """Logistic sigmoid, in place; computed by tanh, since exp may overflow in float32."""
     x *= 0.5
     np.tanh(x, out=x)
     x *= 0.5
@@ -114,7 +115,7 @@ def lstm(Wx: Array, state: State, weights: Weights) -> State:
 
 
 def mogrifier(x: Array, state: State, weights: Weights) -> State:
-    """Takes the input itself, since it is gated before it is multiplied by W."""
+    """Takes the input x instead of W x + b, since it is gated before W multiplies it."""
     h, C = state
     number = 1
     while (name := f"{'Q' if number % 2 else 'R'}{number}") + "_up" in weights:
@@ -134,7 +135,7 @@ def mingru(Wx: Array, state: State, weights: Weights) -> State:
 
 def minlstm(Wx: Array, state: State, weights: Weights) -> State:
     i, f, n = np.split(Wx, 3, axis=1)
-    # f / (f + i) by logarithms: both gates may be so far shut that they are zero.
+    # f / (f + i), in log space since both sigmoids may underflow to zero.
     share = sigmoid(np.logaddexp(0, -i) - np.logaddexp(0, -f))
     return (share * state[0] + (1 - share) * n,)
 

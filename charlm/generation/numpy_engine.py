@@ -1,4 +1,4 @@
-"""Texts on the CPU, a character at a time, without torch."""
+"""Writing texts on the CPU with NumPy alone, a character at a time."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,11 @@ from charlm.rnn.names import by_letter
 
 
 class NumpyEngine:
-    """The model in NumPy: every cell in every variant.
+    """The model in NumPy, with every cell in every variant.
 
     Args:
-        weights: by the names of LanguageModel.weights().
+        config: the model's configuration.
+        weights: named as in `LanguageModel.weights`.
     """
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
@@ -34,7 +35,7 @@ class NumpyEngine:
         self.output_bias = weights["output.bias"]
 
     def _table(self, vectors: Array | None) -> Array:
-        """What the first layer reads for every character: the alphabet is small."""
+        """The first layer's W x + b for every character, (V, G·H); for the Mogrifier x, (V, I)."""
         first = self.layers[0]
         if not self.projects_input:
             V = self.config.vocabulary_size

@@ -1,4 +1,4 @@
-"""The loop that draws text, and how a text ends."""
+"""The sampling loop, and how texts end."""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -13,17 +13,20 @@ from charlm.generation.filters import NotFiniteError, distribution, filtered
 from charlm.seeds import Stream, generator
 from charlm.text.vocabulary import UNKNOWN_ID, Ids, Vocabulary
 
-# Draws to a call: the first at once, then blocks that still seem to flow.
+# Draws per call: the first character appears at once, and later blocks still seem to flow.
 BLOCKS = (1, 3, 12, 48, 64)
 
 
 def sample_ids(engine: Engine, prefix: Ids, config: SamplingConfig, seed: int) -> Iterator[Array]:
-    """Endlessly, the next id of each of N texts, (N,).
+    """Yield the next id of each of N texts, (N,), endlessly.
 
-    Text number i draws from a random stream of its own, so it is the same however many there are.
+    Each text draws from its own random stream, so text i is the same however many there are.
 
     Args:
-        prefix: ids read first, at least one.
+        engine: computes the logits.
+        prefix: ids to read first, at least one.
+        config: says how many texts and how to draw.
+        seed: determines the random streams.
 
     Raises:
         UsageError: the prefix is empty.
@@ -35,7 +38,7 @@ def sample_ids(engine: Engine, prefix: Ids, config: SamplingConfig, seed: int) -
 def sample_blocks(
     engine: Engine, prefix: Ids, config: SamplingConfig, seed: int
 ) -> Iterator[Array]:
-    """`sample_ids`, in blocks (n, N): of more than one id where the engine can write on end."""
+    """Yield the same ids as `sample_ids` in blocks (n, N), with n > 1 if the engine has blocks."""
     if not len(prefix):
         raise UsageError("The prefix is empty.", "Give at least one character with --prefix.")
     texts = config.num_samples
@@ -60,7 +63,7 @@ def sample_blocks(
 
 
 def limited(blocks: Iterator[Array], length: int) -> Iterator[Array]:
-    """The first `length` ids of each text."""
+    """Yield blocks (n, N) until each text has `length` ids."""
     while length:
         block = next(blocks)[:length]
         length -= len(block)
@@ -68,30 +71,31 @@ def limited(blocks: Iterator[Array], length: int) -> Iterator[Array]:
 
 
 def draw(probabilities: Array, draws: Array) -> Array:
-    """Ids (N,) by inverse cumulative distribution.
+    """Draw ids (N,) by inverting the cumulative distribution.
 
     Args:
         probabilities: (N, V).
         draws: uniform in [0, 1), (N,).
     """
     cumulative = probabilities.cumsum(axis=1)
-    # Scaled by the sum, which rounding keeps from being one, so that no draw falls beyond the end.
+    # Draws are scaled by the sum, which rounding may leave below one, so that none exceeds it.
     if len(draws) == 1:
         return np.array([np.count_nonzero(cumulative <= draws * cumulative[0, -1])])
     return np.asarray((cumulative <= draws[:, None] * cumulative[:, -1:]).sum(axis=1))
 
 
 def chosen_seed(config: SamplingConfig) -> int:
+    """The configured seed, or a random one."""
     return secrets.randbits(32) if config.seed is None else config.seed
 
 
 def stream_texts(
     engine: Engine, vocabulary: Vocabulary, prefix: Ids, config: SamplingConfig
 ) -> Iterator[Iterator[str]]:
-    """N texts, each in pieces as it is drawn, without the prefix.
+    """Yield N texts without the prefix, each as an iterator over pieces as they are drawn.
 
-    They are drawn side by side, by whichever of them is read and has no more to give. A text ends
-    where one of `config.stops` would begin, and what nobody reads is not drawn.
+    Drawing is lazy: when a text is read beyond what has been drawn, all texts advance. A text ends
+    before the first of `config.stops` in it.
     """
     blocks = limited(sample_blocks(engine, prefix, config, chosen_seed(config)), config.length)
     for index, mine in enumerate(tee(blocks, config.num_samples)):
@@ -99,14 +103,14 @@ def stream_texts(
 
 
 def decoded(blocks: Iterator[Array], index: int, vocabulary: Vocabulary) -> Iterator[str]:
-    """The pieces of one of the texts that are drawn side by side."""
+    """The pieces of text number `index`, one for each block (n, N) of ids."""
     return (vocabulary.decode(block[:, index]) for block in blocks)
 
 
 def until_stop(pieces: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
-    """The pieces up to the first of some strings; ends with what is left when there is none.
+    """Yield a text's pieces up to the first stop string, or to the end if it has none.
 
-    Characters that may be its beginning wait until they are known not to be.
+    Characters that may be the beginning of a stop string are held back until this is known.
     """
     waiting = ""
     for piece in pieces:
@@ -124,13 +128,13 @@ def until_stop(pieces: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
 
 
 def ending(text: str, stops: Sequence[str]) -> int | None:
-    """Where the string begins that is the first to be complete, the longest of those that are."""
+    """The index at which the first stop string to end begins (on ties the longest), or None."""
     found = ((text.find(stop) + len(stop), text.find(stop)) for stop in stops if stop in text)
     return min(found, default=(0, None))[1]
 
 
 def overlap(text: str, stop: str) -> int:
-    """How many characters at the text's end are the beginning of `stop`."""
+    """The most characters at the end of the text that are the beginning of `stop`."""
     longest = min(len(text), len(stop))
     return next((n for n in range(longest, 0, -1) if stop.startswith(text[-n:])), 0)
 
@@ -138,5 +142,5 @@ def overlap(text: str, stop: str) -> int:
 def sample_texts(
     engine: Engine, vocabulary: Vocabulary, prefix: Ids, config: SamplingConfig
 ) -> list[str]:
-    """All of `stream_texts`, whole."""
+    """The texts of `stream_texts`, each as one string."""
     return ["".join(text) for text in stream_texts(engine, vocabulary, prefix, config)]

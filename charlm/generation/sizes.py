@@ -1,4 +1,4 @@
-"""How much memory texts take that are drawn side by side."""
+"""The memory needed to write texts side by side."""
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.machine.memory import available_memory, check_memory
@@ -8,12 +8,12 @@ STREAM = 400  # bytes of a random generator, at least
 
 
 def check_samples(config: ModelConfig, sampling: SamplingConfig) -> None:
-    """Refuse more texts than memory can hold.
+    """Refuse to write more texts than memory can hold.
 
     Raises:
-        NotEnoughMemoryError: says what they would take and what there is.
+        NotEnoughMemoryError: the texts would take more memory than is available.
     """
-    # Ids and characters. With a string to stop at, nobody knows how long a text becomes.
+    # Ids and characters, a byte each. A text with a stop string has an unknown length.
     text = 0 if sampling.stop else 2 * sampling.length
     state = FLOAT * config.num_layers * config.hidden_size
     each = STREAM + state + FLOAT * config.vocabulary_size + text

@@ -1,4 +1,4 @@
-"""Steps and draws on the model's device."""
+"""Drawing text on the model's device, without returning to the host for each character."""
 
 import torch
 from torch import Tensor
@@ -15,13 +15,18 @@ def generate_block(
     logits: Tensor,
     *state: Tensor,
 ) -> tuple[Tensor, ...]:
-    """The next ids (T, N) of N texts, then the logits (N, V) and the state after the last of them.
+    """Draw the next T ids of N texts.
 
     Args:
-        greedy: take the most probable; temperature and draws say nothing then.
+        model: in evaluation mode.
+        greedy: whether to take the most probable id, ignoring temperature and draws.
+        temperature: divides the logits.
         draws: uniform in [0, 1), (T, N).
-        logits: those of the first of the ids, (N, V).
-        state: each (L, N, H).
+        logits: of the first of these ids, (N, V).
+        state: tensors (L, N, H).
+
+    Returns:
+        The ids (T, N), then the logits (N, V) and the state tensors after the last of them.
     """
     drawn = []
     for row in draws.unbind(0):
@@ -33,21 +38,24 @@ def generate_block(
 
 
 def draw(logits: Tensor, draws: Tensor, temperature: float | Tensor | None) -> Tensor:
-    """Ids (N,): `filters.distribution` without filters, and `sampler.draw`.
+    """Draw ids (N,), as `filters.distribution` without filters and `sampler.draw` do together.
 
-    UNKNOWN_ID where the largest logit is NaN or infinite: nothing waits for the device to know it.
+    An id is UNKNOWN_ID if the largest logit is NaN or infinite: to raise an error here, the host
+    would have to wait for the device.
 
     Args:
-        temperature: None for the most probable.
+        logits: (N, V).
+        draws: uniform in [0, 1), (N,).
+        temperature: divides the logits; None takes the most probable id.
     """
     logits = logits.to(draws.dtype, copy=True)
     logits[:, UNKNOWN_ID] = -torch.inf
     largest = logits.amax(dim=1, keepdim=True)
     if temperature is None:
         return logits.argmax(dim=1).where(largest[:, 0].isfinite(), UNKNOWN_ID)
-    # NaN where the largest is NaN or infinite, and then no draw falls beyond any sum.
+    # Where the largest is NaN or infinite all sums are NaN, and the id becomes 0, UNKNOWN_ID.
     below = logits - largest
     cumulative = (below / temperature).exp().cumsum(dim=1)
     beyond = cumulative <= draws[:, None] * cumulative[:, -1:]
-    # Without float64 a draw may have been rounded to one.
+    # On devices without float64 a draw may have been rounded to one.
     return beyond.sum(dim=1).clamp(max=logits.shape[1] - 1)

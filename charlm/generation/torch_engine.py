@@ -1,4 +1,4 @@
-"""Texts on the model's own device."""
+"""Writing texts with torch, on the model's own device."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,14 +12,14 @@ from charlm.generation.torch_drawing import generate_block
 from charlm.language_model import LanguageModel
 from charlm.machine.cuda_graphs import CapturedFunction, CudaGraphs
 
-# Steps to a block from which on it is recorded.
+# Steps in a block from which recording it as a CUDA graph pays off.
 WORTH_RECORDING = 32
 
 
 class TorchEngine:
-    """The model on its own device, from whose memory texts return a block at a time.
+    """The model in torch, on its own device, from which ids return a block at a time.
 
-    On CUDA the steps of a block, their draws included, are recorded once and replayed.
+    On CUDA the steps and draws of a long block are recorded once as a CUDA graph and replayed.
     """
 
     def __init__(self, model: LanguageModel) -> None:

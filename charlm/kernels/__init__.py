@@ -1,11 +1,10 @@
-"""Compiled arithmetic: whole windows of the rnn, the gru and the lstm, and blocks of text.
+"""Compiled arithmetic: whole windows of the recurrent layers, and blocks of text.
 
-A leaf of the house: it imports nothing of charlm, takes and gives NumPy arrays, and with the folder
-gone everything works, slower. The ideas, and what each processor gets, stand in README.md beside
-this file. Nothing is compiled, and numba is not imported, before it is needed.
+This package imports nothing from the rest of charlm, and takes and returns NumPy arrays. It is
+optional: without the folder everything works, but slower. README.md beside this file explains the
+ideas and what each processor supports. Numba is imported, and code compiled, only when needed.
 
-An array is float32, or bfloat16 as its bits in uint16. K and N are the rows and columns of a
-matrix.
+Arrays are float32, or bfloat16 as bits in uint16. K and N are the rows and columns of a matrix.
 """
 
 from collections.abc import Sequence
@@ -32,42 +31,42 @@ __all__ = [
 
 
 def shares_threads() -> bool:
-    """Whether compiled code can use the threads with which torch multiplies."""
+    """Whether compiled code can run in torch's own threads."""
     from charlm.kernels import team
 
     return team.gomp_parallel() != 0
 
 
 def synchronizes(n_threads: int) -> bool:
-    """Whether so many of them can surely wait for one another."""
+    """Whether so many of torch's threads are sure to run at once, so that they can synchronize."""
     from charlm.kernels import team
 
     return team.gomp_barrier(n_threads) != 0
 
 
 def has_bfloat16(K: int, N: int) -> bool:
-    """Whether products with a matrix of this shape are made in bfloat16, and float32 sums."""
+    """Whether products with a matrix (K, N) can be computed in bfloat16, with sums in float32."""
     from charlm.kernels import amx
 
     return amx.available() and amx.fits(K, N)
 
 
 def packed_shape(K: int, N: int, bfloat16: bool = False) -> tuple[int, ...]:
-    """The shape of the panels of a matrix: float32, or pairs of bfloat16 in int32."""
+    """The shape of a matrix packed into panels, of float32 or of pairs of bfloat16 in int32."""
     from charlm.kernels import amx, tiles
 
     return amx.packed_shape(K, N) if bfloat16 else tiles.packed_shape(K, N)
 
 
 def padded_columns(N: int) -> int:
-    """Columns of a product with a matrix of N: what is computed beyond N is padding."""
+    """Columns of a product with a matrix of N columns, padding included."""
     from charlm.kernels import tiles
 
     return tiles.padded_columns(N)
 
 
 def pack(matrix: Any, panels: Any, n_threads: int = 1, n_parts: int = 1) -> None:
-    """Pack a matrix (K, N) into panels of `packed_shape`, in the order in which they are read."""
+    """Pack a matrix (K, N) into panels of `packed_shape`, in the order of their use."""
     from charlm.kernels import matmul
 
     packing = matmul.pack if panels.dtype.kind == "f" else matmul.pack_pairs
@@ -84,31 +83,33 @@ def run_window(
     n_parts: int,
     split_rows: bool,
 ) -> None:
-    """All time steps of a layer, and the products between them.
+    """Run all time steps of a layer, with a matrix product between any two of them.
 
     Args:
-        function: gru_forward, lstm_backward, … of `window.py`.
-        x: what is multiplied at each step: forward (T + 1, B, K), backward (T, B, K).
+        function: the name of one in `window.py`: gru_forward, lstm_backward, …
+        x: what each step multiplies: forward the states (T + 1, B, K), backward the gates'
+            gradients (T, B, K).
         panels: the packed matrix (K, N).
-        product: (B, padded N); the last product afterwards.
-        arrays: the step's own, as `cells.py` has them.
-        n_threads: that compute.
-        n_parts: into which the rows are divided; the result depends on it, not on n_threads.
-        split_rows: each part makes the products of its own rows; else all parts share each product
-            and wait for one another twice a step, for which `synchronizes` must be true.
+        product: (B, padded N), zeros; holds the last product afterwards.
+        arrays: the step's other arguments, in the order of `cells.py`.
+        n_threads: how many threads compute.
+        n_parts: how many parts the rows are divided into. The result depends on it, but not on
+            n_threads.
+        split_rows: whether each part computes the products of its own rows. Otherwise all parts
+            share each product and wait for one another twice a step, which needs `synchronizes`.
     """
     from charlm.kernels import team, window
 
     n_threads = min(n_threads, n_parts)
     barrier = 0 if split_rows or n_threads == 1 else team.gomp_barrier(n_threads)
-    about = (n_parts, split_rows, barrier, x, panels, product, tuple(arrays))
-    getattr(window, function)(team_of(n_threads), n_threads, about)
+    arguments = (n_parts, split_rows, barrier, x, panels, product, tuple(arrays))
+    getattr(window, function)(team_of(n_threads), n_threads, arguments)
 
 
 def run_step(
     function: str, t: int, product: Any, arrays: Sequence[Any], n_threads: int, n_parts: int
 ) -> None:
-    """One step's arithmetic, where another library has made its product."""
+    """Run the arithmetic of one step whose product another library has computed."""
     from charlm.kernels import window
 
     n_threads = min(n_threads, n_parts)
@@ -117,7 +118,7 @@ def run_step(
 
 
 def run_linear(function: str, a: Any, h: Any, n_threads: int, n_parts: int) -> None:
-    """A linear recurrence over a window: `linear_forward` or `linear_backward` of `linear.py`."""
+    """Run `linear_forward` or `linear_backward` of `linear.py`, in place, over a window."""
     from charlm.kernels import linear
 
     n_threads = min(n_threads, n_parts)
@@ -125,20 +126,21 @@ def run_linear(function: str, a: Any, h: Any, n_threads: int, n_parts: int) -> N
 
 
 def team_of(n_threads: int) -> int:
+    """The address of GOMP_parallel, which starts torch's threads; 0 for a single thread."""
     from charlm.kernels import team
 
     return team.gomp_parallel() if n_threads > 1 else 0
 
 
 def write_text(cell: str, *arguments: Any) -> None:
-    """A block of one text; the arguments are those of `writing.write_text`."""
+    """Write a block of one text; for the arguments see `writing.write_text`."""
     from charlm.kernels import writing
 
     writing.write_text(writing.CELLS[cell], *arguments)
 
 
 def write_texts(cell: str, *arguments: Any) -> None:
-    """A block of some of several texts; the arguments are those of `writing.write_texts`."""
+    """Write a block of several texts; for the arguments see `writing.write_texts`."""
     from charlm.kernels import writing
 
     writing.write_texts(writing.CELLS[cell], *arguments)

@@ -1,13 +1,14 @@
-"""Products in bfloat16 inside of compiled code, by the tile registers of Intel's processors (AMX).
+"""Matrix products in bfloat16 by the tile registers (AMX) of Intel's processors.
 
-A tile holds 16 rows of 64 bytes. One instruction multiplies a tile of x, 16 rows by 32 numbers,
-with one of the matrix, 32 numbers by 16 columns, and adds to one of the product, in float32. The
-matrix is packed into such tiles once, and then multiplies one state after another (`tiles.py`).
+A tile register holds 16 rows of 64 bytes. One instruction multiplies a tile of x (16 rows of 32
+numbers) by a tile of the matrix (32 rows of 16 numbers) and adds the result to a tile of the
+product (16 × 16 float32). The matrix is packed into tiles once, and then multiplies one state after
+another, as in `tiles.py`.
 
 Shapes:
-    x (M, K), K a multiple of 32, as bits in uint16
-    panels (N / 16, K / 32, 16, 16), of each 16 columns the tiles; a tile's entry [k, n] is rows 2k
-        and 2k + 1 of its column n, side by side in 32 bits
+    x (M, K), K a multiple of 32, bfloat16 as bits in uint16
+    panels (N / 16, K / 32, 16, 16), for every 16 columns their tiles, from top to bottom; entry
+        [k, n] of a tile holds rows 2k and 2k + 1 of its column n, in 32 bits
     product (M, N), N a multiple of 16, in float32
 """
 
@@ -25,24 +26,24 @@ from charlm.kernels import availability
 from charlm.kernels.jit import Floats, Numbers, jit, processor_has
 from charlm.kernels.tiles import INT, row_pointer
 
-EDGE, DEPTH = 16, 32  # of a tile: its rows or columns, and numbers in each
-BYTES = 64  # of a row
-SUMS, FACTORS, WEIGHTS = (0, 1, 2, 3), (4, 5), (6, 7)  # the eight registers
+EDGE, DEPTH = 16, 32  # rows or columns of a tile, bfloat16 numbers in each
+BYTES = 64  # in each row or column
+SUMS, FACTORS, WEIGHTS = (0, 1, 2, 3), (4, 5), (6, 7)  # the eight tile registers
 BYTE = ir.IntType(8)
-# Of Linux's system call that asks for the registers (asm/prctl.h).
+# Linux's system call that requests the tile registers (asm/prctl.h).
 ARCH_PRCTL, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA = 158, 0x1023, 18
 
 
 @functools.cache
 def available() -> bool:
-    """Whether the processor multiplies so, and system and user (CHARLM_KERNELS) let it."""
+    """Whether the processor has AMX, and the system and CHARLM_KERNELS permit its use."""
     if availability.choice() == "generic":
         return False
     return processor_has("amx-tile") and processor_has("amx-bf16") and permitted()
 
 
 def permitted() -> bool:
-    """Ask Linux for the tile registers, which each process has to do before it uses them."""
+    """Request the tile registers from Linux, as every process must; return whether it agrees."""
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -54,19 +55,19 @@ def permitted() -> bool:
 
 
 def fits(K: int, N: int) -> bool:
-    """Whether a matrix (K, N) is a whole number of tiles."""
+    """Whether a matrix (K, N) consists of whole tiles."""
     return K % DEPTH == 0 and N % EDGE == 0
 
 
 def packed_shape(K: int, N: int) -> tuple[int, ...]:
-    """Of the panels of a matrix (K, N)."""
+    """The shape of the panels of a matrix (K, N)."""
     return N // EDGE, K // DEPTH, EDGE, DEPTH // 2
 
 
 @jit
 def multiply(x: Numbers, first: int, end: int, panels: Any, product: Floats) -> None:
-    """Compute the product's rows from `first` to before `end`."""
-    # The last tiles overlap those before them, and make some rows twice.
+    """Compute rows `first` to `end` (exclusive) of the product."""
+    # The last tiles overlap the previous ones, computing some rows twice, to be of full size.
     rows = min(end - first, EDGE)
     last = end - rows
     configure(rows)
@@ -87,10 +88,10 @@ def multiply(x: Numbers, first: int, end: int, panels: Any, product: Floats) -> 
 
 
 def block_of(rows: int, columns: int) -> Any:
-    """A function that makes so many tiles of a product, below and beside each other.
+    """An intrinsic that computes a block of rows × columns tiles of the product.
 
-    Its arguments are those of `multiply`, with the first row of the upper and of the lower tiles,
-    and the number of the first panel, instead of `first` and `end`.
+    It takes the arguments of `multiply`, except that `upper` and `lower`, the first rows of the
+    upper and lower tiles, replace `first` and `end`, and `number` is that of the first panel.
     """
 
     @intrinsic
@@ -98,7 +99,7 @@ def block_of(rows: int, columns: int) -> Any:
         typing: Any, x: Any, upper: Any, lower: Any, panels: Any, number: Any, product: Any
     ) -> Any:
         arguments = (x, upper, lower, panels, number, product)
-        return types.void(*arguments), lambda *about: generate_block(rows, columns, *about)
+        return types.void(*arguments), lambda *args: generate_block(rows, columns, *args)
 
     return block
 
@@ -106,7 +107,7 @@ def block_of(rows: int, columns: int) -> Any:
 def generate_block(
     rows: int, columns: int, context: Any, builder: Any, signature: Any, values: Any
 ) -> Any:
-    """Write a block's code."""
+    """Generate the LLVM code of a block."""
     x, panels, product = (
         context.make_array(signature.args[place])(context, builder, value=values[place])
         for place in (0, 3, 5)
@@ -143,10 +144,10 @@ def generate_block(
 
 
 def configuring(typing: Any, rows: Any) -> Any:
-    """Prepare the registers for sums and factors of so many rows."""
+    """Intrinsic that configures the tile registers, with `rows` rows in sums and factors."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        # The palette, and from bytes 16 and 48 on each register's bytes in a row, and rows.
+        # Byte 0: the palette. From 16 on: each register's bytes per row. From 48 on: its rows.
         kind = ir.ArrayType(BYTE, 64)
         table = cgutils.alloca_once_value(builder, ir.Constant(kind, None))
         start = builder.bitcast(table, BYTE.as_pointer())
@@ -165,7 +166,7 @@ def configuring(typing: Any, rows: Any) -> Any:
 
 
 def releasing(typing: Any) -> Any:
-    """Give the registers back."""
+    """Intrinsic that releases the tile registers."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         instruction(builder, "tilerelease")
@@ -175,7 +176,7 @@ def releasing(typing: Any) -> Any:
 
 
 def instruction(builder: Any, name: str, *operands: Any) -> None:
-    """One of the processor's, by LLVM's name for it."""
+    """Emit a processor instruction, by LLVM's name for it."""
     kind = ir.FunctionType(ir.VoidType(), [each.type for each in operands])
     function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.{name}")
     builder.call(function, operands)

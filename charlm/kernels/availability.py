@@ -1,7 +1,7 @@
-"""Whether arithmetic is compiled here, which the environment variable CHARLM_KERNELS decides.
+"""Whether compiled arithmetic is used, as set by the environment variable CHARLM_KERNELS.
 
-off: nothing is, as without numba. generic: it is, but without what only some processors have, the
-tile registers (`amx.py`). auto: whatever this machine has.
+off: no, as if numba were missing. generic: yes, but without the tile registers (`amx.py`), which
+only some processors have. auto: with everything that this machine has.
 """
 
 import os
@@ -14,10 +14,10 @@ ADVICE = "Set it to off, generic or auto, or unset it."
 
 @cache
 def choice() -> str:
-    """What CHARLM_KERNELS says, which is read once.
+    """The value of CHARLM_KERNELS, read once; "auto" if it is unset.
 
     Raises:
-        ValueError: it is none of CHOICES; its arguments say so, and what to do.
+        ValueError: it is none of CHOICES. Its arguments are a message and advice.
     """
     chosen = os.environ.get("CHARLM_KERNELS") or "auto"
     if chosen not in CHOICES:
@@ -27,7 +27,7 @@ def choice() -> str:
 
 @cache
 def available() -> bool:
-    """Whether anything is compiled: numba is there, and works with this NumPy."""
+    """Whether code can be compiled: it is not switched off, and numba works with this NumPy."""
     if choice() == "off" or find_spec("numba") is None:
         return False
     try:

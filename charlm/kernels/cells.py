@@ -1,23 +1,23 @@
-"""One time step of the rnn, the gru and the lstm, forward and backward: a part of its rows.
+"""One time step of the rnn, the gru and the lstm, forward and backward, for a part of the rows.
 
-Row by row, short loops over few arrays become vector instructions. What a step does stands in
-`charlm.rnn.cells`; here the recurrent product has been made.
+The equations are in `charlm.rnn.cells`; their product U h has been computed before. Each row is
+processed by short loops over few arrays, which compile to vector instructions.
 
-Shapes:
-    product, forward (B, G·H): U h of the step; backward (B, H): what came back through the
-        recurrent product of the step after this one
-    table (V, G·H), W x + b of every character, and ids (T, B); or that of every position,
-        (T·B, G·H), and no ids, (0, 0); of either type
+Arguments, with t the step and the B rows divided into n_parts:
+    product, forward (B, G·H): U h of this step; backward (B, H): the gradient of this step's h that
+        came through the next step's product
+    table, ids: W x + b, by character (V, G·H) with ids (T, B), or by position (T·B, G·H) with empty
+        ids (0, 0); float32 or bfloat16
     c_n (H), the bias that the gru's reset gate multiplies
-    h, C (T + 1, B, H), entry t before step t
-    h_matmul (T + 1, B, H), h once more in the products' type; h itself if that is float32
-    saved (T, B, S·H), what the backward pass needs
+    h, C (T + 1, B, H), the states; entry t is the one before step t
+    h_matmul (T + 1, B, H), a copy of h in the products' type; h itself if that is float32
+    saved (T, B, S·H), values kept for the backward pass
     grad_outputs (T, B, H), the gradient of the outputs
-    dh, dC (B, H), what of the gradient of the step after this one bypassed the recurrent product,
-        to be replaced by this step's
-    d_gates (T, B, G·H), the gradient of the recurrent product
-    d_table (1 or n_parts, V, G·H), summands of the table's gradient, to be added to; of positions
-        (1, T·B, G·H), to be written; or none (0, …)
+    dh, dC (B, H), the gradients of this step's h and C that came from the next step, but not
+        through its product; replaced by those that this step passes on
+    d_gates (T, B, G·H), the gradient of the product
+    d_table, the gradient of the table: by character (1 or n_parts, V, G·H), summands to be added
+        to; by position (1, T·B, G·H), to be overwritten; or (0, …) if not wanted
 """
 
 from typing import Any
@@ -44,13 +44,13 @@ from charlm.kernels.team import rows_of
 
 @jit_inline
 def table_row(ids: Ids, t: int, i: int, B: int) -> Any:
-    """The table's row of a position."""
+    """The table's row for row i of the batch at step t."""
     return ids[t, i] if len(ids) else t * B + i
 
 
 @jit_inline
 def add_to_table(d: Floats, d_table: Floats, part: int, ids: Ids, t: int, i: int, B: int) -> None:
-    """A position's gradient, to the table's."""
+    """Add the gradient d of row i at step t to the table's gradient."""
     if len(ids):
         add_row(d, d_table[part % len(d_table), ids[t, i]])
     elif len(d_table):
@@ -163,7 +163,7 @@ def gru_backward(
             d_q[j] = later[j] * (ONE - z[j]) * (ONE - n[j] * n[j])
             d_r[j] = d_q[j] * r[j] * q[j] * (ONE - r[j])
             later[j] *= z[j]
-        # n's sum has one gradient on the input's side, and r times it on the recurrent one.
+        # n = tanh(W x + b + r (U h + c)): the gradient of U h is r times that of W x + b.
         add_to_table(d, d_table, part, ids, t, i, B)
         for j in range(H):
             d_q[j] *= r[j]

@@ -1,6 +1,6 @@
-"""How numba compiles the arithmetic here, and what all of it is made of.
+"""How numba compiles the arithmetic of this package, and its elementary functions.
 
-Numbers are float32, or bfloat16 as its bits in uint16, which NumPy lacks.
+Numbers are float32, or bfloat16 as bits in uint16, since NumPy has no bfloat16.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ ZERO, HALF, ONE = f32(0.0), f32(0.5), f32(1.0)
 SIXTEEN, ODD, BELOW_HALF = np.uint32(16), np.uint32(1), np.uint32(0x7FFF)
 BFLOAT16_NAN = np.uint32(0x7FC0)
 
-# tanh x = x p(x²) / q(x²) to 3e-7 up to LIMIT, beyond which it is ±1: Eigen's rational fit.
+# tanh x = x p(x²) / q(x²) to within 3e-7 up to LIMIT, and ±1 beyond: Eigen's rational fit.
 LIMIT = f32(7.90531110763549805)
 P0, P1, P2 = f32(4.89352455891786e-03), f32(6.37261928875436e-04), f32(1.48572235717979e-05)
 P3, P4 = f32(5.12229709037114e-08), f32(-8.60467152213735e-11)
@@ -32,32 +32,32 @@ P5, P6 = f32(2.00018790482477e-13), f32(-2.76076847742355e-16)
 Q0, Q1 = f32(4.89352518554385e-03), f32(2.26843463243900e-03)
 Q2, Q3 = f32(1.18534705686654e-04), f32(1.19825839466702e-06)
 
-# "contract" lets a product and a sum become one operation; with Python's own rule for division by
-# zero no loop with a quotient would become vector instructions.
+# "contract" permits fused multiply-add. Python's check for division by zero would keep loops with
+# a quotient from being vectorized; NumPy's error model has none.
 RULES: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}
-OVERLOAD_RULES: Any = RULES  # numba types them more narrowly
+OVERLOAD_RULES: Any = RULES  # numba's annotations are narrower
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def use_widest_vectors() -> None:
-    """Have numba use 512-bit vectors where there are some.
+    """Make numba use 512-bit vectors on processors that have them.
 
-    LLVM avoids them on Intel's processors, for fear of a lower clock, which the matrix products
-    bring about in any case. It has to be said before anything is compiled.
+    LLVM avoids them on Intel's processors because they lower the clock, which the matrix products
+    do in any case. This must be called before anything is compiled.
     """
     if config.CPU_FEATURES is None and "+avx512f" in get_host_cpu_features():
         config.CPU_FEATURES = f"{get_host_cpu_features()},-prefer-256-bit"
 
 
 def processor_has(feature: str) -> bool:
-    """Whether the processor that numba compiles for has this, by LLVM's name for it."""
-    features = config.CPU_FEATURES  # as NUMBA_CPU_FEATURES or NUMBA_CPU_NAME=generic say
+    """Whether the processor that numba compiles for has a feature, by LLVM's name for it."""
+    features = config.CPU_FEATURES  # set by NUMBA_CPU_FEATURES or NUMBA_CPU_NAME=generic
     features = get_host_cpu_features() if features is None else features
     return f"+{feature}" in features.split(",")
 
 
 def hash_of_sources() -> str:
-    """Of all files of this package."""
+    """A hash of all source files of this package."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     return sha256(b"".join(each.read_bytes() for each in files)).hexdigest()[:8]
 
@@ -67,29 +67,29 @@ SOURCES = hash_of_sources()
 
 
 def jit_inline(function: Function) -> Function:
-    """Compile a function into those that call it."""
+    """Compile a function inline into its callers."""
     return cast(Function, njit(**RULES, inline="always")(function))
 
 
 def jit(function: Function) -> Function:
-    """Compile a function together with those that call it, which are compiled too."""
+    """Compile a function that is called only from compiled code, together with its callers."""
     return cast(Function, njit(**RULES)(function))
 
 
 def jit_cached(function: Function) -> Function:
-    """Compile a function when it is first called, and keep the result for the next process."""
-    # Numba looks for a change in the function's own file only, not in what is compiled into it.
+    """Compile a function on its first call, and cache the result on disk for later processes."""
+    # Numba checks only the function's own file for changes, not those of the functions it calls.
     function.__qualname__ += f"_{SOURCES}"
     try:
         return cast(Function, njit(**RULES, cache=True, nogil=True)(function))
     except RuntimeError:
-        # Neither this folder nor the user's can be written.
+        # Neither this folder nor the user's cache is writable.
         return cast(Function, njit(**RULES, nogil=True)(function))
 
 
 @jit_inline
 def tanh(x: np.float32) -> np.float32:
-    # In this order, NaN stays NaN.
+    # Written so that NaN stays NaN.
     x = LIMIT if x > LIMIT else x
     x = -LIMIT if x < -LIMIT else x
     y = x * x
@@ -103,7 +103,7 @@ def sigmoid(x: np.float32) -> np.float32:
 
 
 def to_float32(x: Any) -> Any:
-    """A number of either type, as float32."""
+    """Convert a number of either type to float32."""
     return x
 
 
@@ -120,7 +120,7 @@ def to_float32_by_type(x: Any) -> Callable[[Any], Any]:
 
 @jit_inline
 def to_bfloat16_bits(x: np.float32) -> np.uint32:
-    """The bits of the nearest bfloat16, of two equally near of the even one; NaN stays NaN."""
+    """The bits of the nearest bfloat16, ties to even; NaN stays NaN."""
     bits = np.float32(x).view(np.uint32)
     nearest = np.uint32((bits + BELOW_HALF + ((bits >> SIXTEEN) & ODD)) >> SIXTEEN)
     return BFLOAT16_NAN if x != x else nearest
@@ -128,13 +128,13 @@ def to_bfloat16_bits(x: np.float32) -> np.uint32:
 
 @jit_inline
 def read_row(row: Numbers, to: Floats) -> None:
-    """Copy a row of either type."""
+    """Copy a row of either type to a row of float32."""
     for j in range(row.shape[0]):
         to[j] = to_float32(row[j])
 
 
 def write_row(row: Any, to: Any) -> None:
-    """Copy a row of float32 to one of either type."""
+    """Copy a row of float32 to a row of either type."""
     to[:] = row
 
 
@@ -153,6 +153,6 @@ def write_row_by_type(row: Any, to: Any) -> Callable[[Any, Any], None]:
 
 @jit_inline
 def add_row(row: Numbers, to: Floats) -> None:
-    """Add a row of either type."""
+    """Add a row of either type to a row of float32."""
     for j in range(row.shape[0]):
         to[j] += to_float32(row[j])

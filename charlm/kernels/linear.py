@@ -6,6 +6,7 @@ from charlm.kernels.team import rows_of, run_in_team
 
 @jit
 def forward_part(part: int, n_parts: int, a: Floats, h: Floats) -> None:
+    """Compute one part of the rows for `linear_forward`."""
     T, B, H = a.shape
     for t in range(T):
         for i in rows_of(part, n_parts, B):
@@ -16,6 +17,7 @@ def forward_part(part: int, n_parts: int, a: Floats, h: Floats) -> None:
 
 @jit
 def backward_part(part: int, n_parts: int, a: Floats, dh: Floats) -> None:
+    """Compute one part of the rows for `linear_backward`."""
     T, B, H = a.shape
     for t in range(T - 1, -1, -1):
         for i in rows_of(part, n_parts, B):
@@ -26,11 +28,11 @@ def backward_part(part: int, n_parts: int, a: Floats, dh: Floats) -> None:
 
 @jit_cached
 def linear_forward(team: int, n_threads: int, n_parts: int, a: Floats, h: Floats) -> None:
-    """Turn v, which h holds from its second entry on, into the states."""
+    """Replace v, in h[1:], by the states that follow the first one, h[0]."""
     run_in_team(team, n_threads, n_parts, forward_part, (a, h))
 
 
 @jit_cached
 def linear_backward(team: int, n_threads: int, n_parts: int, a: Floats, dh: Floats) -> None:
-    """Turn the gradients of the outputs, from the second entry on, into those of v and of h_0."""
+    """Replace the gradients of the outputs, dh[1:], by those of v; dh[0] becomes that of h[0]."""
     run_in_team(team, n_threads, n_parts, backward_part, (a, dh))

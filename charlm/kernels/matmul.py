@@ -1,4 +1,4 @@
-"""The products of a window: packing the matrix, and multiplying rows of a state by it."""
+"""The matrix products of a window: packing the matrix, and multiplying states by it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ from charlm.kernels.team import rows_of, run_in_team
 
 
 def multiply(x: Any, first: int, end: int, panels: Any, product: Any) -> None:
-    """Compute rows of a product, in the type of x; see `tiles.py` and `amx.py`."""
+    """Compute rows `first` to `end` of a product, by x's type in `tiles.py` or `amx.py`."""
 
 
 @overload(multiply, jit_options=OVERLOAD_RULES)
@@ -47,7 +47,7 @@ def multiply_rows(part: int, n_parts: int, x: Any, panels: Any, product: Any) ->
 
 @jit
 def multiply_columns(part: int, n_parts: int, x: Any, panels: Any, product: Any) -> None:
-    """Compute a part of the product's columns, those of some of the panels."""
+    """Compute a part of the product's columns, which are those of whole panels."""
     mine, width = rows_of(part, n_parts, panels.shape[0]), product.shape[1] // panels.shape[0]
     columns = product[:, mine.start * width : mine.stop * width]
     multiply(x, 0, product.shape[0], panels[mine.start : mine.stop], columns)
@@ -55,6 +55,7 @@ def multiply_columns(part: int, n_parts: int, x: Any, panels: Any, product: Any)
 
 @jit
 def pack_part(part: int, n_parts: int, matrix: Floats, panels: Floats) -> None:
+    """Pack one part of the panels for `pack`."""
     K, N, width = matrix.shape[0], matrix.shape[1], panels.shape[2]
     for number in rows_of(part, n_parts, panels.shape[0]):
         first = number * width
@@ -69,6 +70,7 @@ def pack_part(part: int, n_parts: int, matrix: Floats, panels: Floats) -> None:
 
 @jit
 def pack_pairs_part(part: int, n_parts: int, matrix: Numbers, panels: Any) -> None:
+    """Pack one part of the panels for `pack_pairs`."""
     for number in rows_of(part, n_parts, panels.shape[0]):
         for tile in range(panels.shape[1]):
             for k in range(amx.DEPTH // 2):
@@ -88,5 +90,5 @@ def pack(team: int, n_threads: int, n_parts: int, matrix: Floats, panels: Floats
 
 @jit_cached
 def pack_pairs(team: int, n_threads: int, n_parts: int, matrix: Numbers, panels: Any) -> None:
-    """Pack a matrix (K, N) of either type into the panels of `amx.py`."""
+    """Pack a matrix (K, N) of either type into the bfloat16 panels of `amx.py`."""
     run_in_team(team, n_threads, n_parts, pack_pairs_part, (matrix, panels))

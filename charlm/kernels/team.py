@@ -1,8 +1,9 @@
-"""Work shared among the threads with which torch multiplies.
+"""Running compiled functions in torch's own threads.
 
-A time step's arithmetic takes some ten microseconds: only threads that already wait for torch's
-next product are there in time; numba's own would come on top of them, two for every core. Torch's
-are OpenMP's, and GNU's OpenMP, which torch's wheels for Linux bring, has them call any function.
+A time step's arithmetic takes some ten microseconds, so only threads that are already waiting for
+torch's next product can start in time. Numba's threads would compete with them, two for every core.
+Torch's threads belong to OpenMP, and GNU's OpenMP, which torch's wheels for Linux bundle, can run
+any function in them.
 """
 
 import ctypes
@@ -19,7 +20,7 @@ from charlm.kernels.jit import jit_inline
 
 @cache
 def address_of(name: str) -> int:
-    """Of a function of the OpenMP that the process has loaded, if it has loaded one; else 0."""
+    """The address of a function of the OpenMP library in this process; 0 if none is loaded."""
     try:
         return ctypes.cast(getattr(ctypes.CDLL(None), name), ctypes.c_void_p).value or 0
     except (AttributeError, OSError, TypeError):
@@ -27,15 +28,15 @@ def address_of(name: str) -> int:
 
 
 def gomp_parallel() -> int:
-    """The address of GOMP_parallel(function, argument, threads, flags); 0 where there is none.
+    """The address of GOMP_parallel(function, argument, threads, flags); 0 if there is none.
 
-    Torch has to be imported before this is asked.
+    Torch, which loads the library, must be imported before.
     """
     return address_of("GOMP_parallel")
 
 
 def gomp_barrier(n_threads: int) -> int:
-    """The address of GOMP_barrier, if a team surely has so many threads; else 0."""
+    """The address of GOMP_barrier, if a team is sure to get so many threads; else 0."""
     if not (gomp_parallel() and address_of("GOMP_barrier")):
         return 0
     openmp = ctypes.CDLL(None)
@@ -46,12 +47,12 @@ def gomp_barrier(n_threads: int) -> int:
 
 @jit_inline
 def rows_of(part: int, n_parts: int, rows: int) -> Any:
-    """A part's share of so many rows."""
+    """The range of the rows that belong to a part."""
     return range(rows * part // n_parts, rows * (part + 1) // n_parts)
 
 
 def wait_for_team_typed(typing: Any, barrier: Any) -> Any:
-    """Wait for all threads of the team, by the address of its barrier; 0: there is one thread."""
+    """Intrinsic that waits for the whole team at `gomp_barrier`'s address; 0: does nothing."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         wait = ir.FunctionType(ir.VoidType(), [])
@@ -66,23 +67,25 @@ def wait_for_team_typed(typing: Any, barrier: Any) -> Any:
 def run_in_team_typed(
     typing: Any, team: Any, threads: Any, parts: Any, function: Any, arguments: Any
 ) -> Any:
-    """Call function(part, n_parts, *arguments) for every part, in so many threads.
-
-    The function, compiled by `jit`, must raise nothing.
+    """Intrinsic that calls function(part, n_parts, *arguments) for every part, in several threads.
 
     Args:
         team: `gomp_parallel`'s address; 0: one thread does all parts.
+        threads: how many to ask for.
+        parts: how many there are.
+        function: compiled by `jit`; it must not raise.
+        arguments: a tuple.
     """
-    of_each = (parts, parts, *arguments)
+    argument_types = (parts, parts, *arguments)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         team, threads, parts, _, arguments = values
-        function.get_call_type(typing, of_each, {})
-        compiled = function.dispatcher.overloads[of_each]
+        function.get_call_type(typing, argument_types, {})
+        compiled = function.dispatcher.overloads[argument_types]
         context.active_code_library.add_linking_library(compiled.library)
         callee = context.declare_function(builder.module, compiled.fndesc)
 
-        # What the threads share: the first part that none has taken, the others' number, and so on.
+        # Shared by the threads: the next part to take, the number of parts, and the arguments.
         arguments = uncounted(context, builder, signature.args[4], arguments)
         fields = cgutils.make_anonymous_struct(builder, [parts.type(0), parts, arguments])
         shared = cgutils.alloca_once_value(builder, fields)
@@ -91,7 +94,7 @@ def run_in_team_typed(
         work = ir.Function(builder.module, kind, builder.module.get_unique_name("work"))
         work.linkage = "internal"
 
-        # The function of each thread. A team may come with fewer threads than it is asked for.
+        # Each thread takes parts until none is left, since there may be fewer threads than asked.
         start, take, do, end = (work.append_basic_block() for _ in range(4))
         inside = ir.IRBuilder(start)
         mine = inside.bitcast(work.args[0], shared.type)
@@ -129,9 +132,9 @@ def run_in_team_typed(
 
 
 def uncounted(context: Any, builder: Any, kinds: Any, values: Any) -> Any:
-    """A tuple of arguments, to whose arrays nobody counts the references.
+    """A tuple of arguments whose arrays are not reference-counted.
 
-    Numba counts at each view, and threads that count the same array wait for each other.
+    Numba counts a reference for each view, and threads that count the same array slow each other.
     """
     items = []
     for kind, value in zip(kinds, cgutils.unpack_tuple(builder, values), strict=True):

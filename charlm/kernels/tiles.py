@@ -1,12 +1,12 @@
-"""Matrix products in float32 inside of compiled code: nothing is called.
+"""Matrix products in float32 inside compiled code, without calls to a library.
 
-A tile of the product, some rows by the width of a panel, stays in the vector registers while its
-sums are made, as in a BLAS (Goto & van de Geijn 2008). The matrix is packed into panels once, and
-then multiplies one state after another.
+A tile of the product, some rows by the width of a panel, stays in the vector registers while it is
+summed, as in a BLAS (Goto & van de Geijn 2008). The matrix is packed into panels once, and then
+multiplies one state after another.
 
 Shapes:
     x (M, K)
-    panels (P, K, width), the columns of a matrix (K, N), and zeros
+    panels (P, K, width), the columns of a matrix (K, N), padded with zeros
     product (M, P·width)
 """
 
@@ -23,14 +23,14 @@ from numba.extending import intrinsic, overload
 
 from charlm.kernels.jit import OVERLOAD_RULES, Floats, jit, processor_has
 
-VECTORS = 2  # side by side in a tile
-FEW_ROWS = 4
+VECTORS = 2  # per row of a tile
+FEW_ROWS = 4  # of a low tile, which computes the last rows
 INT, FLOAT = ir.IntType(64), ir.FloatType()
 
 
 @cache
 def registers() -> tuple[int, int]:
-    """How many vector registers the processor has, and how many float32 each of them holds."""
+    """The number of the processor's vector registers, and of float32 in each."""
     if processor_has("avx512f"):
         return 32, 16
     if processor_has("avx2"):
@@ -45,17 +45,17 @@ def panel_width() -> int:
 
 
 def padded_columns(N: int) -> int:
-    """Columns of a product with a matrix of N."""
+    """Columns of a product with a matrix of N columns, padding included."""
     return -(-N // panel_width()) * panel_width()
 
 
 def packed_shape(K: int, N: int) -> tuple[int, ...]:
-    """Of the panels of a matrix (K, N)."""
+    """The shape of the panels of a matrix (K, N)."""
     return padded_columns(N) // panel_width(), K, panel_width()
 
 
 def tile_rows() -> int:
-    """Rows of a tile: half of the registers hold its sums."""
+    """Rows of a tile, whose sums take half of the registers."""
     return registers()[0] // 2 // VECTORS
 
 
@@ -67,8 +67,8 @@ def compiled_tile_rows() -> Callable[[], int]:
 
 @jit
 def multiply(x: Floats, first: int, end: int, panels: Floats, product: Floats) -> None:
-    """Compute the product's rows from `first` to before `end`."""
-    # A panel stays in the nearest cache while all rows are multiplied by it.
+    """Compute rows `first` to `end` (exclusive) of the product."""
+    # Panels in the outer loop: each stays in the nearest cache for all rows.
     for number in range(panels.shape[0]):
         i = first
         while end - i > FEW_ROWS:
@@ -79,19 +79,19 @@ def multiply(x: Floats, first: int, end: int, panels: Floats, product: Floats) -
 
 
 def tile_of(rows: Callable[[], int]) -> Any:
-    """A function that computes so many rows of a product, by one panel's width; see `multiply`."""
+    """An intrinsic that computes one tile of the product, with rows() rows; see `multiply`."""
 
     def typed(
         typing: Any, x: Any, first: Any, end: Any, panels: Any, number: Any, product: Any
     ) -> Any:
         arguments = (x, first, end, panels, number, product)
-        return types.void(*arguments), lambda *about: generate_tile(rows(), *about)
+        return types.void(*arguments), lambda *args: generate_tile(rows(), *args)
 
     return intrinsic(typed)
 
 
 def generate_tile(rows: int, context: Any, builder: Any, signature: Any, values: Any) -> Any:
-    """Write a tile's code: for each k, x[i, k] · panels[number, k] adds to the sums of row i."""
+    """Generate a tile's LLVM code, adding x[i, k] · panels[number, k] to row i for each k."""
     _, first, end, _, number, _ = values
     x, panels, product = (
         context.make_array(signature.args[place])(context, builder, value=values[place])
@@ -99,7 +99,7 @@ def generate_tile(rows: int, context: Any, builder: Any, signature: Any, values:
     )
     lanes = registers()[1]
     vector = ir.VectorType(FLOAT, lanes)
-    # Rows beyond the end are the last one again.
+    # A tile always has all its rows: beyond the end they repeat the last one.
     last = builder.sub(end, INT(1))
     numbers = [builder.add(first, INT(i)) for i in range(rows)]
     numbers = [builder.select(builder.icmp_signed("<", i, last), i, last) for i in numbers]
@@ -114,7 +114,7 @@ def generate_tile(rows: int, context: Any, builder: Any, signature: Any, values:
     sums = [builder.phi(vector) for _ in range(rows * VECTORS)]
     weights = [builder.load(each, align=4) for each in vector_pointers(builder, panel, k, vector)]
     factors = [broadcast(builder, builder.load(builder.gep(row, [k])), vector) for row in x_rows]
-    # Where the processor has no fused operation, this becomes two.
+    # On processors without fused multiply-add this becomes two operations.
     kind = ir.FunctionType(vector, [vector] * 3)
     add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{lanes}f32")
     pairs = zip(pairs_of(factors, weights), sums, strict=True)
@@ -136,21 +136,21 @@ def generate_tile(rows: int, context: Any, builder: Any, signature: Any, values:
 
 
 def row_pointer(builder: Any, array: Any, i: Any, kind: Any = FLOAT) -> Any:
-    """Where row i of an array begins, as a pointer to numbers of a kind."""
+    """A pointer to row i of an array, with elements of the LLVM type `kind`."""
     stride = cgutils.unpack_tuple(builder, array.strides)[0]
     start = builder.bitcast(array.data, cgutils.voidptr_t)
     return builder.bitcast(builder.gep(start, [builder.mul(i, stride)]), kind.as_pointer())
 
 
 def vector_pointers(builder: Any, row: Any, number: Any, vector: Any) -> list[Any]:
-    """Where the vectors of a row's piece begin: `number` pieces, of one width, stand before it."""
+    """Pointers to the vectors of piece `number` of a row; all pieces are as wide as a tile."""
     first = builder.mul(number, INT(VECTORS * vector.count))
     places = (builder.add(first, INT(v * vector.count)) for v in range(VECTORS))
     return [builder.bitcast(builder.gep(row, [each]), vector.as_pointer()) for each in places]
 
 
 def broadcast(builder: Any, number: Any, vector: Any) -> Any:
-    """A vector of one number."""
+    """A vector with `number` in every lane."""
     nothing = ir.Constant(vector, ir.Undefined)
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
     first = builder.insert_element(nothing, number, ir.IntType(32)(0))

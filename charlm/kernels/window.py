@@ -1,7 +1,7 @@
-"""A layer over a whole window: all its time steps, and the products between them, in one call.
+"""A layer over a whole window in one call: all time steps, and the products between them.
 
-A step is a function (part, n_parts, t, product, *arrays) of `cells.py`. Its rows are divided into
-parts, as many as there can be threads, however many compute.
+A step is a function (part, n_parts, t, product, *arrays) of `cells.py`. The rows are divided into
+as many parts as there can be threads, so results do not depend on how many threads compute.
 """
 
 from typing import Any
@@ -14,20 +14,22 @@ from charlm.kernels.team import run_in_team, wait_for_team
 
 @jit
 def forward_steps(step: Any, thread: int, n_threads: int, window: Any) -> None:
-    """Each step takes the product of the state before it, x[t]. What a thread does of it.
+    """Run one thread's share of a forward pass, where step t uses the product of x[t].
 
     Args:
-        step: a function of `cells.py`.
-        window: n_parts, split_rows, barrier, x, panels, product, arrays:
-        n_parts: into which rows and columns are divided.
-        split_rows: each part computes the products of its own rows, and none waits for another;
-            else each computes some columns of all products, reads as little of the matrix, and
-            waits twice a step.
+        step: a function of `cells.py`, which writes x[t + 1].
+        thread: the number of this thread.
+        n_threads: how many compute.
+        window: a tuple of the following.
+        n_parts: how many parts the rows and columns are divided into.
+        split_rows: whether each part computes the products of its own rows, so that none waits for
+            another. Otherwise each part computes some columns of every product, which reads only
+            that part of the matrix, and waits twice a step.
         barrier: an address, see `team.py`.
         x: (T + 1, B, K).
         panels: the packed matrix (K, N).
-        product: (B, N) and padding, overwritten by each step.
-        arrays: the rest of the step's.
+        product: (B, N) and padding, overwritten at each step.
+        arrays: the other arguments of the step.
     """
     n_parts, split_rows, barrier, x, panels, product, arrays = window
     if split_rows:
@@ -47,9 +49,10 @@ def forward_steps(step: Any, thread: int, n_threads: int, window: Any) -> None:
 
 @jit
 def backward_steps(step: Any, thread: int, n_threads: int, window: Any) -> None:
-    """From the last step to the first, each takes the product of what the one after it wrote, x[t].
+    """Run one thread's share of a backward pass, from the last step to the first.
 
-    Args: as of `forward_steps`, but x is (T, B, K).
+    Step t writes x[t], whose product with the matrix step t - 1 uses. The arguments are those of
+    `forward_steps`, except that x is (T, B, K).
     """
     n_parts, split_rows, barrier, x, panels, product, arrays = window
     if split_rows:
@@ -67,8 +70,8 @@ def backward_steps(step: Any, thread: int, n_threads: int, window: Any) -> None:
         wait_for_team(barrier)
 
 
-# For each function of `cells.py` what a thread does of a window, and what has a team do it: numba
-# keeps for the next process what stands in a file, and nothing that another function makes.
+# For each function of `cells.py`, one thread's share of a window, and its call in all threads. They
+# are written out because numba does not cache functions that another function returns.
 
 
 @jit
@@ -131,7 +134,7 @@ def lstm_backward(team: int, n_threads: int, window: Any) -> None:
     run_in_team(team, n_threads, n_threads, lstm_backward_thread, (window,))
 
 
-# The arithmetic of one step alone, where another library multiplies.
+# The arithmetic of single steps, for products that another library computes.
 
 
 @jit_cached

@@ -1,14 +1,16 @@
-"""Blocks of text: for each character the draw, and the step after it.
+"""Blocks of text: draw each character, then run the model one step on it.
 
-Shapes:
-    table (V, G·H), the input's share of every character
+Shapes for one text:
+    table (V, G·H), the first layer's W x + b of every character
     W (L - 1, H, G·H), b (L - 1, G·H), of the layers above the first
-    U (L, H, G·H), c (L, G·H), zero but for the bias that the reset gate multiplies
+    U (L, H, G·H), c (L, G·H), zero except for the bias that the reset gate multiplies
     output (H, V), output_bias (V)
     h, C (L, H), the state, and logits (V): replaced by those after the last character
-    x, u (G·H), the input's share of a layer's gates and the recurrent one
-    Of N texts h, C (L, N, H), logits (N, V), draws and ids (T, N); W, U, output in panels (see
-    `tiles.py`), without the last third U_n of the textbook's gru, which stands alone
+    draws (T), uniform in [0, 1), and ids (T), the result
+    x, u (G·H), W x + b and U h of one layer
+
+For N texts: h, C (L, N, H), logits (N, V), draws and ids (T, N). W, U and output are packed into
+panels (see `tiles.py`); the textbook gru's U lacks its last third, which is U_n.
 """
 
 from math import exp
@@ -19,7 +21,7 @@ from charlm.kernels.jit import Doubles, Floats, Ids, jit, jit_cached, sigmoid, t
 from charlm.kernels.tiles import multiply
 
 RNN, GRU, TEXTBOOK_GRU, LSTM = range(4)
-# The textbook's gru resets before the product; see `charlm.rnn.cells.gru`.
+# The textbook gru resets before the product; see `charlm.rnn.cells.gru`.
 CELLS = {"rnn": RNN, "gru": GRU, "textbook-gru": TEXTBOOK_GRU, "lstm": LSTM}
 LARGEST = np.finfo(np.float32).max
 
@@ -41,7 +43,7 @@ def write_text(
     temperature: float,
     ids: Ids,
 ) -> None:
-    """An id for each draw, and a step after it."""
+    """For each draw, choose an id and run the model one step on it."""
     L, H = h.shape
     above, u = np.empty(U.shape[2], dtype=np.float32), np.empty(U.shape[2], dtype=np.float32)
     cumulative = np.empty(logits.shape[0])
@@ -52,7 +54,7 @@ def write_text(
             if layer > 0:
                 product(b[layer - 1], h[layer - 1], W[layer - 1], 0, above)
                 x = above
-            # The reset gate stands between h and the last third of the textbook form's product.
+            # The last third of the textbook gru's U multiplies r ⊙ h, so it has to wait for r.
             product(c[layer], h[layer], U[layer], 0, u[: 2 * H] if cell == TEXTBOOK_GRU else u)
             if cell == RNN:
                 rnn_step(x, u, h[layer])
@@ -85,7 +87,7 @@ def write_texts(
     first: int,
     end: int,
 ) -> None:
-    """The same of texts `first` to before `end` of N, with matrices laid out in panels."""
+    """Do what `write_text` does for texts `first` to `end` (exclusive) of N, with panels."""
     L, N, H = h.shape
     G_H, V = c.shape[1], logits.shape[1]
     x = np.empty((N, W.shape[1] * W.shape[3]), dtype=np.float32)
@@ -130,9 +132,9 @@ def write_texts(
 
 @jit
 def product(bias: Floats, h: Floats, M: Floats, first: int, sums: Floats) -> None:
-    """Make the sums h @ M + bias, each from its column `first` on.
+    """Compute sums = h @ M + bias for the columns of M and bias from `first` on.
 
-    Four rows at a time, and so a quarter of the loads and stores of the sums.
+    Taking four rows of M at a time saves three quarters of the loads and stores of the sums.
     """
     K, N = h.shape[0], sums.shape[0]
     for j in range(N):
@@ -151,12 +153,14 @@ def product(bias: Floats, h: Floats, M: Floats, first: int, sums: Floats) -> Non
 
 @jit
 def rnn_step(x: Floats, u: Floats, h: Floats) -> None:
+    """Replace h by the rnn's next state."""
     for j in range(h.shape[0]):
         h[j] = tanh(x[j] + u[j])
 
 
 @jit
 def gru_step(x: Floats, u: Floats, h: Floats) -> None:
+    """Replace h by the next state of the gru that resets after the product."""
     H = h.shape[0]
     for j in range(2 * H):
         u[j] = sigmoid(x[j] + u[j])
@@ -168,6 +172,7 @@ def gru_step(x: Floats, u: Floats, h: Floats) -> None:
 
 @jit
 def textbook_gru_step(x: Floats, u: Floats, c: Floats, U: Floats, h: Floats) -> None:
+    """Replace h by the next state of the gru that resets before the product."""
     H = h.shape[0]
     reset(x, u, h, u[:H])
     product(c, u[:H], U, 2 * H, u[2 * H :])
@@ -176,7 +181,7 @@ def textbook_gru_step(x: Floats, u: Floats, c: Floats, U: Floats, h: Floats) -> 
 
 @jit
 def reset(x: Floats, u: Floats, h: Floats, rh: Floats) -> None:
-    """The textbook gru's gates, and the state of which it makes the second product."""
+    """Compute the textbook gru's r and z, in place of their sums in u, and rh = r ⊙ h."""
     H = h.shape[0]
     for j in range(2 * H):
         u[j] = sigmoid(x[j] + u[j])
@@ -186,7 +191,7 @@ def reset(x: Floats, u: Floats, h: Floats, rh: Floats) -> None:
 
 @jit
 def update(x: Floats, u: Floats, u_n: Floats, h: Floats) -> None:
-    """Its new state."""
+    """Replace h by the textbook gru's next state, given z in u, and u_n = U_n (r ⊙ h)."""
     H = h.shape[0]
     z, x_n = u[H : 2 * H], x[2 * H :]
     for j in range(H):
@@ -196,6 +201,7 @@ def update(x: Floats, u: Floats, u_n: Floats, h: Floats) -> None:
 
 @jit
 def lstm_step(x: Floats, u: Floats, h: Floats, C: Floats) -> None:
+    """Replace h and C by the lstm's next state."""
     H = h.shape[0]
     for j in range(2 * H):
         u[j] = sigmoid(x[j] + u[j])
@@ -211,9 +217,9 @@ def lstm_step(x: Floats, u: Floats, h: Floats, C: Floats) -> None:
 
 @jit
 def draw(logits: Floats, uniform: float, temperature: float, cumulative: Doubles) -> int:
-    """An id of one text, by inverse cumulative distribution.
+    """Draw an id of one text by inverting the cumulative distribution.
 
-    Never `<unk>`, but where the largest logit is NaN or infinite: then there is nothing to draw.
+    It is 0, `<unk>`, only if the largest logit is NaN or infinite, so that nothing can be drawn.
     """
     V = logits.shape[0]
     best = 1
@@ -229,10 +235,10 @@ def draw(logits: Floats, uniform: float, temperature: float, cumulative: Doubles
     total = 0.0
     for i in range(1, V):
         below = np.float64(logits[i]) - np.float64(logits[best])
-        # The quotient may become a product with 1 / temperature, which may be infinite.
+        # Fast math may multiply by 1 / temperature instead, and 0 times infinity is NaN.
         total += 1.0 if below == 0 else exp(below / temperature)
         cumulative[i] = total
     for i in range(1, V):
         if cumulative[i] > uniform * total:
             return i
-    return 0  # Of a sum that is no number.
+    return 0  # the sum is NaN

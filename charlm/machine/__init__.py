@@ -1,6 +1,6 @@
-"""What this computer has: devices and their precision, memory, threads, CUDA graphs.
+"""What this computer offers: devices and their precisions, memory, threads, CUDA graphs.
 
-It knows nothing of models: it is asked what there is, and told what to do with it.
+Nothing here knows about models.
 """
 
 __all__ = ["cuda_graphs", "device", "memory", "threads"]

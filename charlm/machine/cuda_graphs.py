@@ -1,6 +1,6 @@
-"""Work recorded once and replayed: on CUDA nothing of it is left to Python.
+"""Functions that are recorded once as CUDA graphs and replayed without Python.
 
-What a small recurrent network does is thousands of kernels of a few microseconds each, which Python
+A small recurrent network consists of thousands of kernels of a few microseconds each, which Python
 launches more slowly than the device runs them. A CUDA graph launches them all at once.
 """
 
@@ -11,18 +11,18 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-WARM_UP = 3
+WARM_UP = 3  # calls before the recording
 Result = TypeVar("Result")
 
 
 class Recorder(Protocol):
-    """Who records."""
+    """Something that records and replays work, such as `CudaGraphs`."""
 
     def warm_up(self, work: Callable[[], None]) -> None:
-        """Do some work that will be recorded later."""
+        """Do work that will be recorded later."""
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """What replays the work, which need not be done while it is recorded.
+        """Record work, not necessarily doing it, and return a function that replays it.
 
         Raises:
             RuntimeError: the work does something that cannot be recorded.
@@ -30,12 +30,12 @@ class Recorder(Protocol):
 
 
 class CapturedFunction(Generic[Result]):
-    """A function of numbers and tensors, replayed from a recording of one call of it.
+    """A function of numbers and tensors that is recorded once and then replayed.
 
-    The function is called with tensors of the same shapes each time. It may change other tensors in
-    place, always the same ones, and it returns tensors, which the next call overwrites, or what
-    depends on shapes alone. The first few calls are done as they are, for libraries to choose their
-    kernels; so is every call where recording fails, which is warned of.
+    It must get tensors of the same shapes in every call. It may change other tensors in place, but
+    always the same ones. It may return tensors, which the next call overwrites, and values that
+    depend on shapes alone. The first few calls are not recorded, so that libraries can choose their
+    kernels. If recording fails, a warning is given and no call is recorded.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class CapturedFunction(Generic[Result]):
                 for each in inputs
             )
         for mine, given in zip(self.inputs, inputs, strict=True):
-            # Filling a tensor with a number waits for nothing.
+            # fill_ does not wait for the device.
             mine.copy_(given) if isinstance(given, Tensor) else mine.fill_(given)
         self.calls += 1
         if self.calls <= WARM_UP:
@@ -82,7 +82,7 @@ class CapturedFunction(Generic[Result]):
 
 
 class CudaGraphs:
-    """Records kernels as a CUDA graph, as torch's manual says."""
+    """Records work as CUDA graphs, as torch's documentation recommends."""
 
     def warm_up(self, work: Callable[[], None]) -> None:
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Where tensors live, and what that place multiplies fast."""
+"""Devices, and the precisions in which they multiply."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ DEVICES = dict.fromkeys(("auto", "cpu", "cuda", "mps"))
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device called auto, cpu, cuda (or cuda:1) or mps.
+    """The device called cpu, cuda (or cuda:1) or mps; "auto" is the fastest kind there is.
 
     Raises:
-        UsageError: there is none of this kind here.
+        UsageError: there is no such device here.
     """
     kind = name.partition(":")[0]
     look_up(DEVICES, kind if kind != "auto" else name, "device")
@@ -40,9 +40,9 @@ def choose_device(name: str = "auto") -> torch.device:
 
 @contextmanager
 def matmul_precision(precision: str) -> Iterator[None]:
-    """Products of float32 numbers on CUDA are exact meanwhile, but for precision "tf32".
+    """Make products in float32 on CUDA exact within a block, unless precision is "tf32".
 
-    Left to itself, cuDNN multiplies them in TF32, with ten bits of each factor instead of 23.
+    By default cuDNN multiplies in TF32, with ten bits of each factor instead of 23.
     """
     backends = torch.backends
     places: list[tuple[Any, str]]
@@ -63,7 +63,7 @@ def matmul_precision(precision: str) -> Iterator[None]:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free on a CUDA device; None where nobody knows."""
+    """Free memory of a CUDA device in bytes; None if unknown."""
     try:
         return int(torch.cuda.mem_get_info(device)[0])
     except (RuntimeError, AssertionError):
@@ -71,7 +71,7 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def wait_for(device: torch.device) -> None:
-    """Until it has done all that it was given."""
+    """Wait until the device has finished all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -79,17 +79,19 @@ def wait_for(device: torch.device) -> None:
 
 
 def choose_precision(name: str, device: torch.device, worthwhile: bool = True) -> str:
-    """The precision by name; auto is bf16 where the device multiplies it in hardware, else fp32.
+    """The precision by name; "auto" is bf16 where the device multiplies it in hardware, else fp32.
 
     Args:
-        worthwhile: whether what is multiplied is large enough for that to count on the CPU.
+        name: a precision or "auto".
+        device: where the model lives.
+        worthwhile: whether the matrices are large enough for bf16 to pay off on the CPU.
     """
     if name != "auto":
         return name
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
     if device.type == "cpu" and worthwhile:
-        # Not public in torch, and not in every version of it.
+        # These functions are private, and missing from some versions of torch.
         asks = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in BF16_INSTRUCTIONS)
         return "bf16" if any(ask is not None and ask() for ask in asks) else "fp32"
     return "fp32"

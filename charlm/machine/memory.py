@@ -1,4 +1,4 @@
-"""How much memory there is, and what is said where it is not enough."""
+"""How much memory there is, and errors for when it is not enough."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from charlm.errors import CharlmError
 
 ROOT = Path("/")
 UNITS = (("TB", 12), ("GB", 9), ("MB", 6), ("kB", 3))
-# By which torch and NumPy tell that memory is short, or that a size is beyond all counting.
+# Found in the messages of torch and NumPy when memory is short or a size is impossibly large.
 SHORTAGE = (
     "out of memory",
     "can't allocate memory",
@@ -21,19 +21,20 @@ SHORTAGE = (
 
 
 class NotEnoughMemoryError(CharlmError):
-    """Something that the memory of this machine, or of its GPU, cannot hold."""
+    """The memory of this machine, or of its GPU, cannot hold something."""
 
 
 def check_memory(what: str, needed: int, available: int | None, advice: str) -> None:
-    """Refuse, before anything is allocated, what cannot fit.
+    """Raise an error, before anything is allocated, if something cannot fit into memory.
 
     Args:
-        what: the beginning of the sentence, such as "Training this model".
-        needed: bytes, at least.
-        available: bytes; None: nobody knows.
+        what: the beginning of the message, such as "Training this model".
+        needed: a lower bound of the bytes needed.
+        available: bytes; None if unknown.
+        advice: what to do about it, as a sentence.
 
     Raises:
-        NotEnoughMemoryError: more is needed than is there.
+        NotEnoughMemoryError: more is needed than is available.
     """
     if available is not None and needed > available:
         raise NotEnoughMemoryError(
@@ -45,10 +46,13 @@ def check_memory(what: str, needed: int, available: int | None, advice: str) -> 
 
 @contextmanager
 def memory_at_hand(advice: str) -> Iterator[None]:
-    """Turn what Python, NumPy and torch raise where memory is short into one sentence.
+    """Turn the errors of Python, NumPy and torch about a lack of memory into one of charlm's.
+
+    Args:
+        advice: what to do about it, as a sentence.
 
     Raises:
-        NotEnoughMemoryError: in place of theirs.
+        NotEnoughMemoryError: in place of such an error.
     """
     try:
         yield
@@ -59,13 +63,13 @@ def memory_at_hand(advice: str) -> Iterator[None]:
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether an error is about memory."""
+    """Whether an error is about a lack of memory."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(each in said for each in SHORTAGE)
 
 
 def as_bytes(size: int) -> str:
-    """Such as "3.2 TB": powers of a thousand, two digits, and no more than a billion TB."""
+    """Format bytes such as "3.2 TB": powers of 1000, two digits, and at most "a billion TB"."""
     if size >= 10**21:
         return "a billion TB"
     unit, power = next(each for each in UNITS if size >= 10 ** each[1] or each == UNITS[-1])
@@ -73,10 +77,10 @@ def as_bytes(size: int) -> str:
 
 
 def available_memory(root: Path = ROOT) -> int | None:
-    """Bytes that this process can still have; None where nobody knows.
+    """Bytes that this process can still allocate; None if unknown.
 
     Args:
-        root: of the file system, for tests.
+        root: the root of the file system, for tests.
     """
     known = [
         each for each in (system_memory(root), *control_groups_memory(root)) if each is not None
@@ -85,7 +89,7 @@ def available_memory(root: Path = ROOT) -> int | None:
 
 
 def system_memory(root: Path) -> int | None:
-    """What Linux calls available, swap included; elsewhere all that the machine has."""
+    """Bytes that Linux calls available, plus free swap; elsewhere the total memory, or None."""
     kilobytes = numbers(root / "proc/meminfo")
     if "MemAvailable" in kilobytes:
         return 1024 * (kilobytes["MemAvailable"] + kilobytes.get("SwapFree", 0))
@@ -96,22 +100,22 @@ def system_memory(root: Path) -> int | None:
 
 
 def control_groups_memory(root: Path) -> Iterator[int]:
-    """What each control group that the process is in (a container's, a job's) leaves it."""
+    """Yield the bytes left by each control group (container, job) that the process is in."""
     for line in text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers not in ("", "memory"):
             continue
         top = root / "sys/fs/cgroup" / controllers
         group = top / path.lstrip("/")
-        # Every group's limit holds for those within it. In a container the path is often another
-        # machine's, and the container's own group is at the top.
+        # A group's limit also holds for those inside it. In a container the path is often that of
+        # the host, while the container's own group is at the top.
         for each in (group, *group.parents):
             if each.is_relative_to(top):
                 yield from control_group_memory(each)
 
 
 def control_group_memory(group: Path) -> Iterator[int]:
-    """Its limit without what is in use; files that are kept in memory make room. None: no limit."""
+    """Yield the bytes left under a group's limit, if it has one; cached files count as free."""
     names = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
     for limit, used in names:
         said = [text(group / name).strip() for name in (limit, used)]
@@ -122,12 +126,13 @@ def control_group_memory(group: Path) -> Iterator[int]:
 
 
 def numbers(path: Path) -> dict[str, int]:
-    """The numbers of a file of lines such as "MemTotal: 1024 kB", by name."""
+    """Read the numbers, by name, from a file of lines such as "MemTotal: 1024 kB"."""
     words = (line.replace(":", " ").split() for line in text(path).splitlines())
     return {each[0]: int(each[1]) for each in words if len(each) > 1 and each[1].isdecimal()}
 
 
 def text(path: Path) -> str:
+    """The text of a file; empty if it cannot be read."""
     try:
         return path.read_text()
     except (OSError, ValueError):

@@ -1,14 +1,14 @@
-"""How many threads compute on the CPU: as many as are fastest at the moment.
+"""The number of threads that compute on the CPU: whichever is fastest at the moment.
 
-The threads of a product, or of a window, wait for one another many times a millisecond. Where one
-of them has to share its core with another program, all the others wait, and a single thread, which
-waits for nobody, can be twice as fast. A neighbour comes and goes, so the choice is made again and
-again, by the speed of the work itself.
+Threads that share a matrix product or a window wait for one another many times a millisecond. If
+one of them shares its core with another program, all the others wait, and a single thread can be
+twice as fast. Other programs come and go, so the number is chosen again and again, by measuring the
+speed of the work itself.
 
-Work is divided into as many parts as there could be threads, however many of them compute: what
-charlm's own code computes does not depend on the choice.
+Work is divided into as many parts as there could be threads, however many compute, so the results
+of charlm's own code do not depend on the choice.
 
-Torch is imported where it is asked: writing on the CPU does without it.
+Torch is imported inside functions only, since writing on the CPU works without it.
 """
 
 import os
@@ -16,30 +16,30 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# They name the number of threads for torch and its libraries, and are never overridden.
+# They set the number of threads of torch and its libraries. A user's choice is respected.
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
-# A rate is measured over at least so many steps and seconds, after one step that is not counted.
+# A rate is measured over at least so many steps and seconds, after one step that does not count.
 SEGMENT_STEPS, SEGMENT_SECONDS = 3, 0.1
-GAIN = 1.05  # that another number of threads has to bring
-SLOWER = 0.85  # of the usual rate: something has happened
-FORGETTING = 0.98  # of the usual rate, with each segment
-# Seconds between two trials: after a change, of more threads, of fewer where nothing has happened.
+GAIN = 1.05  # factor by which another number of threads must be faster
+SLOWER = 0.85  # below this share of the usual rate, something has changed
+FORGETTING = 0.98  # decay of the usual rate per measurement
+# Seconds between trials: after a change, and at most while some threads are left out or none are.
 SOON, LATE, RARE = 2.0, 10.0, 60.0
-TRIAL_SHARE = 0.05  # of all time, at most, goes into trials
+TRIAL_SHARE = 0.05  # trials take at most this share of the time
 
 _reduced_from: int | None = None
 
 
 def named_by_user() -> bool:
-    """Whether the environment says how many threads are to compute."""
+    """Whether the environment sets the number of threads."""
     return any(name in os.environ for name in VARIABLES)
 
 
 def name_threads(threads: int | None) -> None:
-    """Let this many threads compute and no other number, as the variables do; None changes nothing.
+    """Fix the number of threads, as if the user had set the variables; None changes nothing.
 
-    Libraries read the variables when they are imported.
+    Libraries read the variables when they are imported; torch, if it is already, is told directly.
     """
     if threads is None:
         return
@@ -50,7 +50,7 @@ def name_threads(threads: int | None) -> None:
 
 
 def cores() -> int:
-    """Those that this process may use, but no more than the user named threads."""
+    """The number of cores that this process may use, at most the threads that the user has set."""
     named = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     try:
         available = len(os.sched_getaffinity(0))
@@ -60,36 +60,36 @@ def cores() -> int:
 
 
 def most_threads() -> int:
-    """How many threads there can be: into how many parts work is divided."""
+    """The most threads there can be, which is the number of parts that work is divided into."""
     import torch
 
     return _reduced_from or torch.get_num_threads()
 
 
 class ThreadTuner:
-    """Tries other numbers of threads now and then, and stays with the fastest.
+    """Tries other numbers of threads now and then, and keeps the fastest.
 
     Args:
-        most: threads that there can be.
-        apply: lets so many compute from now on.
+        most: the largest number of threads.
+        apply: sets the number of threads.
 
     Attributes:
-        chosen: how many were the fastest when last tried.
+        chosen: the number that was fastest when last tried.
     """
 
     def __init__(self, most: int, apply: Callable[[int], None] = lambda threads: None) -> None:
         self.most = most
         self.apply = apply
         self.chosen = most
-        self.trial: int | None = None  # what is being tried
-        self.tried = most  # what was tried last
-        self.skipped = 2  # steps to leave out: the first ones compile, and fill caches
+        self.trial: int | None = None  # the number being tried
+        self.tried = most  # the number tried last
+        self.skipped = 2  # steps not to measure: the first ones compile and fill caches
         self.items, self.seconds, self.steps = 0, 0.0, 0
         self.rate = self.usual_rate = 0.0  # of the chosen number, items a second
         self.since_trial = self.interval = 0.0  # seconds
 
     def record_step(self, items: int, seconds: float) -> None:
-        """Take note of a step, and let another number of threads do the next one if that is due."""
+        """Count a step of so many items, and change the number of threads if that is due."""
         if self.most == 1:
             return
         self.since_trial += seconds
@@ -109,7 +109,7 @@ class ThreadTuner:
             self._after_trial(self.trial, rate, spent)
 
     def _after_chosen(self, rate: float) -> None:
-        """The chosen number had this rate: begin a trial if one is due."""
+        """Use a rate measured with the chosen number: begin a trial if one is due."""
         slower = rate < SLOWER * self.usual_rate
         self.rate = rate
         self.usual_rate = max(rate, FORGETTING * self.usual_rate)
@@ -118,7 +118,7 @@ class ThreadTuner:
             self._use(self.trial)
 
     def _after_trial(self, trial: int, rate: float, spent: float) -> None:
-        """What is being tried had this rate: stay with it, or go back."""
+        """Use a rate measured in a trial that took `spent` seconds: keep its number, or go back."""
         if rate > GAIN * self.rate:
             self.chosen, self.usual_rate, self.interval = trial, rate, SOON
         else:
@@ -133,17 +133,17 @@ class ThreadTuner:
         self.skipped = 1
 
     def _next_candidate(self) -> int:
-        """One thread, half of them, all but one, all: the one after what was tried last."""
+        """The next number to try, in the order: one thread, half of them, all but one, all."""
         sizes = sorted({1, max(1, self.most // 2), self.most - 1, self.most} - {self.chosen})
         return next((each for each in sizes if each > self.tried), sizes[0])
 
 
 @contextmanager
 def tuned_threads(device_type: str = "cpu") -> Iterator[ThreadTuner]:
-    """A tuner of torch's threads, of which all compute again afterwards.
+    """Provide a tuner of torch's threads; afterwards all of them compute again.
 
-    It tunes nothing off the CPU, inside of another one's block, and where the user has named a
-    number.
+    The tuner changes nothing off the CPU, within another tuner's block, or if the user has set the
+    number of threads.
     """
     import torch
 

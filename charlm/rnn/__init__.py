@@ -1,6 +1,7 @@
-"""Recurrent layers: cells (the equations) and backends (who computes them).
+"""Recurrent layers: cells (the equations) and backends (implementations of a layer).
 
-A stack owns the weights in torch's layout; a backend is a function over one layer.
+`RecurrentStack` owns the weights, in torch's layout. A backend runs one layer over a window, which
+is T consecutive time steps of B independent streams.
 """
 
 __all__ = ["backends", "cells", "dropout", "model", "names", "stack", "weights"]

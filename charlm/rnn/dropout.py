@@ -8,10 +8,15 @@ from torch import Tensor
 
 
 def dropout_mask(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
-    """Zeros with probability p, else 1/(1-p): a mask of this shape, of `like`'s type and device.
+    """A mask of the given shape: 0 with probability p, else 1 / (1 - p).
 
-    On the CPU, where torch takes ten nanoseconds to draw a number, 64 random bits are four of them,
-    and p a multiple of 2⁻¹⁶.
+    On the CPU torch takes ten nanoseconds to draw a number, so 64 random bits serve as four
+    numbers of 16 bits, and p is rounded to a multiple of 2⁻¹⁶.
+
+    Args:
+        like: a tensor whose dtype and device the mask gets.
+        shape: the mask's shape.
+        p: the probability of a zero.
     """
     if like.device.type != "cpu":
         return F.dropout(like.new_ones(shape), p)
@@ -22,7 +27,7 @@ def dropout_mask(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
 
 
 def locked_dropout(inputs: Tensor, p: float, training: bool) -> Tensor:
-    """Inputs (T, B, F) under one mask (1, B, F) for the whole window, drawn anew at each call."""
+    """Apply dropout to inputs (T, B, F), with one mask (B, F) for all steps, new at each call."""
     if not (training and p):
         return inputs
     return inputs * dropout_mask(inputs, inputs.shape[1:], p)

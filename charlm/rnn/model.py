@@ -1,4 +1,4 @@
-"""What every model around recurrent layers has, whatever it is for."""
+"""The base class of models with recurrent layers, whatever their task."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,22 +14,22 @@ from charlm.rnn.weights import check_shapes
 
 
 class RecurrentModel(nn.Module):
-    """A net around a stack of recurrent layers.
+    """A network around a stack of recurrent layers.
 
     Attributes:
-        config: what the net is.
-        rnn: its recurrent layers.
+        config: the architecture.
+        rnn: the recurrent layers.
     """
 
     config: ModelConfig
     rnn: RecurrentStack
 
     def initial_state(self, batch_size: int) -> State:
-        """Zeros, each (L, B, H)."""
+        """A state of zeros, tensors (L, B, H)."""
         return self.rnn.initial_state(batch_size)
 
     def initialize(self, scheme: str, seed: int) -> None:
-        """Fill all weights from the seed; schemes as in RecurrentStack."""
+        """Fill all weights from the seed; for the schemes see `RecurrentStack.initialize`."""
         raise NotImplementedError
 
     @property
@@ -37,15 +37,15 @@ class RecurrentModel(nn.Module):
         return sum(each.numel() for each in self.parameters())
 
     def weights(self) -> dict[str, Tensor]:
-        """Each weight once, by name, sharing memory with the model."""
+        """The weights by name, detached but sharing memory with the model; tied ones once."""
         return {name: each.detach() for name, each in self.named_parameters()}
 
     @torch.no_grad()
     def load_weights(self, weights: Mapping[str, Tensor | npt.NDArray[Any]]) -> None:
-        """Copy weights in, by name, from tensors or arrays.
+        """Copy weights into the model, by name, from tensors or arrays.
 
         Raises:
-            RunError: a name or shape is not the model's.
+            RunError: the names or shapes differ from the model's.
         """
         own = self.weights()
         check_shapes(

@@ -1,4 +1,4 @@
-"""The names of a layer's weights in a model: torch's, for those that torch has."""
+"""Names of a layer's weights in a model: torch's own where torch has such a weight."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -13,11 +13,11 @@ def weight_name(letter: str, layer: int) -> str:
 
 
 def by_letter(weights: Mapping[str, Weight], layer: int, prefix: str = "rnn.") -> dict[str, Weight]:
-    """The weights of a layer out of a model's, by the letters of the equations."""
+    """One layer's weights out of all of a model's, by their letters in the equations."""
     letters = {name: letter for letter, name in TORCH_NAMES.items()}
-    mine = {}
+    found = {}
     for name, weight in weights.items():
         kind, _, number = name.removeprefix(prefix).rpartition("_l")
         if name.startswith(prefix) and number == str(layer):
-            mine[letters.get(kind, kind)] = weight
-    return mine
+            found[letters.get(kind, kind)] = weight
+    return found

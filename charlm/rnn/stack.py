@@ -1,4 +1,4 @@
-"""Recurrent layers on top of one another."""
+"""Stacked recurrent layers."""
 
 import math
 
@@ -20,11 +20,13 @@ class RecurrentStack(nn.Module):
     steps of a stream; Gal & Ghahramani 2016), and so is DropConnect on the recurrent matrices
     (Merity et al. 2018). Masks are drawn anew for each window.
 
-    Weights have torch's names (`weight_ih_l0`, …) and layout for every backend, so that what one
-    trained another loads.
+    Weights have torch's names (`weight_ih_l0`, …) and layout, whatever the backend, so that each
+    backend can load what another has trained.
 
     Args:
-        input_size: size of the first layer's input, or of the one-hot vectors that ids stand for.
+        config: the architecture.
+        input_size: size of the first layer's input vectors, or of one-hot vectors if it reads ids.
+        backend: "scratch", "builtin", "fused", or "auto" for the fastest.
     """
 
     def __init__(self, config: ModelConfig, input_size: int, backend: str = "auto") -> None:
@@ -39,11 +41,12 @@ class RecurrentStack(nn.Module):
                 self.register_parameter(weight_name(letter, layer), weight)
 
     def layer_weights(self, layer: int) -> LayerWeights:
+        """One layer's weights, by letter."""
         letters = self.cell.weight_shapes(1, 1)
         return LayerWeights({each: getattr(self, weight_name(each, layer)) for each in letters})
 
     def initial_state(self, batch_size: int) -> State:
-        """Zeros, each (L, B, H)."""
+        """A state of zeros, tensors (L, B, H)."""
         shape = (self.config.num_layers, batch_size, self.config.hidden_size)
         weight = self.get_parameter("weight_ih_l0")
         return tuple(weight.new_zeros(shape) for _ in self.cell.state_names)
@@ -51,12 +54,12 @@ class RecurrentStack(nn.Module):
     def forward(
         self, inputs: Tensor, state: State, vectors: Tensor | None = None
     ) -> tuple[Tensor, State]:
-        """Outputs of the last layer (T, B, H) and the new state, each (L, B, H).
+        """Outputs of the last layer (T, B, H) and the new state, tensors (L, B, H).
 
         Args:
             inputs: vectors (T, B, I) or ids (T, B).
-            state: each (L, B, H).
-            vectors: what the ids stand for, (V, I); None means one-hot vectors.
+            state: tensors (L, B, H).
+            vectors: the vectors that ids stand for, (V, I); None means one-hot vectors.
         """
         backend, zoneout = BACKENDS[self.backend], self.config.zoneout
         cell = Zoneout(self.cell, zoneout, self.training) if zoneout else self.cell
@@ -78,7 +81,12 @@ class RecurrentStack(nn.Module):
         return outputs, tuple(torch.stack(each) for each in zip(*last_states, strict=True))
 
     def _read(self, inputs: Tensor, vectors: Tensor | None, W: Tensor) -> tuple[Tensor, Tensor]:
-        """The first layer's input and weight, with input dropout: vectors, or ids and a table."""
+        """Apply input dropout, and choose the form in which the first layer reads its input.
+
+        Returns:
+            Vectors (T, B, I) and W; or ids (T, B) and the matrix whose columns they select, which
+            takes the place of W.
+        """
         p = self.config.input_dropout if self.training else 0.0
         if inputs.is_floating_point():
             return locked_dropout(inputs, p, self.training), W
@@ -90,13 +98,13 @@ class RecurrentStack(nn.Module):
         if vectors is None:
             if not p:
                 return inputs, W
-            # A mask over one-hot vectors drops whole characters: they read a column of zeros.
+            # Dropout of one-hot vectors drops whole characters: they select a column of zeros.
             mask = dropout_mask(W, (B, W.shape[1]), p)
             kept = mask.gather(1, inputs.t()).t() > 0
             return inputs.where(kept, W.shape[1]), F.pad(W / (1 - p), (0, 1))
-        # A layer W over vectors E is a layer W Eᵀ over one-hot input, which is a table to look up.
-        # With a mask for each stream there is a table for each, as long as that is less work: a
-        # table's gradient is filled with zeros, added to, and passed on.
+        # W applied to vectors E is W Eᵀ applied to one-hot vectors, and so a table to look up.
+        # Dropout has a mask, and thus a table, for each stream. Tables pay off only if they are
+        # much smaller than the window: their gradients are zeroed, added to and passed on.
         V, tables = len(vectors), B if p else 1
         if not BACKENDS[self.backend].LOOKS_UP or tables * V > T * B // 4:
             return locked_dropout(F.embedding(inputs, vectors), p, self.training), W
@@ -104,7 +112,7 @@ class RecurrentStack(nn.Module):
             mask = dropout_mask(vectors, (B, 1, vectors.shape[1]), p)
             vectors = (vectors * mask).flatten(0, 1)
             inputs = inputs + V * torch.arange(B, device=inputs.device)
-        # Laid out as the table will be read.
+        # Cells transpose this back, and then find a contiguous row for each id.
         return inputs, F.linear(vectors, W).t()
 
     @torch.no_grad()

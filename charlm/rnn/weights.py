@@ -1,7 +1,6 @@
-"""Which weights a model has, by its configuration alone, and whether given ones are its. No torch.
+"""Names and shapes of a model's weights, from its configuration alone and without torch.
 
-V, E, H, I, R mean vocabulary size, embedding size, hidden size, a layer's input size and the
-Mogrifier's rank.
+V, E, H and I are the vocabulary size, the embedding size, the hidden size and a layer's input size.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,18 +24,24 @@ GATES = {
     "mingru": ("z", "n"),
     "minlstm": ("i", "f", "n"),
 }
-# Their gates do not look at the state.
+# Cells whose gates do not read the state, so that they have neither U nor c.
 NOT_RECURRENT = ("mingru", "minlstm")
 
 
 def mogrifier_rounds(config: ModelConfig) -> Iterator[str]:
-    """Q1, R2, Q3 …, by which the matrices of each round are called."""
+    """Yield the names of the gating matrices of each round: Q1, R2, Q3, …"""
     for number in range(1, config.mogrifier_rounds + 1):
         yield f"Q{number}" if number % 2 else f"R{number}"
 
 
 def layer_shapes(cell: str, config: ModelConfig, I: int, H: int) -> Iterator[tuple[str, Shape]]:  # noqa: E741
-    """The letters of a layer's weights and their shapes; see `charlm.rnn.cells.LayerWeights`.
+    """Yield the letters and shapes of a layer's weights; see `charlm.rnn.cells.LayerWeights`.
+
+    Args:
+        cell: the cell's name.
+        config: selects the variant of the cell.
+        I: the layer's input size.
+        H: its hidden size.
 
     Raises:
         UsageError: there is no such cell.
@@ -55,9 +60,9 @@ def layer_shapes(cell: str, config: ModelConfig, I: int, H: int) -> Iterator[tup
 
 
 def model_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
-    """The names and shapes of a model's weights, as of `LanguageModel.weights`.
+    """Yield the names and shapes of a model's weights, as in `LanguageModel.weights`.
 
-    One after another, since a damaged configuration may ask for more layers than can be.
+    One at a time, since a damaged configuration may ask for an impossible number of layers.
 
     Raises:
         UsageError: there is no such cell.
@@ -76,11 +81,11 @@ def model_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
 
 
 def check_shapes(expected: Iterable[tuple[str, Shape]], shapes: Mapping[str, Shape]) -> None:
-    """Raise RunError unless weights of these names and shapes are all that a model has.
+    """Raise RunError unless weights have exactly the names and shapes of a model's.
 
     Args:
-        expected: the model's, as of `model_shapes`.
-        shapes: those that were found.
+        expected: names and shapes of the model's weights, as from `model_shapes`.
+        shapes: names and shapes of the weights to check.
     """
     known = set()
     for name, shape in expected:
@@ -96,10 +101,10 @@ def check_shapes(expected: Iterable[tuple[str, Shape]], shapes: Mapping[str, Sha
 
 
 def to_finite_float32(weights: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
-    """Weights in float32.
+    """Convert weights to float32.
 
     Raises:
-        RunError: numbers are whole, NaN or infinite.
+        RunError: a weight has an integer type, or NaN or infinite values.
     """
     narrow = {}
     for name, each in weights.items():

@@ -1,4 +1,4 @@
-"""Commands for messages, as they are typed: pasted into the same shell, they do what is said."""
+"""Commands to show in messages, quoted so that they can be pasted into the same shell."""
 
 import os
 import re
@@ -12,12 +12,12 @@ NAME = re.compile(r"[^\W_][\w.+-]*")
 
 
 def command(*words: str | Path, folder: Path | None = None, **options: object) -> str:
-    """`charlm WORDS --option VALUE`, with the quotes that a shell needs.
+    """Format `charlm WORDS --option VALUE`, with the quotes that a shell needs.
 
     Args:
         words: the command and its arguments.
-        folder: of the runs; it is left out where the shell's own settings lead to it.
-        options: values by name; None is left out, and True stands for the option alone.
+        folder: folder of the runs; left out if it is the one used by default.
+        options: values by name; None leaves an option out, and True gives it without a value.
     """
     parts = ["charlm", *map(str, words)]
     if folder is not None and folder != runs_folder():
@@ -27,22 +27,24 @@ def command(*words: str | Path, folder: Path | None = None, **options: object) -
         if value is True:
             parts.append(option)
         elif value is not None:
-            # What begins with a dash would be taken for another option.
+            # A value that begins with a dash would be taken for another option.
             dashed = str(value).startswith("-")
             parts += [f"{option}={value}"] if dashed else [option, str(value)]
     return " ".join(map(shell_quoted, parts))
 
 
 def run_command(path: Path, *words: str, option: str = "", **options: object) -> str:
-    """A command about the run in a folder.
+    """Format a command about the run at `path`.
 
     Args:
-        option: the one that names the run; without it the last argument does.
-        options: the others.
+        words: the command and its arguments.
+        option: option that names the run; by default the last argument names it.
+        options: all other options.
     """
     name = path.name
     folder: Path | None = path.parent
-    # A run in the current folder would be taken in its place, and an odd name for none.
+    # Fall back on the path: an odd name would not be found, and a run in the current folder would
+    # come first.
     if not NAME.fullmatch(name) or (Path(name) / "run.json").exists():
         name, folder = str(path), None
         name = f"./{name}" if name.startswith("-") else name
@@ -52,5 +54,5 @@ def run_command(path: Path, *words: str, option: str = "", **options: object) ->
 
 
 def shell_quoted(word: str) -> str:
-    """A word as this system's shell reads it."""
+    """Quote a word for this system's shell."""
     return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)

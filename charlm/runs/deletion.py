@@ -10,20 +10,22 @@ from charlm.runs.store import find_run, folder_called, is_run, runs_folder
 
 
 def run_to_delete(name: str, folder: str | Path | None = None) -> Path:
-    """The absolute path of a run, which may be damaged, or of a link to one or to nothing.
+    """The absolute path of a run to delete.
+
+    The run may be damaged, or a symbolic link to a run or to nothing.
 
     Raises:
-        RunError: there is none, or it is being trained.
+        RunError: there is no such run, or it is in use.
     """
     path = Path(name)
     if not name or not is_run(path):
         found = folder_called(name, runs_folder(folder))
-        # Which says what is wrong with the name.
+        # If nothing is found, `find_run` raises an error that explains why.
         path = find_run(name, folder).path if found is None else found
     if not is_run(path) and (path.exists() or not path.is_symlink()):
         shown = command("runs", "list", folder=runs_folder(folder))
         raise RunError(f"'{path}' is no run.", f"To see which there are: {shown}")
-    # "." and ".." are no names; a link is itself, not where it leads.
+    # "." and ".." have no name of their own. A link itself is deleted, not what it points to.
     path = path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
     if not path.is_symlink() and is_locked(path):
         raise RunInUseError(path)
@@ -31,10 +33,10 @@ def run_to_delete(name: str, folder: str | Path | None = None) -> Path:
 
 
 def delete_run(path: Path) -> None:
-    """Delete a run's folder and all that is in it; of a link only the link.
+    """Delete a run's folder and all that is in it; if it is a symbolic link, only the link.
 
     Raises:
-        RunError: it cannot be deleted, or is being trained.
+        RunError: it cannot be deleted, or is in use.
     """
     try:
         if path.is_symlink():

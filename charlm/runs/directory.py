@@ -1,13 +1,13 @@
-"""The run directory: the only reader and writer of what training leaves behind. No torch here.
+"""The run directory: all reading and writing of what training leaves behind. No torch here.
 
     runs/<name>/
-      run.json           what was trained on what, with which settings, and how it ended
+      run.json           settings, data, and how training ended
       …                  files of the task, such as a vocabulary
-      metrics.jsonl      a row for each evaluation
+      metrics.jsonl      one row per evaluation
       best/              model.safetensors: the weights that scored best
       last/              model.safetensors, training.safetensors, training.json: what resuming needs
 
-A file or folder appears under its name only once it is whole and on the disk.
+A file or folder appears under its name only once it is complete and on disk.
 """
 
 import json
@@ -43,20 +43,21 @@ ANOTHER_FOLDER = "Choose another folder with --runs-dir or CHARLM_RUNS_DIR."
 
 
 class RunDirectory:
-    """One run on the disk. A task whose runs keep more than this has a class of its own.
+    """One run on disk. Tasks whose runs hold more files have a subclass.
 
     Args:
-        path: its folder.
+        path: folder of the run.
+        record: contents of `run.json`.
 
     Attributes:
-        data_config, model_config: what the record's settings are.
+        data_config, model_config: classes of the settings in the record.
     """
 
     data_config: type[DataConfig] = DataConfig
     model_config: type[ModelConfig] = ModelConfig
 
     def __init__(self, path: Path, record: Record) -> None:
-        # "." and ".." are no names; of a link it is the link's that counts.
+        # "." and ".." have no name of their own. A link is known by its own name.
         self.path = path.resolve() if path.name in ("", "..") else path
         self.record = record
 
@@ -66,12 +67,12 @@ class RunDirectory:
 
     @classmethod
     def sections(cls) -> dict[str, type[Config]]:
-        """The kinds of its settings, by their names in the record."""
+        """Classes of the settings, by their names in the record."""
         return {"data": cls.data_config, "model": cls.model_config, "train": TrainConfig}
 
     @property
     def settings(self) -> Settings:
-        """The record's."""
+        """The settings in the record."""
         return Settings(
             self.data_config.from_json(self.record.data),
             self.model_config.from_json(self.record.model),
@@ -80,19 +81,20 @@ class RunDirectory:
 
     @property
     def status(self) -> str:
-        """The record's, or "stopped" where it says "running" and no process trains it any more."""
+        """The record's status, or "stopped" if it says "running" but no process trains the run."""
         gone = self.record.status == "running" and is_locked(self.path) is False
         return "stopped" if gone else self.record.status
 
     @classmethod
     def create(cls, folder: Path, record: Record, files: Mapping[str, str]) -> Self:
-        """A new run, whole from the first moment.
+        """Create a run, which appears on disk only once it is complete.
 
         Args:
-            files: of the task, by name.
+            folder: folder of all runs.
+            files: files of the task, content by name.
 
         Raises:
-            UsageError: the name is taken or makes no folder name.
+            UsageError: the name is taken, or is no valid folder name.
             RunError: the folder cannot be written.
         """
         record = replace(record, name=check_free(folder, record.name))
@@ -114,10 +116,10 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """A run that is there, of whatever task.
+        """Open an existing run, of any task.
 
         Raises:
-            RunError: it is not, or its record is damaged or of a newer format.
+            RunError: there is no run, or its record is damaged or of a newer format.
         """
         if not path.is_dir():
             raise RunError(
@@ -127,7 +129,7 @@ class RunDirectory:
         return cls(path, Record.from_json(read(path / "run.json"), path / "run.json"))
 
     def check(self) -> None:
-        """Raise RunError unless the record, and what else there is, is what the task needs."""
+        """Raise RunError unless the record and the task's files are valid."""
         try:
             self.check_contents()
         except RunError:
@@ -136,41 +138,44 @@ class RunDirectory:
             raise damaged(self.path / "run.json", error) from None
 
     def check_contents(self) -> None:
-        """Look at all that the task needs; whatever it raises means that it is damaged."""
+        """Access all that the task needs; subclasses add to it. Any error means damage."""
         _ = self.settings
 
     def check_weights(self, weights: Arrays) -> Arrays:
-        """The weights of this run's model, in float32.
+        """Check weights that were loaded, and return them in float32.
 
         Raises:
-            RunError: these cannot be its weights.
+            RunError: these cannot be the weights of this run's model.
         """
         return to_finite_float32(weights)
 
     def update(self, **changes: Any) -> None:
-        """Change fields of the record, on the disk too."""
+        """Change fields of the record, in memory and on disk."""
         for name, value in changes.items():
             setattr(self.record, name, value)
         with writing(self.path, self.advice_when_unwritable):
             write(self.path / "run.json", self.record.to_json())
 
     def read_file(self, name: str) -> str | None:
-        """A file of the task; None where there is none."""
+        """Content of one of the task's files; None if there is no such file."""
         path = self.path / name
         return read(path) if path.exists() else None
 
     def write_file(self, name: str, content: str) -> None:
-        """Keep a file of the task."""
+        """Write one of the task's files."""
         with writing(self.path, self.advice_when_unwritable):
             write(self.path / name, content)
 
     # Weights and training state
 
     def save_best(self, weights: Arrays) -> None:
+        """Replace the weights that scored best."""
         with writing(self.path, self.advice_when_unwritable):
             replace_folder(self.path / "best", lambda draft: save_arrays(draft / "model", weights))
 
     def save_last(self, weights: Arrays, tensors: Arrays, scalars: Mapping[str, Any]) -> None:
+        """Replace the state that training resumes from."""
+
         def fill(draft: Path) -> None:
             save_arrays(draft / "model", weights)
             save_arrays(draft / "training", tensors)
@@ -180,10 +185,10 @@ class RunDirectory:
             replace_folder(self.path / "last", fill)
 
     def load_weights(self) -> Arrays:
-        """The best weights, or the last ones where none were evaluated yet.
+        """Load the best weights, or the last ones if none were evaluated yet.
 
         Raises:
-            RunError: there are none, or they are damaged, or not this model's.
+            RunError: the weights are missing, damaged, or not of this run's model.
         """
         found = whole_folder(self.path / "best") or whole_folder(self.path / "last")
         if found is None:
@@ -195,7 +200,7 @@ class RunDirectory:
         return self._weights(found)
 
     def _weights(self, folder: Path) -> Arrays:
-        """The weights in `best` or `last`, in float32, which are all that the model has."""
+        """Load and check the weights in `best` or `last`."""
         arrays = load_arrays(folder / "model")
         try:
             return self.check_weights(arrays)
@@ -204,7 +209,7 @@ class RunDirectory:
             raise RunError(f"'{file}' is damaged: {error.message}", COPY_AGAIN) from None
 
     def load_last(self) -> tuple[Arrays, Arrays, dict[str, Any]]:
-        """What `save_last` saved.
+        """Load what `save_last` saved.
 
         Raises:
             RunError: it is missing or damaged.
@@ -223,16 +228,18 @@ class RunDirectory:
 
     @property
     def advice_when_unwritable(self) -> str:
-        """What to do where the run cannot be written any more."""
+        """What to tell the user if the run can no longer be written."""
         return f"Once it can be written, go on with it: {self.resume_command}"
 
     @property
     def resume_command(self) -> str:
+        """Shell command that resumes the run."""
         return run_command(self.path, "train", option="resume")
 
     # Metrics
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add the row of an evaluation, and wait until it is on disk."""
         with (
             writing(self.path, self.advice_when_unwritable),
             (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file,
@@ -242,7 +249,7 @@ class RunDirectory:
             os.fsync(file.fileno())
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The rows of all evaluations; a line that a crash left unfinished is not one."""
+        """The rows of all evaluations, without lines that a crash left incomplete."""
         rows = []
         for line in read(self.path / "metrics.jsonl").splitlines():
             try:
@@ -254,7 +261,7 @@ class RunDirectory:
         return rows
 
     def forget_metrics_after(self, step: int) -> None:
-        """Drop rows beyond a step that training goes back to."""
+        """Drop the rows after a step that training goes back to."""
         kept = [row for row in self.metrics() if row["step"] <= step]
         lines = "".join(strict_json.dumps(row) + "\n" for row in kept)
         with writing(self.path, self.advice_when_unwritable):

@@ -1,8 +1,8 @@
-"""A run has one writer at a time. Readers ask nobody.
+"""Locks that give a run one writer at a time. Readers take none.
 
-Whoever makes, trains or deletes a run holds the lock of its name: the file `.<name>.lock` beside
-the run's folder, locked through the system, which lets go of it when the process ends, however it
-ends. The file is removed with the lock; one that a killed process left behind says nothing.
+A process that makes, trains or deletes a run locks the file `.<name>.lock` beside the run's folder.
+The operating system releases the lock when the process ends, however it ends. The file is removed
+on release; if a killed process leaves it behind, it is not locked and means nothing.
 """
 
 import os
@@ -20,14 +20,14 @@ from charlm.files.whole import remove_drafts
 from charlm.runs.names import NameTakenError, free_names
 
 T = TypeVar("T")
-PATIENCE = 1.0  # seconds; whoever only looks holds a lock for less
+PATIENCE = 1.0  # seconds; `is_locked` takes a lock for less than that
 
 if sys.platform == "win32":
     import msvcrt
 
     def try_lock(handle: int) -> bool:
-        """Lock an open file, unless another has; OSError where the file system knows no locks."""
-        # Windows locks bytes against reading, too: one that nobody reads.
+        """Lock an open file, unless another has; OSError if the file system has no locks."""
+        # On Windows a locked byte cannot be read either, so lock one beyond the contents.
         os.lseek(handle, 1 << 30, os.SEEK_SET)
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
@@ -38,7 +38,7 @@ else:
     import fcntl
 
     def try_lock(handle: int) -> bool:
-        """Lock an open file, unless another has; OSError where the file system knows no locks."""
+        """Lock an open file, unless another has; OSError if the file system has no locks."""
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -63,8 +63,8 @@ class RunLock:
     """The lock of a run's name, held until `release` or the end of a `with` block.
 
     Args:
-        handle: of the open file; None where none could be had.
-        problem: a sentence that says why it is not locked, or nothing.
+        handle: descriptor of the open file; None if it could not be opened.
+        problem: a sentence that says why nothing is locked; empty if all is well.
     """
 
     def __init__(self, file: Path, handle: int | None, problem: str = "") -> None:
@@ -74,15 +74,15 @@ class RunLock:
 
     @classmethod
     def take(cls, path: Path, patience: float = PATIENCE) -> Self:
-        """Lock the run in this folder, or the one that is to be made there.
+        """Lock the run at `path`, which need not exist yet.
 
-        Where no file can be locked there is a lock in name only, which says so in `problem`.
+        If the file cannot be locked at all, return a lock in name only, with a `problem`.
 
         Args:
-            patience: seconds to try for.
+            patience: seconds to keep trying.
 
         Raises:
-            RunInUseError: another has it.
+            RunInUseError: another process holds the lock.
         """
         file = lock_file(path)
         limit = time.monotonic() + patience
@@ -102,7 +102,7 @@ class RunLock:
                     f"'{file}' cannot be locked ({why}): see to it that nothing else trains the "
                     f"run '{path.name}'.",
                 )
-            # Held, or removed by its last owner since it was opened.
+            # Another process holds it, or its last owner removed the file after it was opened.
             os.close(handle)
             handle = None
             if time.monotonic() >= limit:
@@ -110,10 +110,11 @@ class RunLock:
             time.sleep(0.02)
 
     def release(self) -> None:
+        """Give up the lock and remove its file."""
         if self.handle is None:
             return
         handle, self.handle = self.handle, None
-        # While it is locked nobody else can have locked it; but Windows keeps files that are open.
+        # Once unlocked, the file may be another's; but Windows cannot remove an open file.
         if sys.platform != "win32":
             self._remove()
         os.close(handle)
@@ -137,13 +138,13 @@ class RunLock:
 
 
 def lock_file(path: Path) -> Path:
-    """The file that is locked for a run, whichever way leads to its folder."""
+    """The file that is locked for a run; the same for all symbolic links to it."""
     real = path.resolve()
     return real.parent / f".{real.name}.lock"
 
 
 def is_open_at(handle: int, file: Path) -> bool:
-    """Whether the open file is still the one of this name."""
+    """Whether the open file is still the one at this path."""
     try:
         return os.path.samestat(os.fstat(handle), file.stat())
     except FileNotFoundError:
@@ -151,7 +152,7 @@ def is_open_at(handle: int, file: Path) -> bool:
 
 
 def is_locked(path: Path) -> bool | None:
-    """Whether a process makes, trains or deletes the run in this folder; None: nobody can tell."""
+    """Whether a process makes, trains or deletes the run at `path`; None if it cannot be told."""
     try:
         handle = os.open(lock_file(path), os.O_RDWR)
     except FileNotFoundError:
@@ -169,15 +170,18 @@ def is_locked(path: Path) -> bool | None:
 def make_run(
     folder: Path, name: str | None, stem: str, make: Callable[[str], T]
 ) -> tuple[T, RunLock]:
-    """What `make` makes of a name that is nobody else's, and its lock.
+    """Make a run under a name that is free, and lock it.
 
     Args:
-        folder: of the runs.
-        name: the one that is wanted; None takes the first of `stem-1`, `stem-2`, … that is free.
-        make: raises NameTakenError where a name is taken.
+        folder: folder of the runs.
+        name: name of the run; None takes the first of `stem-1`, `stem-2`, … that is free.
+        make: makes the run of a given name; raises NameTakenError if the name is taken.
+
+    Returns:
+        What `make` returned, and the lock.
 
     Raises:
-        NameTakenError: the name that is wanted is taken.
+        NameTakenError: `name` is taken.
     """
     path = folder
     for each in free_names(folder, stem) if name is None else [name]:
@@ -196,7 +200,7 @@ def make_run(
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove what killed processes left behind of runs that they made or deleted."""
+    """Remove drafts and lock files that killed processes left behind."""
     for file in folder.glob(".*.lock"):
         path = folder / file.name.removeprefix(".").removesuffix(".lock")
         with suppress(RunInUseError), RunLock.take(path, patience=0) as lock:

@@ -1,4 +1,4 @@
-"""Names of runs, which are names of folders on every system."""
+"""Names of runs, which must be valid folder names on every operating system."""
 
 import os
 import re
@@ -11,9 +11,9 @@ from charlm.errors import UsageError
 from charlm.runs.commands import run_command
 
 LONGEST_NAME = 100  # bytes of UTF-8
-# Persian and the scripts of India are not spelled without them; they are seen in no other way.
+# Invisible by themselves, but needed to spell Persian and the scripts of India.
 JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
-# Windows keeps these for devices, whatever follows after a full stop.
+# Windows reserves these for devices, whatever follows after a full stop.
 DEVICES = frozenset(
     (
         "CON",
@@ -23,11 +23,11 @@ DEVICES = frozenset(
         *(f"{port}{n}" for port in ("COM", "LPT") for n in "0123456789¹²³"),
     )
 )
-FORBIDDEN = "\0"
+FORBIDDEN = "\0"  # marks characters that a name cannot have
 
 
 class NameTakenError(UsageError):
-    """A new run cannot have a name, since something else in the runs folder has it."""
+    """The name for a new run is taken by something in the runs folder."""
 
     def __init__(self, path: Path) -> None:
         name, other = path.name, "choose another name with --run."
@@ -42,15 +42,15 @@ class NameTakenError(UsageError):
 
 
 def composed(name: str) -> str:
-    """The name in Unicode's normal form C, in which names are compared and new ones written."""
+    """The name in Unicode normal form C, in which names are compared and created."""
     return unicodedata.normalize("NFC", name)
 
 
 def check_name(name: str) -> str:
-    """The name, composed.
+    """Check a name and return it in normal form C.
 
     Raises:
-        UsageError: it cannot be a folder's on every system.
+        UsageError: it is not a valid folder name on every operating system.
     """
     name = composed(name)
     problem = f"'{name}' cannot be a run's name"
@@ -71,16 +71,17 @@ def check_name(name: str) -> str:
 
 
 def is_device(name: str) -> bool:
+    """Whether Windows reserves the name for a device."""
     return name.split(".")[0].upper() in DEVICES
 
 
 def is_letter(character: str) -> bool:
-    """Whether it is a letter or digit, or a mark that combines with one."""
+    """Whether a character is a letter, a digit, or a mark that combines with one."""
     return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 def replace_forbidden(text: str) -> str:
-    """The text with FORBIDDEN in place of each character that cannot stand there in a name."""
+    """The text with FORBIDDEN in place of each character that a name cannot have there."""
 
     def fits(at: int, character: str) -> bool:
         if character in JOINERS:
@@ -91,11 +92,12 @@ def replace_forbidden(text: str) -> str:
 
 
 def check_free(folder: Path, name: str) -> str:
-    """The name, composed, if a new run in this folder can have it.
+    """Check the name of a new run in this folder, and return it in normal form C.
 
     Raises:
-        UsageError: it makes no name.
-        NameTakenError: something there has it, or has it on some system.
+        UsageError: it is not a valid name.
+        NameTakenError: something in the folder has the name, or one that is the same name on some
+            operating systems.
     """
     name = check_name(name)
     for other in names_in(folder):
@@ -105,19 +107,19 @@ def check_free(folder: Path, name: str) -> str:
 
 
 def alike(name: str) -> str:
-    """What names have in common that are one and the same on some system."""
+    """A key that is equal for names that some operating system does not tell apart."""
     return composed(composed(name).casefold())
 
 
 def names_in(folder: Path) -> list[str]:
-    """Of all that lies in the runs folder, be it a run or not."""
+    """Names of everything in the runs folder, whether a run or not."""
     return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
 
 def free_names(folder: Path, stem: str) -> Iterator[str]:
-    """`stem-1`, `stem-2`, …: those that are not taken."""
+    """Those of `stem-1`, `stem-2`, … that are free, with the stem turned into a valid name."""
     stem = re.sub(f"{FORBIDDEN}+", "-", replace_forbidden(composed(stem)))
-    # As much of it as leaves room for a number.
+    # Leave room for the number.
     stem = os.fsencode(stem.lstrip("-_.+"))[: LONGEST_NAME - 10].decode("utf-8", "ignore")
     stem = stem.rstrip("-_.+" + JOINERS)
     if not stem[:1].isalnum() or is_device(f"{stem}-1"):

@@ -1,4 +1,4 @@
-"""What `run.json` says."""
+"""The record of a run, which is stored as `run.json`."""
 
 import json
 from collections.abc import Mapping
@@ -16,20 +16,21 @@ FORMAT = 1
 
 @dataclass
 class Record:
-    """What `run.json` says.
+    """The contents of `run.json`.
 
     Args:
-        task: what the model was trained for, by its name in the registry of tasks.
-        backend: what trained it; any other can load it.
-        parameters: how many numbers the model has learned.
-        corpus: what it was trained on, as the task describes it.
-        splits: of that, by name, as the task describes them.
+        created: time of creation, ISO 8601, UTC.
+        charlm, torch: versions that created the run.
+        backend: backend that trained the model; any other can load it.
+        parameters: number of the model's parameters.
+        corpus: description of the data by the task.
+        splits: start and stop of each split, by name.
         data, model, train: the settings, by name.
-        parent: name of the run that it started from.
-        status: "running" until it ends, then "done", "patience", "interrupted", "diverged", or
-            "failed" where an error ended it.
-        result: how it ended: split, score, baselines (filled in at the end).
-        created: when, ISO 8601, UTC.
+        task: name of the task in the registry.
+        parent: name of the run that this one started from.
+        status: "running" until training ends, then "done", "patience", "interrupted", "diverged",
+            or "failed" if an error ended it.
+        result: filled in at the end: split, score, baselines and others.
     """
 
     name: str
@@ -54,6 +55,9 @@ class Record:
     def from_json(cls, content: str, path: Path) -> "Record":
         """The inverse of `to_json`.
 
+        Args:
+            path: where the content was read, for error messages.
+
         Raises:
             RunError: the content is damaged, foreign, or of a newer format.
         """
@@ -76,12 +80,12 @@ class Record:
 
 
 def damaged(path: Path, why: object) -> RunError:
-    """That a file is not what charlm writes."""
+    """The error for a file that is not what charlm writes."""
     return RunError(f"'{path}' is damaged, or was not written by charlm ({why}).", COPY_AGAIN)
 
 
 def check_types(values: Mapping[str, Any], types: Mapping[str, Any]) -> None:
-    """Raise TypeError or KeyError unless each of the values named by `types` is of its type."""
+    """Raise KeyError or TypeError unless `values` has every name in `types`, with that type."""
     for name, kind in types.items():
         if not fits(values[name], kind):
             raise TypeError(f"{name} cannot be {values[name]!r}")

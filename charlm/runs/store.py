@@ -1,4 +1,4 @@
-"""The folder of runs: which there are, and the one that is meant."""
+"""The folder of runs: listing them, and finding one by name or path."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,25 +10,25 @@ from charlm.runs.commands import command
 from charlm.runs.directory import RunDirectory
 from charlm.runs.names import check_name, composed, names_in
 
-# What opens a run: by its record alone, or as its task does, which looks at all that it needs.
+# Opens the run in a folder: by its record alone, or as its task does, which checks all its files.
 Opener = Callable[[Path], RunDirectory]
 
 
 def is_run(path: Path) -> bool:
-    """Whether there is a run, be it damaged, in this folder."""
+    """Whether there is a run in this folder, even a damaged one."""
     try:
-        # Without its record it is a damaged run still.
+        # Without its record it is still a run, though damaged.
         others = (path / "vocabulary.json", path / "metrics.jsonl")
         return (path / "run.json").exists() or all(each.exists() for each in others)
     except OSError:
-        # No name for a file, or a folder that cannot be entered.
+        # The path is no valid file name, or the folder cannot be entered.
         return False
 
 
 def list_runs(
     folder: Path, opener: Opener = RunDirectory.open
 ) -> Iterator[RunDirectory | RunError]:
-    """The runs of a folder, newest first, then what is wrong with those that cannot be read."""
+    """The runs of a folder, newest first, then an error for each one that cannot be read."""
     runs: list[RunDirectory] = []
     damaged: list[RunError] = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -46,11 +46,15 @@ def find_run(
     folder: str | Path | None = None,
     opener: Opener = RunDirectory.open,
 ) -> RunDirectory:
-    """The run of this name, or at this path, or the newest one.
+    """Find a run by name or path, or the newest one.
+
+    Args:
+        name: name or path; None stands for the newest run.
+        folder: folder of the runs; by default the usual one.
 
     Raises:
-        RunError: there is none, or it cannot be read.
-        UsageError: the name is no run's name.
+        RunError: there is no such run, or it cannot be read.
+        UsageError: no run can have this name.
     """
     where = runs_folder(folder)
     if name is None:
@@ -74,9 +78,9 @@ def find_run(
 
 
 def folder_called(name: str, where: Path) -> Path | None:
-    """The folder of this name in the runs folder, in whichever of Unicode's forms it is spelled."""
-    name = name.rstrip("/" + os.sep)  # as shells complete it
-    # Systems that tell two spellings apart may have both.
+    """The entry of this name in the runs folder, in whichever Unicode normal form; or None."""
+    name = name.rstrip("/" + os.sep)  # which shells append on completion
+    # Some systems allow two spellings side by side: the exact one comes first.
     for each in sorted(names_in(where), key=lambda other: other != name):
         if composed(each) == composed(name) and not each.startswith("."):
             return where / each

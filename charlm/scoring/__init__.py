@@ -1,3 +1,3 @@
-"""What a text costs a model: exactly, with weights that follow it, calibrated, beside baselines."""
+"""Scores of a text: exact, with weights that adapt to it, calibrated; baselines to compare with."""
 
 __all__ = ["baselines", "calibration", "cross_entropy", "dynamic", "exact", "results", "score"]

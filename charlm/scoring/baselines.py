@@ -1,6 +1,6 @@
-"""What the same split costs models that are no networks: what a network has to beat.
+"""Baselines for a network to beat: scores of models that are no networks, on the same split.
 
-Each returns the Score of every character of `held_out` after the first, as `exact.py` does.
+Each scores every character of `held_out` after the first, as `exact.py` does.
 """
 
 import lzma
@@ -13,15 +13,15 @@ import numpy.typing as npt
 from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.text.vocabulary import Ids, Vocabulary
 
-# Of a longer training text the baselines read the end only, so that they take seconds.
+# Baselines read at most this many characters, from the end of the training text, to take seconds.
 MOST_CHARACTERS = 4_000_000
 
-# xz has to be so much below the best of the others: its score is at most this share of theirs.
+# xz is far ahead if its score is below this share of the best other one.
 FAR_AHEAD = 0.8
 
 
 def copying_is_far_ahead(scores: Mapping[str, CrossEntropy]) -> bool:
-    """Whether the held-out text repeats long passages, which xz copies and a model has to learn."""
+    """Whether xz is far ahead, because held-out text repeats long passages that it can copy."""
     others = [score.nats for name, score in scores.items() if name != "xz"]
     return "xz" in scores and scores["xz"].nats < FAR_AHEAD * min(others)
 
@@ -29,7 +29,11 @@ def copying_is_far_ahead(scores: Mapping[str, CrossEntropy]) -> bool:
 def baselines(
     train: Ids, held_out: Ids, vocabulary: Vocabulary, order: int = 6
 ) -> dict[str, CrossEntropy]:
-    """The scores of all of them, by name."""
+    """Scores of all baselines, by name.
+
+    Args:
+        order: characters in an n-gram, the predicted one included.
+    """
     train = train[-MOST_CHARACTERS:]
     return {
         "uniform": uniform(held_out, len(vocabulary)),
@@ -40,13 +44,13 @@ def baselines(
 
 
 def uniform(held_out: Ids, vocabulary_size: int) -> CrossEntropy:
-    """Every entry of the vocabulary as probable as any other."""
+    """The score if every entry of the vocabulary is equally probable."""
     predicted = len(held_out) - 1
     return CrossEntropy(predicted * math.log(vocabulary_size), predicted)
 
 
 def ngram(train: Ids, held_out: Ids, vocabulary_size: int, order: int) -> CrossEntropy:
-    """The score of the model of `ngram_probabilities`."""
+    """The score under `ngram_probabilities`."""
     probabilities = ngram_probabilities(train, held_out, vocabulary_size, order)
     return CrossEntropy(float(-np.log(probabilities[1:]).sum()), len(held_out) - 1)
 
@@ -54,19 +58,18 @@ def ngram(train: Ids, held_out: Ids, vocabulary_size: int, order: int) -> CrossE
 def ngram_probabilities(
     train: Ids, held_out: Ids, vocabulary_size: int, order: int
 ) -> npt.NDArray[np.float64]:
-    """p of each character of `held_out` given those of it before, (characters,).
+    """Probability of each character of `held_out` given those before it, (characters,).
 
-    Interpolated n-gram model, smoothed as by Witten & Bell 1991 (see Chen & Goodman 1998).
-
-    p_k(c | h) = (N(h c) + D(h) p_{k-1}(c | h')) / (N(h) + D(h)), where N counts in `train`, D(h) is
-    the number of distinct characters seen after h, h' is h without its first character, and p_0 is
-    uniform.
+    This is an interpolated n-gram model with the smoothing of Witten & Bell 1991 (see Chen &
+    Goodman 1998): p_k(c | h) = (N(h c) + D(h) p_{k-1}(c | h')) / (N(h) + D(h)), where N counts
+    occurrences in `train`, D(h) is the number of distinct characters seen after h, h' is h without
+    its first character, and p_0 is uniform.
 
     Args:
         order: characters in an n-gram, the predicted one included.
     """
     parts = []
-    # Counted anew for each part, so that memory is bounded; a part begins with its context.
+    # Counting anew for each part bounds the memory. Each part begins with its context.
     for start in range(0, len(held_out), MOST_CHARACTERS):
         context = min(start, order - 1)
         part = held_out[start - context : start + MOST_CHARACTERS]
@@ -77,10 +80,10 @@ def ngram_probabilities(
 def interpolated(
     train: Ids, held_out: Ids, vocabulary_size: int, order: int
 ) -> npt.NDArray[np.float64]:
-    """`ngram_probabilities`, all at once."""
+    """`ngram_probabilities` for all of `held_out` at once."""
     ids = np.concatenate([train, held_out])
     probabilities = np.full(len(held_out), 1 / vocabulary_size)
-    # Number, for each position, of the k - 1 characters before it: equal contexts, equal numbers.
+    # For each position a number that stands for its context, the k - 1 characters before it.
     contexts = np.zeros(len(ids), dtype=np.int32)
     for k in range(1, order + 1):
         fits = (len(ids) + 1) * vocabulary_size <= np.iinfo(np.int32).max
@@ -88,7 +91,7 @@ def interpolated(
         wide *= vocabulary_size
         wide += ids
         grams = renumber(wide)
-        # The held-out text's first characters are predicted from itself alone, as by the network.
+        # Contexts do not reach from the held-out text into the training text, as for the network.
         known = slice(k - 1, len(train))
         inside = slice(len(train) + k - 1, None)
         gram_counts = np.bincount(grams[known], minlength=grams.max() + 1)
@@ -106,9 +109,9 @@ def interpolated(
 
 
 def renumber(values: npt.NDArray[np.signedinteger]) -> npt.NDArray[np.int32]:
-    """The same partition of positions, numbered from 0 without gaps.
+    """Number the distinct values 0, 1, 2, …, in ascending order.
 
-    np.unique's inverse, in less memory; the values are lost.
+    This is the inverse that `np.unique` returns, in less memory; `values` are sorted in place.
     """
     order = np.argsort(values)
     values[:] = values[order]
@@ -120,11 +123,11 @@ def renumber(values: npt.NDArray[np.signedinteger]) -> npt.NDArray[np.int32]:
 
 
 def xz(train: str, held_out: str) -> CrossEntropy:
-    """What `held_out` adds to the size of `train` under xz -9e, in nats."""
+    """What `held_out` adds to the compressed size of `train` under xz -9e, in nats."""
 
     def size(text: str) -> int:
         data = text.encode("utf-8", "surrogatepass")
-        # A dictionary larger than the text would take memory, eleven times its size, for nothing.
+        # xz takes eleven times the dictionary's size in memory; larger than the text is of no use.
         dictionary = min(max(1 << len(data).bit_length(), 4096), 64 << 20)
         preset = 9 | lzma.PRESET_EXTREME
         filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": dictionary}]

@@ -1,4 +1,4 @@
-"""A temperature, and a share for an n-gram model, chosen on text that nothing was trained on.
+"""Calibration: a temperature τ, and the weight w of an n-gram model, chosen on held-out text.
 
 p(c | h) = (1 - w) softmax(z / τ)_c + w p_n-gram(c | h), where z are the network's logits; τ as in
 Guo et al. 2017 ("On Calibration of Modern Neural Networks"), w as in Jelinek & Mercer 1980.
@@ -22,7 +22,7 @@ from charlm.scoring.results import Calibrated, Choice
 from charlm.text.vocabulary import Ids
 
 ORDER = 6
-# All that is tried. Between two neighbours a score differs by less than a thousandth of a bit.
+# The grid to choose from. Scores of neighbours differ by less than a thousandth of a bit.
 TEMPERATURES = np.geomspace(0.5, 2, 57).round(3)
 WEIGHTS = (np.linspace(0, 1, 41) ** 2).round(4)
 
@@ -38,12 +38,14 @@ def nats_by_choice(
     weights: Floats,
     cut: int = 0,
 ) -> Floats:
-    """Nats of the first `cut` characters after the first, and of the rest, for every τ and w.
+    """Total nats for every τ and w, of the first `cut` predicted characters and of the rest.
 
     Args:
-        pieces: as `charlm.scoring.exact.log_probabilities` gives them.
-        ids: (characters,).
-        ngram: p of each of them in the n-gram model, (characters,).
+        pieces: from `charlm.scoring.exact.log_probabilities`.
+        ids: (characters,); the first is not predicted.
+        ngram: probability of each id in the n-gram model, (characters,).
+        temperatures: values of τ.
+        weights: values of w.
 
     Returns:
         (2, temperatures, weights).
@@ -69,7 +71,7 @@ def nats_by_choice(
 
 
 def best_choice(nats: Floats) -> Choice:
-    """The choice of the least nats, (temperatures, weights)."""
+    """The choice with the fewest nats, which are given for the grid, (temperatures, weights)."""
     row, column = np.unravel_index(np.argmin(nats), nats.shape)
     return Choice(float(TEMPERATURES[row]), float(WEIGHTS[column]))
 
@@ -82,7 +84,7 @@ def nats_of_model(
     choice: Choice | None = None,
     cut: int = 0,
 ) -> Floats:
-    """`costs` with a model and the n-gram model of a training text, of one choice or of all."""
+    """`nats_by_choice` for a model and an n-gram model of `train`: one choice, or the grid."""
     tau = TEMPERATURES if choice is None else np.array([choice.temperature])
     w = WEIGHTS if choice is None else np.array([choice.ngram_weight])
     counted = train[-MOST_CHARACTERS:]
@@ -94,7 +96,7 @@ def nats_of_model(
 def choose(
     model: LanguageModel, val: Ids, train: Ids, report: ProgressCallback = ignore_progress
 ) -> Choice:
-    """The best choice on a text."""
+    """The choice that is best on `val`; the n-gram model counts `train`."""
     return best_choice(nats_of_model(model, val, train, report).sum(0))
 
 
@@ -105,7 +107,7 @@ def score_with(
     choice: Choice,
     report: ProgressCallback = ignore_progress,
 ) -> Calibrated:
-    """The score of a text by a choice that was made on another."""
+    """The score of a text with a choice that was made on another text."""
     nats = nats_of_model(model, ids, train, report, choice)
     return Calibrated(CrossEntropy(float(nats.sum()), len(ids) - 1), ORDER, choice)
 
@@ -113,10 +115,10 @@ def score_with(
 def cross_fit(
     model: LanguageModel, ids: Ids, train: Ids, report: ProgressCallback = ignore_progress
 ) -> Calibrated:
-    """The score of a text, each half of it by what is best on the other half.
+    """The score of a text, each half of it with the choice that is best on the other half.
 
     Raises:
-        UsageError: there are no two halves.
+        UsageError: the text is too short to be halved.
     """
     if len(ids) < 3:
         raise UsageError("The text is too short to be halved.", "Leave out --calibrate.")

@@ -1,4 +1,4 @@
-"""The score of a language model: what its predictions of characters cost."""
+"""Cross-entropy, the score of a language model."""
 
 import math
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from charlm.scoring.score import Figure
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """The cost of predicting some characters; it adds up over disjoint spans.
+    """Cross-entropy of a span of characters; those of disjoint spans can be added.
 
     Args:
         nats: sum of -ln p over the characters.
-        characters: how many were predicted.
+        characters: number of predicted characters.
     """
 
     figures: ClassVar[tuple[Figure, ...]] = (
@@ -35,17 +35,17 @@ class CrossEntropy:
 
     @property
     def is_finite(self) -> bool:
-        """Whether the perplexity is a number."""
+        """Whether the perplexity is finite."""
         return math.isfinite(self.perplexity)
 
     @property
     def nats_per_character(self) -> float:
-        """Cross-entropy; NaN where nothing was predicted."""
+        """Mean of -ln p; NaN if nothing was predicted."""
         return self.nats / self.characters if self.characters else math.nan
 
     @property
     def perplexity(self) -> float:
-        """exp(nats / characters); infinite where a float cannot hold it."""
+        """exp(nats / characters); infinite if too large for a float."""
         try:
             return math.exp(self.nats_per_character)
         except OverflowError:
@@ -57,12 +57,12 @@ class CrossEntropy:
         return self.nats_per_character / math.log(2)
 
     def bits_per(self, units: int) -> float:
-        """Bits for each of `units` other units that spell the same characters, such as bytes."""
+        """Bits per unit, if the same characters take up `units` of another kind, such as bytes."""
         return self.nats / math.log(2) / units if units else math.nan
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "CrossEntropy":
-        """The inverse of `to_json`, also after a file, where what was not finite is None."""
+        """The inverse of `to_json`; in files, None stands for a number that is not finite."""
         nats = values["nats"]
         return cls(math.nan if nats is None else nats, values["characters"])
 

@@ -1,8 +1,8 @@
-"""Dynamic evaluation: the weights follow the text that is scored.
+"""Dynamic evaluation: the weights adapt to the text while it is scored.
 
-Krause, Kahembwe, Murray & Renals 2018, "Dynamic Evaluation of Neural Sequence Models": a window is
-scored, then the weights take a step down its gradient, and a small one back to where training left
-them. Both are scaled by the root mean square of each weight's gradient on the training text.
+Krause, Kahembwe, Murray & Renals 2018, "Dynamic Evaluation of Neural Sequence Models": after a
+window is scored, the weights take a step down its gradient, and a small one back to the trained
+weights. Both are scaled by the root mean square of each weight's gradient on the training text.
 """
 
 from collections.abc import Generator
@@ -18,20 +18,23 @@ from charlm.scoring.exact import Surprise, surprise, surprise_of_ids, to_column
 from charlm.scoring.results import DynamicConfig
 from charlm.text.vocabulary import Ids
 
-# What the statistics are taken from: the beginning of the training text, cut into streams.
+# Gradient statistics come from the beginning of the training text, cut into streams.
 CHARACTERS = 100_000
 STREAMS = 16
-# Added to each weight's root mean square, as a share of the mean of all of them.
+# Added to each weight's root mean square, as a share of the mean over all weights.
 EPSILON = 0.1
 
 
 def mean_squares(
     model: LanguageModel, ids: Ids, window: int = DynamicConfig.window
 ) -> list[Tensor]:
-    """The mean square of each weight's gradient of the mean nats of a window, weight by weight.
+    """The mean square of each weight's gradient on the training text, one tensor per parameter.
+
+    The gradients are those of the mean nats of a window.
 
     Args:
-        ids: of the training text, two or more, of which the beginning is read.
+        ids: ids of the training text, at least two; only the beginning is read.
+        window: time steps in a window.
     """
     parameters = list(model.parameters())
     ids = ids[: CHARACTERS + 1]
@@ -65,14 +68,15 @@ def log_probabilities(
     config: DynamicConfig,
     report: ProgressCallback = ignore_progress,
 ) -> Generator[Tensor, None, None]:
-    """As `charlm.scoring.exact.log_probabilities`, window by window, with weights that follow.
+    """Like `charlm.scoring.exact.log_probabilities`, window by window, with adapting weights.
 
-    Before each window, but not before the first, with θ₀ the trained weights, g the gradient of the
-    mean nats of the window before, and s = √squares, s̄ the mean of all of s,
+    Before each window except the first, the weights θ are updated by
 
-        θ ← θ + min(decay · s / s̄, 1) (θ₀ - θ) - rate · g / (s + ε s̄).
+        θ ← θ + min(decay · s / s̄, 1) (θ₀ - θ) - rate · g / (s + ε s̄),
 
-    Afterwards the model has the trained weights again.
+    where θ₀ are the trained weights, g is the gradient of the mean nats of the previous window,
+    s = √squares, and s̄ is the mean of s over all weights. Afterwards the model has the trained
+    weights again.
 
     Args:
         squares: from `mean_squares`.
@@ -114,13 +118,13 @@ def dynamic_surprise(
 ) -> Surprise:
     """-ln p of each character after the first, in nats, (characters - 1,), by dynamic evaluation.
 
-    Every character is predicted before the weights have seen it. Where the rate is 0 nothing moves,
-    and the score is the static one to the last bit.
+    Every character is predicted before the weights adapt to it. With a rate of 0 the score equals
+    the static one bit for bit.
 
     Args:
         ids: (characters,).
         squares: from `mean_squares`.
-        report: told now and then how many characters are done, of how many.
+        report: called now and then with the number of characters done and the total.
     """
     config = config or DynamicConfig()
     if not config.rate:

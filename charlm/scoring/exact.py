@@ -17,7 +17,7 @@ from charlm.progress import ProgressCallback, ignore_progress
 from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.text.vocabulary import Ids
 
-CHUNK = 1024
+CHUNK = 1024  # characters in a forward pass
 
 Surprise = npt.NDArray[np.float64]
 
@@ -29,15 +29,15 @@ def log_probabilities(
     should_stop: Callable[[], bool] = lambda: False,
     report: ProgressCallback = ignore_progress,
 ) -> Generator[Tensor, None, None]:
-    """ln p of all that could stand in the place of each character after the first.
+    """Log-probabilities of the whole vocabulary for each character after the first.
 
-    Tensors (characters, V) that follow one another, on the model's device. The model starts from a
-    zero state, without dropout, in its weights' own precision.
+    Yields consecutive tensors (characters, V) on the model's device. The model starts from a zero
+    state, without dropout, and computes in the precision of its weights.
 
     Args:
         ids: (characters,).
-        should_stop: asked now and then; once it says yes no more comes.
-        report: told now and then how many characters are done, of how many.
+        should_stop: asked now and then; once it returns True, the iteration ends.
+        report: called now and then with the number of characters done and the total.
     """
     device = next(model.parameters()).device
     was_training = model.training
@@ -61,12 +61,12 @@ def log_probabilities(
 
 
 def to_column(device: torch.device, ids: Ids) -> Tensor:
-    """Ids of any width as a model reads them, (T, 1)."""
+    """Ids of any integer type as a model's input: int64, (T, 1)."""
     return torch.from_numpy(ids.astype(np.int64)).to(device).unsqueeze(1)
 
 
 def surprise_of_ids(pieces: Iterable[Tensor], ids: Ids) -> Surprise:
-    """-ln p of those characters that do stand there, in nats, as far as the pieces go."""
+    """-ln p of each id after the first, in nats, as far as the pieces of log-probabilities go."""
     found, start = [np.empty(0)], 1
     for piece in pieces:
         there = to_column(piece.device, ids[start : start + len(piece)])[:, 0]
@@ -87,7 +87,7 @@ def surprise(
 
 
 def averaged(surprises: Sequence[Surprise]) -> Surprise:
-    """-ln of the mean of the probabilities that several models gave to the same characters."""
+    """-ln of the mean of several models' probabilities of the same characters, in nats."""
     mean: Surprise = np.log(len(surprises)) - np.logaddexp.reduce([-each for each in surprises])
     return mean
 
@@ -95,7 +95,7 @@ def averaged(surprises: Sequence[Surprise]) -> Surprise:
 def score(
     model: LanguageModel, ids: Ids, should_stop: Callable[[], bool] = lambda: False
 ) -> CrossEntropy | None:
-    """The sum of `surprise`, in float64; None where it was stopped."""
+    """The cross-entropy of a text, summed in float64; None if `should_stop` ended it early."""
     with closing(log_probabilities(model, ids, should_stop)) as pieces:
         nats = surprise_of_ids(pieces, ids)
     whole = len(nats) == max(len(ids) - 1, 0)

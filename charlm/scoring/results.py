@@ -1,4 +1,4 @@
-"""Scoring a text with a run, and what the score is made of."""
+"""The results of scoring a text with a run."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class LineScore:
 
 @dataclass(frozen=True)
 class DynamicConfig(Config):
-    """How the weights follow. The defaults were chosen on texts that no reported score is of."""
+    """Settings of dynamic evaluation, with defaults chosen on texts that no reported score uses."""
 
     rate: float = setting(1e-4, "Step along the gradient; 0: the static score.", minimum=0)
     decay: float = setting(1e-3, "Step back to the trained weights.", minimum=0, maximum=1)
@@ -31,19 +31,25 @@ class DynamicConfig(Config):
 
 @dataclass(frozen=True)
 class Dynamic:
-    """What the same characters cost while the weights followed the text, and how they followed."""
+    """The result of dynamic evaluation.
+
+    Args:
+        surprise: -ln p of each character after the first, in nats, (characters - 1,).
+        config: the settings that were used.
+    """
 
     surprise: npt.NDArray[np.float64]
     config: DynamicConfig
 
     @property
     def score(self) -> CrossEntropy:
+        """The cross-entropy of all characters."""
         return CrossEntropy(float(self.surprise.sum()), len(self.surprise))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A temperature of the network, and a share of the n-gram model."""
+    """A temperature for the network's softmax, and the weight of the n-gram model."""
 
     temperature: float = 1.0
     ngram_weight: float = 0.0
@@ -51,13 +57,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What the same characters cost with a temperature and a share of an n-gram model.
+    """The result of calibration: a score with a temperature and an n-gram weight.
 
     Args:
-        order: of the n-gram model, which has counted the run's training split.
-        choice: the best on the whole validation split.
-        halves: where that split is itself what was scored, the choices that its two halves were
-            scored with, each the best on the other half; else none.
+        order: order of the n-gram model, which counts the run's training split.
+        choice: the choice that is best on the whole validation split.
+        halves: if that split is what was scored, the choices that its two halves were scored with,
+            each the best on the other half; otherwise empty.
     """
 
     score: CrossEntropy
@@ -68,18 +74,18 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A scored text.
+    """The result of scoring a text.
 
     Args:
-        corpus: its name.
-        split: train, val or test of the run's own corpus, else "all".
+        corpus: name of the text.
+        split: "train", "val" or "test" of the run's own corpus, else "all".
         text: what was scored, after normalization and the policy for unknown characters.
-        surprise: -ln p of each character of `text` after the first, in nats.
-        unknown_characters: how many the vocabulary lacks.
-        bytes_read: how many, for the characters after the first; None where nobody can tell, or a
-            normalization changed them.
-        dynamic, calibrated: other scores of the same characters, where they were asked for.
-        notes: sentences that whoever reads the score should see.
+        surprise: -ln p of each character of `text` after the first, in nats, (characters - 1,).
+        unknown_characters: number of characters that the vocabulary lacks.
+        bytes_read: size of the characters after the first, as they were read; None if unknown or
+            changed by normalization.
+        dynamic, calibrated: other scores of the same characters, if they were asked for.
+        notes: sentences to show along with the score.
     """
 
     corpus: str
@@ -94,28 +100,29 @@ class Evaluation:
 
     @property
     def score(self) -> CrossEntropy:
+        """The static cross-entropy of all characters."""
         return CrossEntropy(float(self.surprise.sum()), len(self.surprise))
 
     @property
     def bits_per_byte(self) -> float | None:
-        """Bits for each byte that was read; None where that is not known, or a character is not."""
+        """Bits per byte that was read; None if `bytes_read` or a character is unknown."""
         return self.bits_per_byte_of(self.score)
 
     def bits_per_byte_of(self, score: CrossEntropy) -> float | None:
-        """The same for another score of the same characters."""
+        """`bits_per_byte` for another score of the same characters."""
         if self.unknown_characters or not self.bytes_read:
             return None
         return score.bits_per(self.bytes_read)
 
     @property
     def scores(self) -> dict[str, CrossEntropy]:
-        """The static score, and the others that were asked for, by name."""
+        """The static score and any others that were asked for, by name."""
         others = {"dynamic": self.dynamic, "calibrated": self.calibrated}
         return {"static": self.score, **{name: each.score for name, each in others.items() if each}}
 
     @property
     def lines(self) -> list[LineScore]:
-        """The score line by line; the very first character, which nothing predicts, is in none."""
+        """The score line by line; the very first character, which is not predicted, is in none."""
         lines, start = [], 0
         for number, line in enumerate(re.findall(r"[^\n]*\n|[^\n]+", self.text), 1):
             span = self.surprise[max(start - 1, 0) : start + len(line) - 1]

@@ -1,16 +1,16 @@
-"""What every score has in common, whatever it is of."""
+"""The interface that the scores of all tasks share."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 
 class Figure(NamedTuple):
-    """A number that people know a score by.
+    """A number by which a score is reported.
 
     Args:
         key: its name in JSON.
         title: its heading in tables.
-        short: its name where room is scarce.
+        short: its name in narrow displays.
     """
 
     key: str
@@ -19,10 +19,10 @@ class Figure(NamedTuple):
 
 
 class Score(Protocol):
-    """How good a model's predictions are; scores of disjoint parts add up.
+    """How good a model's predictions are. Scores of disjoint data can be added.
 
     Attributes:
-        figures: what it is told by, the best known first.
+        figures: the numbers that it is reported by, the most familiar first.
     """
 
     figures: ClassVar[tuple[Figure, ...]]
@@ -32,15 +32,15 @@ class Score(Protocol):
 
     @property
     def loss(self) -> float:
-        """What is to be as low as possible: of two scores the one with less of it is better."""
+        """The quantity by which scores are compared; lower is better."""
 
     @property
     def is_finite(self) -> bool:
-        """Whether it says anything: a model that diverged has a score that does not."""
+        """Whether the score is meaningful, which that of a diverged model is not."""
 
     def to_json(self) -> dict[str, Any]:
-        """All that there is to keep: the loss by its task's name for it, the figures by keys."""
+        """Values to store: the loss under the task's `loss_name`, figures by key, and others."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`, also after a file, where what was not finite is None."""
+        """The inverse of `to_json`; in files, None stands for a number that is not finite."""

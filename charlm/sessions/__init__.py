@@ -1,3 +1,3 @@
-"""From settings and data, or from a run that stopped, to a trained run. No task by name."""
+"""Training sessions: start a run or resume one, and train it to the end, whatever its task."""
 
 __all__ = ["resume", "session", "start"]

@@ -1,4 +1,4 @@
-"""From a run that stopped to a session that goes on."""
+"""Resuming a run that stopped."""
 
 from dataclasses import replace
 from typing import Any
@@ -29,16 +29,17 @@ def resume_session(
     backend: str,
     changes: dict[str, Any],
 ) -> Session:
-    """The session of an interrupted run, where it stopped.
+    """Prepare a session that continues a run from where it stopped.
 
     Args:
-        source: where its data are now; None: where they were.
-        encoding: of texts; None: as before.
-        changes: settings to change; only those of RESUMABLE can.
+        source: where the run's data are now; None: where they were.
+        encoding: encoding of texts; None: as before.
+        device, backend: names.
+        changes: settings to change, by name; only those in RESUMABLE can.
 
     Raises:
-        RunError: the run, or its data, are not what they were.
-        UsageError: a setting that cannot change, or a run that is finished.
+        RunError: the run or its data are missing, damaged or changed.
+        UsageError: a setting cannot change, or the run is finished.
     """
     for setting in changes:
         if setting not in RESUMABLE:
@@ -50,7 +51,7 @@ def resume_session(
     snapshot = Snapshot.from_arrays(*run.load_last())
     before = run.settings
     if changes.keys() & set(LIMITS):
-        # As at the start: a limit given by name replaces the others.
+        # As for a new run, a limit given by name replaces the others.
         changes = dict.fromkeys(LIMITS) | changes
     settings = overridden(before, **changes)
     check_relevant(replace(settings, given=changes))
@@ -67,13 +68,13 @@ def resume_session(
     where = choose_device(device)
     task.check_memory(settings, where, "Go on where there is more memory.")
     if backend == "auto" and run.record.device == str(where):
-        # Another backend rounds differently, and would not go on bit for bit.
+        # Another backend rounds differently, so that results would not be the same bit for bit.
         backend = run.record.backend
         if backend not in available_backends(settings.model, where.type):
             backend = "auto"
     backend = choose_backend(settings.model, backend, where.type, settings.train.precision)
     model = task.make_model(settings.model, backend).to(where)
-    # A run that diverged is resumed by someone who knows, perhaps with another learning rate.
+    # Resuming a run that diverged is deliberate, perhaps with another learning rate.
     snapshot.counters.rollbacks = 0
     run.update(train=settings.train.to_json(), device=str(where), backend=model.rnn.backend)
     run.forget_metrics_after(snapshot.counters.step)
@@ -82,7 +83,7 @@ def resume_session(
 
 
 def limits_reached(config: TrainConfig, counters: Counters) -> dict[str, float]:
-    """Those of a run's limits that it has reached, patience among them."""
+    """The limits that a run has reached, by name; patience counts as one."""
     done = {
         "max_steps": counters.step,
         "epochs": counters.epoch,

@@ -1,4 +1,4 @@
-"""A training session: a run and its data, trained to the end, told as events."""
+"""A training session: trains a run to the end, saves it on the way, and reports events."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -28,21 +28,21 @@ SAVE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that the user should know and need not do anything about."""
+    """A sentence that the user should see; no action is needed."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Settings that nobody gave by name, in words: a preset's, or a plan's and why."""
+    """A sentence about settings that were chosen for the user, by a preset or a plan."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The run is on the disk, and training begins."""
+    """The run is on disk, and training begins."""
 
     run: RunDirectory
     task: Task
@@ -50,7 +50,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Illustrated:
-    """What the task has to show at this point, such as a text that the model writes."""
+    """Something that the task shows of the model so far, such as a text that it writes."""
 
     text: str
 
@@ -61,11 +61,11 @@ Listener = Callable[[SessionEvent], None]
 
 @dataclass
 class Session:
-    """A run and everything needed to train it further.
+    """A run and everything needed to train it.
 
     Args:
-        snapshot: where to go on.
-        before: the settings so far, where it goes on with others.
+        snapshot: state to resume from; None for a new run.
+        before: the training settings until now, if resuming changes them.
     """
 
     task: Task
@@ -76,16 +76,20 @@ class Session:
     before: TrainConfig | None = None
 
     def run_to_end(self, listener: Listener, should_stop: Callable[[], bool] = never) -> None:
-        """Train until the end, saving on the way; afterwards the record holds the result.
+        """Train to the end, saving on the way; afterwards the record holds the result.
+
+        Args:
+            listener: called with every event.
+            should_stop: asked after every step; once it returns True, training ends.
 
         Raises:
-            TrainingError: training diverged time and again; the run is usable all the same.
+            TrainingError: training kept diverging; the run is usable nevertheless.
             RunError: the run cannot be written.
         """
         try:
             self._run(listener, should_stop)
         except BaseException as error:
-            # Whatever ended it, the record must not say that it still runs.
+            # Whatever the error, the record must not say that the run is still training.
             if self.run.record.status == "running":
                 status = "failed" if isinstance(error, Exception) else "interrupted"
                 with suppress(RunError):
@@ -126,7 +130,7 @@ class Session:
         self._conclude(stopped, listener)
 
     def _adopt_settings(self, before: TrainConfig, trainer: Trainer, listener: Listener) -> None:
-        """Go on with other settings, and say what becomes of the learning rate."""
+        """Continue with changed settings, and say so if the learning rate changes."""
         was = trainer.learning_rate_with(before)
         trainer.adopt_settings(before)
         words = [f"{rate:.2g}" for rate in (was, trainer.learning_rate)]
@@ -136,7 +140,7 @@ class Session:
             listener(Notice(f"The learning rate was at {words[0]} and goes on at {words[1]}{end}."))
 
     def _save_evaluation(self, event: Evaluated, trainer: Trainer) -> None:
-        """Write the weights, if they are the best yet, a row of metrics, and the state."""
+        """Save the weights if they are the best so far, a metrics row, and the training state."""
         task = self.task
         row = {
             "step": event.step,
@@ -155,7 +159,7 @@ class Session:
         if len(event.scores) > 1:
             for kind, each in event.scores.items():
                 row[f"{kind}_{task.loss_name}"] = each.loss
-        # What resuming goes by comes last: whatever a crash leaves out before it is done again.
+        # The training state comes last: if there is a crash before that, resuming repeats it all.
         if event.improved:
             self.run.save_best(arrays_of(trainer.weights(event.weights)))
         self.run.append_metrics(row)
@@ -175,7 +179,7 @@ class Session:
                 listener(Illustrated(shown))
 
     def _conclude(self, stopped: Stopped, listener: Listener) -> None:
-        """Write down how it ended: the best weights' score, beside those of the baselines."""
+        """Record how training ended: the score of the best weights, and those of the baselines."""
         first = self.task.score_type.figures[0].key
         loss = stopped.epoch_loss
         result: dict[str, Any] = {
@@ -201,7 +205,7 @@ class Session:
             )
 
     def _best_score(self, split: str, listener: Listener) -> Score:
-        """The score of the best weights, which is known if they were scored on all of the split."""
+        """The score of the best weights, from the metrics if those cover the whole split."""
         scored = [row for row in self.run.metrics() if row.get(self.task.loss_name) is not None]
         best = [row for row in scored if row["best"]]
         if split == "val" and best and self.dataset.scores_all_of_val(self.run.settings.train):
@@ -213,12 +217,12 @@ class Session:
 
 
 def arrays_of(weights: Mapping[str, Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-    """Weights as NumPy arrays."""
+    """Weights as NumPy arrays by name."""
     return {name: each.cpu().numpy() for name, each in weights.items()}
 
 
 def peak_memory() -> int | None:
-    """The most memory that this process has held so far, in bytes; None where nobody counts it."""
+    """Peak memory of this process so far, in bytes; None if the system does not tell."""
     try:
         import resource
     except ImportError:

@@ -1,4 +1,4 @@
-"""From data and settings to a session that is ready to train."""
+"""Starting a new run: from data and settings to a session that is ready to train."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,17 +36,17 @@ def start_session(
     backend: str = "auto",
     listener: Listener = lambda event: None,
 ) -> Iterator[Session]:
-    """A new run, on the disk and ready to train; nobody else writes to it meanwhile.
+    """Create a run that is ready to train, and hold its lock within the `with` block.
 
     Args:
-        folder: of the runs.
-        name: the run's; None makes one from the data's and the cell's.
-        parent: the run whose weights it starts from.
-        device, backend: by name.
-        listener: told what was chosen and what the user should know.
+        folder: folder of the runs.
+        name: name of the run; None makes one from the names of the data and the cell.
+        parent: run whose weights the new one starts from.
+        device, backend: names.
+        listener: called with choices made for the user, and notices.
 
     Raises:
-        UsageError: a name or setting that makes no sense.
+        CharlmError: a setting is invalid, the name is taken, or there is not enough memory.
     """
     where = choose_device(device)
     check_on_device(settings, where.type)
@@ -61,7 +61,7 @@ def start_session(
         dataset.initialize(model, settings)
     else:
         model.load_weights(parent.load_weights())
-    # Before there is a run on the disk: the device may lack the memory.
+    # Done before the run is created, since the device may lack the memory.
     model = model.to(where)
     record = describe(task, dataset, settings, model, where, parent)
     run, lock = create(task, folder, name, record, dataset.take_files())
@@ -76,7 +76,7 @@ def start_session(
 
 
 def with_arithmetic(settings: Settings, where: torch.device, backend: str) -> tuple[Settings, str]:
-    """The settings with what "auto" and "d2l" stand for here, and the backend's name."""
+    """The settings with "auto" and "d2l" replaced by what they stand for, and the backend."""
     precision, name = choose_precision_and_backend(
         settings.model, where, settings.train.precision, backend
     )
@@ -95,7 +95,7 @@ def describe(
     where: torch.device,
     parent: RunDirectory | None,
 ) -> Record:
-    """What `run.json` says at the beginning."""
+    """The record of a run before training; its name is still empty."""
     return Record(
         name="",
         created=datetime.now(UTC).isoformat(),
@@ -117,10 +117,15 @@ def describe(
 def create(
     task: Task, folder: Path, name: str | None, record: Record, files: Mapping[str, str]
 ) -> tuple[RunDirectory, Any]:
-    """The run on the disk, under its name or one that is made, and the lock on it.
+    """Create the run on disk and lock it.
+
+    Args:
+        folder: folder of the runs.
+        name: name of the run; None makes one from the names of the data and the cell.
+        files: files of the task, content by name.
 
     Raises:
-        UsageError: the name is taken or makes no folder name.
+        UsageError: the name is taken, or is no valid folder name.
         RunError: the folder cannot be written.
     """
 
@@ -134,7 +139,7 @@ def create(
 
 
 def slow_cell(model: RecurrentModel) -> Iterator[str]:
-    """That only the readable backend has the model's cell in its variant."""
+    """Say so if no backend but scratch supports the model's cell in this variant."""
     if model.rnn.backend == "scratch":
         wanted = f"{model.rnn.cell.name} {model.rnn.cell.variant}".strip()
         yield f"No faster backend has the {wanted} here: it runs on scratch, which takes longer."

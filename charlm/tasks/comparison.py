@@ -1,4 +1,4 @@
-"""What the scores of several runs are of, and why two of them may not compare."""
+"""The scores of several runs, and reasons why they may not be comparable."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,7 +8,7 @@ from charlm.tasks.task import Scored
 
 
 def scored(run: RunDirectory) -> Scored | None:
-    """The score to report of a run; None where nothing was held out or scored yet."""
+    """The held-out score to report for a run: its final one, else the best so far, else None."""
     task, result = task_of(run), run.record.result
     items = f"{task.item}s"
     if stored := result.get("score"):
@@ -26,24 +26,24 @@ def scored(run: RunDirectory) -> Scored | None:
 
 
 def differences(runs: Sequence[RunDirectory]) -> Iterator[str]:
-    """In sentences, why the scores of some of these runs do not compare."""
-    each = []
+    """Reasons, as sentences, why the scores of some of these runs are not comparable."""
+    pairs = []
     for run in runs:
         if found := scored(run):
-            each.append((run, found))
+            pairs.append((run, found))
         else:
             yield f"{run.name} has no held-out score."
-    tasks = list(dict.fromkeys(task_of(run).name for run, _ in each))
+    tasks = list(dict.fromkeys(task_of(run).name for run, _ in pairs))
     if len(tasks) > 1:
         yield f"The runs are of different tasks ({listing(tasks)}): their scores do not compare."
         return
-    if each:
-        yield from task_of(each[0][0]).differences(each)
-    splits = list(dict.fromkeys(found.split for _, found in each))
+    if pairs:
+        yield from task_of(pairs[0][0]).differences(pairs)
+    splits = list(dict.fromkeys(found.split for _, found in pairs))
     if len(splits) > 1:
         yield f"The scores are of different splits ({listing(splits)}): they do not compare."
-    if len({found.final for _, found in each}) > 1:
-        early = [run.name for run, found in each if not found.final]
+    if len({found.final for _, found in pairs}) > 1:
+        early = [run.name for run, found in pairs if not found.final]
         yield (
             f"Not finished: {listing(early)}. What is shown is the best score so far, of the "
             "beginning of the split; of the others it is the last."
@@ -51,5 +51,5 @@ def differences(runs: Sequence[RunDirectory]) -> Iterator[str]:
 
 
 def listing(words: Iterable[str]) -> str:
-    """Words with commas."""
+    """Join words with commas."""
     return ", ".join(words)

@@ -1,4 +1,4 @@
-"""The tasks by name, and runs opened as their tasks keep them."""
+"""The registry of tasks, and runs opened with the class that their task uses."""
 
 from pathlib import Path
 
@@ -13,19 +13,19 @@ DEFAULT_TASK = LanguageModelTask.name
 
 
 def find_task(name: str) -> Task:
-    """The task of this name.
+    """Look up a task by name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such task.
     """
     return look_up(TASKS, name, "task")
 
 
 def task_of(run: RunDirectory) -> Task:
-    """What a run is trained for.
+    """The task that a run is trained for.
 
     Raises:
-        RunError: nothing that is known here.
+        RunError: this version of charlm does not know the task.
     """
     name = run.record.task
     if name not in TASKS:
@@ -37,10 +37,10 @@ def task_of(run: RunDirectory) -> Task:
 
 
 def open_run(path: Path) -> RunDirectory:
-    """A run with all that its task needs.
+    """Open a run with its task's class, and check that everything the task needs is there.
 
     Raises:
-        RunError: it is not there, or something in it is missing, damaged or of a newer format.
+        RunError: the run, or something in it, is missing, damaged or of a newer format.
     """
     plain = RunDirectory.open(path)
     run = task_of(plain).run_type(path, plain.record)
@@ -49,10 +49,10 @@ def open_run(path: Path) -> RunDirectory:
 
 
 def find_run(name: str | Path | None = None, folder: str | Path | None = None) -> RunDirectory:
-    """`charlm.runs.store.find_run`, opened as by `open_run`."""
+    """`charlm.runs.store.find_run`, with the run opened by `open_run`."""
     return store.find_run(name, folder, open_run)
 
 
 def list_runs(folder: Path) -> list[RunDirectory | RunError]:
-    """`charlm.runs.store.list_runs`, opened as by `open_run`."""
+    """`charlm.runs.store.list_runs`, with the runs opened by `open_run`."""
     return list(store.list_runs(folder, open_run))

@@ -1,4 +1,4 @@
-"""Settings that do nothing beside others, which is said instead of ignored."""
+"""Settings that have no effect in combination with others: they are refused, not ignored."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from charlm.presets import SEQUENTIAL, Settings, preset_values
 
 @dataclass(frozen=True)
 class Rule:
-    """When some settings do nothing.
+    """A condition under which some settings have no effect.
 
     Args:
-        names: of the settings.
-        useless: whether they do nothing among these settings.
-        why: the rest of a sentence that begins with the setting's name.
+        names: names of the settings.
+        useless: whether they have no effect, given all settings.
+        why: the error message, without the setting's name that begins it.
     """
 
     names: tuple[str, ...]
@@ -24,7 +24,7 @@ class Rule:
     why: str
 
 
-# A test holds them to the registry of cells, which stands on a floor above.
+# A test keeps this in step with the registry of cells.
 WITHOUT_RECURRENT_MATRIX = ("mingru", "minlstm")
 RULES = (
     Rule(
@@ -71,20 +71,20 @@ RULES = (
         "needs held-out text: give a --val-fraction.",
     ),
 )
-# False and 0 ask for something too: these are on by default.
+# On by default, so that giving False or 0 asks for something too.
 ASK_ALWAYS = ("reset_after", "mogrifier_rounds")
-# What a run that starts from another takes over from it.
+# What a run that starts from another always takes from it.
 INHERITED = ("min_count", "initialization")
 FILTERS = ("top_k", "top_p", "min_p")
 
 
 def check_relevant(settings: Settings, inherits: bool = False) -> None:
-    """Raise SettingError for the first setting that was given by name and does nothing.
+    """Raise SettingError for the first setting that was given by name and has no effect.
 
-    What asks for nothing (0, False) may do nothing.
+    Values that ask for nothing, such as 0 or False, are accepted.
 
     Args:
-        inherits: the run starts from another one.
+        inherits: whether the run starts from another one.
     """
     given = settings.given
     for rule in RULES:
@@ -98,7 +98,7 @@ def check_relevant(settings: Settings, inherits: bool = False) -> None:
 
 
 def check_on_device(settings: Settings, device: str) -> None:
-    """Raise SettingError for a setting given by name that does nothing on this kind of device."""
+    """Raise SettingError for a setting given by name that has no effect on this device type."""
     given, config = settings.given, settings.train
     if given.get("precision") == "tf32" and device != "cuda":
         raise SettingError("precision", f"tf32 is of NVIDIA's GPUs, and the device is {device}.")
@@ -113,17 +113,17 @@ def check_on_device(settings: Settings, device: str) -> None:
 
 
 def check_sampling(config: SamplingConfig) -> None:
-    """Raise SettingError for a choice about what is drawn where nothing is drawn at random."""
+    """Raise SettingError for a filter or seed at temperature 0, where nothing is random."""
     for name in (*FILTERS, "seed"):
         if config.temperature == 0 and getattr(config, name) != getattr(SamplingConfig, name):
             raise SettingError(name, "does nothing at --temperature 0: nothing is drawn.")
 
 
 def applied_values(settings: Settings, inherited: Mapping[str, Any]) -> dict[str, Any]:
-    """What of their preset's values really applies among these settings.
+    """The values that the preset contributes to these settings and that have an effect.
 
     Args:
-        inherited: what the run takes over from another one, if it starts from one.
+        inherited: settings taken from the run that this one starts from, if any.
     """
     values = preset_values(settings.preset, {**inherited, **settings.given})
     left_out = {name for rule in RULES if rule.useless(settings) for name in rule.names}

@@ -1,7 +1,7 @@
-"""What a task is: all that sessions, runs and the command line ask of it.
+"""The interface of a task: all that sessions, runs and the command line ask of it.
 
-A task is one entry of the registry. It reads its data as a `Dataset`, which knows how to make and
-to train a model of them. Nothing outside of a task's folder knows it by name.
+A task is one entry of the registry. It reads its data as a `Dataset`, which knows how to train and
+score a model on them. No code outside a task's folder refers to it by name.
 """
 
 from abc import ABC, abstractmethod
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from charlm.rnn.model import RecurrentModel
     from charlm.training.task import TrainingTask
 
-# Told, in a sentence, of something that the user should know.
+# Called with a sentence that the user should see.
 Tell = Callable[[str], object]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A held-out score that a run has.
+    """A held-out score of a run.
 
     Args:
-        split: test or val.
-        items: how many it is of, such as characters.
-        final: it was made at the end, of the whole split; otherwise it is the best one so far, of
-            the split's beginning.
+        split: "test" or "val".
+        items: number of items scored, such as characters; None if unknown.
+        final: whether the whole split was scored at the end; otherwise this is the best score so
+            far, on the beginning of the split.
     """
 
     score: Score
@@ -45,13 +45,14 @@ class Scored:
 
 
 class Dataset(ABC):
-    """The data of one run, ready to be trained on and scored.
+    """The data of one run, ready to train and score a model on.
 
     Attributes:
-        name: what people call it; runs are named after it.
-        split: the split that a result is reported on; "train" where nothing is held out.
-        corpus, splits: what `run.json` says of it.
-        notices: in sentences, what the user should know before training begins.
+        name: what people call the data; runs are named after it.
+        split: the split that results are reported on; "train" if nothing is held out.
+        corpus: description of the data in `run.json`.
+        splits: start and stop of each split, in items, by name; also in `run.json`.
+        notices: sentences that the user should see before training begins.
     """
 
     name: str
@@ -69,52 +70,52 @@ class Dataset(ABC):
         backend: str,
         tell: Tell,
     ) -> Settings:
-        """The settings, with what the data decide, such as a vocabulary's size.
+        """Complete the settings with what the data decide, such as the vocabulary size.
 
         Args:
             parent: the run whose weights the new one starts from.
-            backend: by name.
-            tell: of what is chosen that nobody asked for.
+            backend: name of the backend.
+            tell: called with a sentence about each choice that the user did not make.
 
         Raises:
-            UsageError: something was asked for that cannot be with these data.
-            NotEnoughMemoryError: the model is too large to be trained here.
+            UsageError: a setting is impossible with these data.
+            NotEnoughMemoryError: the model is too large to train on this machine.
         """
 
     @abstractmethod
     def training_task(self, model: "RecurrentModel", config: TrainConfig) -> "TrainingTask":
-        """What the trainer is handed."""
+        """The `TrainingTask` that trains this model on the data."""
 
     @abstractmethod
     def score(self, model: "RecurrentModel", split: str) -> Score:
-        """The score of a whole split."""
+        """Score a whole split."""
 
     def initialize(self, model: "RecurrentModel", settings: Settings) -> None:
-        """Draw a new model's weights."""
+        """Initialize a new model's weights."""
         model.initialize(settings.train.initialization, settings.train.seed)
 
     def take_files(self) -> dict[str, str]:
-        """The files that a new run keeps of the data; asked for once, and then let go of."""
+        """Files that a new run stores, content by name; the dataset drops them on this call."""
         return {}
 
     def size(self, split: str) -> int:
-        """How many items a split has."""
+        """Number of items in a split."""
         start, stop = self.splits[split]
         return stop - start
 
     def scores_all_of_val(self, config: TrainConfig) -> bool:
-        """Whether the scores along the way are of the whole of the split val."""
+        """Whether evaluations during training score the whole validation split."""
         return True
 
     def baselines(self, split: str) -> Mapping[str, Score]:
-        """The scores of simple models that were fitted on the training split, by name."""
+        """Scores of simple models fitted on the training split, by name."""
         return {}
 
     def illustrate(self, config: ModelConfig, weights: Arrays) -> str | None:
-        """Something to look at while a model is trained, such as a text that it writes.
+        """Something to show while a model trains, such as a text that it writes; None for nothing.
 
         Raises:
-            CharlmError: these weights give nothing to look at.
+            CharlmError: there is nothing to show with these weights.
         """
         return None
 
@@ -123,13 +124,13 @@ class Task(ABC):
     """What models are trained for.
 
     Attributes:
-        name: in `run.json` and on the command line.
-        item: what a loss is a mean over; its plural has an s.
-        item_short: the same where room is scarce.
-        loss_name: of the loss in metrics.jsonl.
-        loss_title: of the loss in tables.
-        score_type: what its models are scored by.
-        run_type: what its runs keep, which settings they have.
+        name: name of the task in `run.json` and on the command line.
+        item: what losses are averaged over, such as "character"; the plural adds an s.
+        item_short: its abbreviation, for narrow displays.
+        loss_name: key of the loss in `metrics.jsonl`.
+        loss_title: heading of the loss in tables.
+        score_type: class of the scores.
+        run_type: class of the run directories, which also determines the settings of a run.
     """
 
     name: ClassVar[str]
@@ -148,39 +149,39 @@ class Task(ABC):
         parent: RunDirectory | None,
         report: ProgressCallback | None,
     ) -> Dataset:
-        """The data for a new run.
+        """Read the data for a new run.
 
         Args:
-            source: what the user named; None is what is bundled.
+            source: what the user named; None stands for the bundled data.
             parent: the run that the new one starts from.
-            report: told of the bytes received where something has to be downloaded.
+            report: called with bytes received and total if something has to be downloaded.
 
         Raises:
-            CharlmError: they are missing, or too few, or no such data.
+            CharlmError: the data are missing, too small, or of the wrong kind.
         """
 
     @abstractmethod
     def reread(self, run: RunDirectory, source: Source, encoding: str | None) -> Dataset:
-        """The data of a run that goes on.
+        """Read the data of a run that is resumed.
 
         Args:
-            source: where they are now, which the run remembers; None: where they were.
-            encoding: of texts; None: as before.
+            source: where the data are now, which the run remembers; None: where they were.
+            encoding: encoding of texts; None: as before.
 
         Raises:
-            CharlmError: they are missing, or not what they were.
+            CharlmError: the data are missing or have changed.
         """
 
     @abstractmethod
     def make_model(self, config: ModelConfig, backend: str) -> "RecurrentModel":
-        """A model, without values."""
+        """A model whose weights are yet to be initialized or loaded."""
 
     def figures_of_loss(self, loss: float) -> Mapping[str, float]:
-        """Those of a score's figures, by key, that a training loss has too."""
+        """The figures of a score, by key, that follow from a training loss alone."""
         return {}
 
     def inherited_settings(self, parent: RunDirectory) -> dict[str, Any]:
-        """What a run that starts from another has from it, unless it is given by name."""
+        """Settings that a run takes from the one it starts from, unless given by name."""
         settings = parent.settings
         return {
             "cell": settings.model.cell,
@@ -194,24 +195,25 @@ class Task(ABC):
         advice: str,
         training: bool = True,
     ) -> None:
-        """Raise NotEnoughMemoryError where a model cannot be loaded, or trained, here.
+        """Raise NotEnoughMemoryError if the model does not fit in this machine's memory.
 
         Args:
-            advice: what to do about it.
+            advice: what the error tells the user to do.
+            training: whether the model is to be trained, not just loaded.
         """
 
     def differences(self, runs: Sequence[tuple[RunDirectory, Scored]]) -> Iterator[str]:
-        """In sentences, why the scores of some runs do not compare, whatever their splits."""
+        """Reasons, as sentences, why scores are not comparable, other than different splits."""
         return iter(())
 
     def describe_data(self, run: RunDirectory) -> str:
-        """What a run was trained on, in a line."""
+        """What a run was trained on, in one line."""
         return str(run.record.corpus["name"])
 
     def remarks(self, result: Mapping[str, Any]) -> Iterator[str]:
-        """What to say of a result, as it stands in `run.json`."""
+        """Sentences to show beside a result, which is given as in `run.json`."""
         return iter(())
 
     def next_commands(self, run: RunDirectory) -> Iterator[str]:
-        """What to type after training."""
+        """Commands to suggest after training."""
         return iter(())

@@ -1,4 +1,4 @@
-"""Named corpora: what each one is, where it comes from and where its file lives."""
+"""Named corpora: what each one is, where it comes from and where its file is kept."""
 
 import os
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ class CatalogEntry:
     name: str
     title: str
     licence: str
-    normalization: str  # the default one, a name in NORMALIZATIONS
+    normalization: str  # the default, a name in NORMALIZATIONS
     size: int  # of the text file, in bytes
     sha256: str  # of the text file
     source: str  # where the file and its checksum come from
-    urls: tuple[str, ...] = ()  # mirrors, tried in order; none: the file is bundled with charlm
-    member: str = ""  # the text's name inside the zip, where the addresses are of one
-    archive_sha256: str = ""  # of that zip, checked before it is opened
-    prefix: str | None = None  # one that a model of this text has something to say after
+    urls: tuple[str, ...] = ()  # mirrors, tried in order; empty if the file is bundled with charlm
+    member: str = ""  # the text's name inside the archive, if the URLs point to a zip
+    archive_sha256: str = ""  # of the zip, checked before it is opened
+    prefix: str | None = None  # a good prefix to generate from
 
 
 DEFAULT_CORPUS = "time-traveller"
@@ -136,10 +136,10 @@ CATALOG: dict[str, CatalogEntry] = {entry.name: entry for entry in _ENTRIES}
 
 
 def cache_folder() -> Path:
-    """Where downloaded corpora are kept: $CHARLM_CACHE_DIR, else the user's cache folder.
+    """Folder of downloaded corpora: $CHARLM_CACHE_DIR, else the user's cache folder.
 
     Raises:
-        UsageError: it is in a home that nobody knows.
+        UsageError: its path begins with an unknown home folder.
     """
     if chosen := os.environ.get("CHARLM_CACHE_DIR"):
         return expanded(chosen)
@@ -147,13 +147,13 @@ def cache_folder() -> Path:
 
     try:
         folder = platformdirs.user_cache_path("charlm", appauthor=False)
-    except RuntimeError:  # in newer versions; older ones leave the ~ of a home that nobody knows
+    except RuntimeError:  # newer platformdirs, if the home is unknown; older ones keep the ~
         folder = Path("~")
     return expanded(folder, "Set CHARLM_CACHE_DIR to a folder for corpora.")
 
 
 def corpus_path(entry: CatalogEntry) -> Path:
-    """Where the entry's file is, or would be once it is downloaded."""
+    """Path of the entry's file, which may not be downloaded yet."""
     if entry.urls:
         return cache_folder() / f"{entry.name}.txt"
     package = Path(__file__).resolve().parents[1]
@@ -164,7 +164,7 @@ def corpus_path(entry: CatalogEntry) -> Path:
 
 
 def is_available(entry: CatalogEntry) -> bool:
-    """Whether the entry's file is there, whole as far as its size tells (it is not hashed)."""
+    """Whether the entry's file exists and has the right size; its checksum is not verified."""
     try:
         return corpus_path(entry).stat().st_size == entry.size
     except OSError:

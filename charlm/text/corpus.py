@@ -1,4 +1,4 @@
-"""A text, and where it came from."""
+"""Reading texts from files, folders, the catalog and standard input."""
 
 import glob
 import hashlib
@@ -22,19 +22,20 @@ SUFFIXES = (".txt", ".text", ".md")
 
 @dataclass(frozen=True)
 class Corpus:
-    """A normalized text.
+    """A normalized text, and where it came from.
 
     Args:
-        name: what people call it: a catalog name, a file's name without its ending.
+        name: a catalog name, or a file's name without its suffix.
         text: the text after normalization.
-        normalization: its name.
-        sha256: of the bytes that were read.
-        characters_sha256: of the characters that they spell, before normalization, as UTF-8: the
-            same whatever the encoding, the line ends and the byte-order mark were.
-        source: how `open_corpus` finds it again: absolute paths, a catalog name, or "-" for what
-            was read from standard input or a pipe.
-        bytes_read: how many for each character; None where a normalization changed the text.
-        notes: sentences that its reader should see.
+        normalization: name of the normalization.
+        sha256: hash of the bytes read.
+        characters_sha256: hash of the decoded characters before normalization, as UTF-8. Unlike
+            `sha256` it does not depend on the encoding, line ends or byte-order mark.
+        source: what to pass to `open_corpus` to read it again: absolute paths or a catalog name;
+            "-" stands for text read from standard input or a pipe.
+        bytes_read: how many bytes its characters were read from; None if unknown, as after a
+            normalization that changed the text.
+        notes: sentences to show to the user.
     """
 
     name: str
@@ -48,16 +49,16 @@ class Corpus:
 
     @property
     def unique(self) -> bool:
-        """Whether it, or a part of it, can be read nowhere else again."""
+        """Whether any of it cannot be read again, as it came from a string or standard input."""
         return not self.source or STDIN in self.source
 
     @classmethod
     def from_text(cls, text: str, name: str = "text", normalization: str = "none") -> "Corpus":
-        """A corpus from a string: line ends become \\n, and a byte-order mark is left out.
+        """Make a corpus from a string: line ends become \\n, a byte-order mark is removed.
 
         Raises:
-            CorpusError: it has characters that no text has, such as NUL.
-            UsageError: an unknown normalization.
+            CorpusError: the string has a NUL or an unpaired surrogate.
+            UsageError: the normalization is unknown.
         """
         look_up(NORMALIZATIONS, normalization, "normalization")
         decoded = decode_string(text, f"The text '{name}'")
@@ -65,7 +66,7 @@ class Corpus:
 
     @classmethod
     def of(cls, decoded: Decoded, name: str, sha256: str, source: tuple[str, ...] = ()) -> "Corpus":
-        """A corpus of a text as it came in."""
+        """Make a corpus from a decoded text, without normalization."""
         return cls(
             name,
             decoded.text,
@@ -77,10 +78,10 @@ class Corpus:
         )
 
     def normalized(self, normalization: str) -> "Corpus":
-        """The same corpus after one more normalization.
+        """Return a copy with a normalization applied.
 
         Raises:
-            UsageError: there is none of this name.
+            UsageError: the normalization is unknown.
         """
         text = look_up(NORMALIZATIONS, normalization, "normalization")(self.text)
         bytes_read = self.bytes_read if text == self.text else None
@@ -88,15 +89,15 @@ class Corpus:
 
     @property
     def lossless(self) -> bool:
-        """The text spells exactly the characters that were read, of one text without a mark."""
+        """Whether encoding `text` gives the bytes read, but for a byte-order mark at the start."""
         counts = self.bytes_read
         return counts is not None and not self.notes and not counts.extra.any()
 
     def count_bytes(self, start: int, stop: int) -> int | None:
-        """Bytes that were read for the characters from `start`, before which there is another.
+        """Number of bytes that `text[start:stop]` was read from; `start` is at least 1.
 
-        None where nobody can tell: a normalization changed the text, or its encoding has several
-        spellings.
+        None if that is unknown: a normalization changed the text, or its encoding can write the
+        same characters in several ways.
         """
         if self.bytes_read is None:
             return None
@@ -106,7 +107,7 @@ class Corpus:
             return None
 
 
-# What a text may be given as; None is the bundled corpus, or a run's own text.
+# Ways to specify a text; None means the bundled corpus, or a run's own text.
 Source = str | Path | Corpus | Iterable[str | Path] | None
 
 
@@ -121,14 +122,15 @@ def open_corpus(
     """Read a corpus by catalog name, file, folder, glob, several of these, or "-" (standard input).
 
     Args:
-        source: None is the bundled corpus. A folder stands for the text files in and below it.
-        normalization: by default the catalog entry's own, and "none" for any other text.
-        report: told of the bytes received when a corpus has to be downloaded first.
-        line_end: what is put between two texts of which the first does not end in a line end.
+        source: None means the bundled corpus. A folder stands for all text files below it.
+        normalization: by default that of the catalog entry, and "none" for any other text.
+        encoding: how the bytes of the text are decoded, as Python names it.
+        report: called with the bytes received and their total while a corpus is downloaded.
+        line_end: inserted between two texts if the first does not end in it.
 
     Raises:
-        CorpusError: nothing there, nothing in it, or bytes that are no text in this encoding.
-        UsageError: an unknown normalization.
+        CorpusError: the text is missing, empty, or not valid in this encoding.
+        UsageError: the normalization is unknown.
     """
     if source is None:
         source = DEFAULT_CORPUS
@@ -160,12 +162,18 @@ def open_corpus(
 
 
 def sha256_of(text: str) -> str:
-    """SHA-256 of a text's UTF-8."""
+    """SHA-256 of the text as UTF-8, in hexadecimal."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Piece(NamedTuple):
-    """One of the texts that a corpus is made of: for messages, as read, and for reading again."""
+    """One of the texts that a corpus is made of.
+
+    Args:
+        label: its name in messages.
+        content: the bytes read.
+        source: as in `Corpus`.
+    """
 
     label: str
     content: bytes
@@ -173,7 +181,7 @@ class Piece(NamedTuple):
 
 
 def read_source(given: str, report: ProgressCallback | None) -> list[Piece]:
-    """What one name, path, folder, glob or "-" stands for."""
+    """Read the texts that a catalog name, path, folder, glob or "-" stands for."""
     if given == STDIN:
         return [Piece("standard input", read_standard_input(), STDIN)]
     if given in CATALOG:
@@ -183,22 +191,22 @@ def read_source(given: str, report: ProgressCallback | None) -> list[Piece]:
 
 
 def lasting_source(path: Path, content: bytes) -> str:
-    """Where a file is found again; STDIN where it is not, as with pipes and what /proc makes up."""
-    place = path.resolve()
+    """Absolute path to read a file again, or STDIN if it cannot be: a pipe, a file in /proc."""
+    resolved = path.resolve()
     try:
-        lasting = place.is_file() and place.stat().st_size == len(content)
+        is_regular = resolved.is_file() and resolved.stat().st_size == len(content)
     except OSError:
-        lasting = False
-    # On some systems a redirected file looks like a file there, to this process alone.
-    passing = place.parent in (Path("/dev"), Path("/dev/fd"))
-    return str(place) if lasting and not passing else STDIN
+        is_regular = False
+    # On some systems redirected input looks like a regular file here, but only to this process.
+    in_dev = resolved.parent in (Path("/dev"), Path("/dev/fd"))
+    return str(resolved) if is_regular and not in_dev else STDIN
 
 
 def read_standard_input() -> bytes:
-    """All that comes in.
+    """Read standard input to its end, as bytes.
 
     Raises:
-        CorpusError: it is closed, or cannot be read.
+        CorpusError: standard input is closed or cannot be read.
     """
     problem = "it is closed"
     if sys.stdin is not None:
@@ -212,7 +220,7 @@ def read_standard_input() -> bytes:
 
 
 def name_of(given: list[str], pieces: list[Piece]) -> str:
-    """What to call a corpus: a catalog name, "stdin", a file's or a folder's name."""
+    """Name for a corpus: a catalog name, "stdin", "pipe", or the name of a file or folder."""
     if len(given) == 1 and given[0] in CATALOG:
         return given[0]
     if given == [STDIN]:
@@ -226,10 +234,10 @@ def name_of(given: list[str], pieces: list[Piece]) -> str:
 
 
 def text_files(given: str) -> Iterator[Path]:
-    """The files that a path, folder or glob stands for.
+    """The files that a path, folder or glob stands for, sorted.
 
     Raises:
-        CorpusError: there are none.
+        CorpusError: there are none, or they may not be read.
     """
     missing = CorpusError(
         f"There is no file and no corpus called '{given}'.", suggestion(CATALOG, given)
@@ -265,10 +273,12 @@ def text_files(given: str) -> Iterator[Path]:
 
 
 def is_hidden(path: Path, root: Path) -> bool:
+    """Whether a file, or a folder between it and `root`, has a name that begins with a dot."""
     return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def read_bytes(path: Path) -> bytes:
+    """Contents of a file; raises CorpusError if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -1,4 +1,7 @@
-"""The door for every text that comes in, bytes or string: it becomes characters, and says how."""
+"""Decoding: every text from outside, bytes or string, becomes characters here.
+
+It is also recorded how many bytes each character was read from, for scores in bits per byte.
+"""
 
 import codecs
 from collections.abc import Sequence
@@ -18,19 +21,22 @@ LINE_ENDS = "Line ends were \\r\\n or \\r; they are read as \\n."
 
 
 def integers(values: Sequence[int] = ()) -> Positions:
+    """The values as an int64 array."""
     return np.array(values, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class BytesRead:
-    """How many bytes were read for the characters of a text.
+    """How many bytes the characters of a text were read from.
+
+    That is their size in `encoding`, except for the characters at `positions`: line ends that
+    were \\r\\n, line ends inserted between texts, and the first characters of later texts that
+    have a byte-order mark.
 
     Args:
-        encoding: in which they were read, as Python names it.
-        positions: characters for which more bytes were read than they have in this encoding, or
-            fewer: the ends of lines that were \\r\\n, the first characters of later texts with a
-            byte-order mark, line ends that were put between texts. (n,), ascending.
-        extra: how many more, (n,).
+        encoding: encoding of the bytes, as Python names it.
+        positions: indices of the exceptions, (n,), ascending.
+        extra: how many more bytes they were read from (negative: fewer), (n,).
     """
 
     encoding: str = "utf-8"
@@ -38,10 +44,10 @@ class BytesRead:
     extra: Positions = field(default_factory=integers)
 
     def count(self, text: str, start: int, stop: int) -> int:
-        """Bytes of the characters from `start`, before which there is another, to `stop`.
+        """Number of bytes that `text[start:stop]` was read from; `start` is at least 1.
 
         Raises:
-            UnicodeError: the characters do not exist in this encoding.
+            UnicodeError: a character does not exist in the encoding.
         """
         first, last = np.searchsorted(self.positions, (start, stop))
         extra = int(self.extra[first:last].sum())
@@ -49,20 +55,25 @@ class BytesRead:
 
 
 def encoded_size(text: str, encoding: str, before: str = "") -> int:
-    """Bytes of a text that stands behind another, and so without a byte-order mark of its own."""
+    """Size of an encoded text in bytes, without a byte-order mark.
+
+    Args:
+        before: the characters in front of it, on which a stateful encoding depends.
+    """
     encoder = codecs.getincrementalencoder(encoding)()
+    # This also writes the byte-order mark, if the encoding has one, even for an empty string.
     encoder.encode(before)
     return len(encoder.encode(text))
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A text that came in: without a byte-order mark, every line ended by \\n alone.
+    """A decoded text, without a byte-order mark and with \\n as line end.
 
     Args:
-        bytes_read: None where the encoding has several spellings, so that nobody can tell.
-        mark: bytes of the byte-order mark at its beginning.
-        notes: what was changed, in sentences.
+        bytes_read: None if unknown, as the encoding can write the text in several ways.
+        mark: size in bytes of the byte-order mark that was removed.
+        notes: sentences about what was changed.
     """
 
     text: str
@@ -72,14 +83,14 @@ class Decoded:
 
 
 def decode(content: bytes, label: str, encoding: str = "utf-8") -> Decoded:
-    """The text that the bytes spell.
+    """Decode bytes, remove a byte-order mark, and turn line ends into \\n.
 
     Args:
         label: what to call the text in an error, such as a file's path.
 
     Raises:
-        CorpusError: they spell none; the message names the offset, in bytes, of the first bad one.
-        SettingError: Python knows no such encoding.
+        CorpusError: the bytes are not text; the message gives the offset of the first bad byte.
+        SettingError: the encoding is unknown or does not fit.
     """
     raw = decode_strictly(content, label, encoding).removeprefix(MARK)
     text = raw.replace("\r\n", "\n").replace("\r", "\n")
@@ -93,18 +104,18 @@ def decode(content: bytes, label: str, encoding: str = "utf-8") -> Decoded:
 
 
 def decode_string(text: str, label: str) -> Decoded:
-    """The same for a string, whose bytes are those of its UTF-8.
+    """`decode` for a string; its bytes are those of its UTF-8 encoding.
 
     Args:
         label: what to call it in an error, such as "The prefix".
 
     Raises:
-        CorpusError: it has characters that no text has: NUL, or half of a surrogate pair.
+        CorpusError: the string has a NUL or an unpaired surrogate.
     """
     try:
         content = text.encode()
     except UnicodeEncodeError as error:
-        # Python reads bytes that are no UTF-8, in arguments for example, as these surrogates.
+        # Python decodes invalid bytes, in command-line arguments for one, to these surrogates.
         code = ord(text[error.start])
         what = (
             f"the byte 0x{code - 0xDC00:02X}, which is not utf-8,"
@@ -122,11 +133,11 @@ def decode_string(text: str, label: str) -> Decoded:
 
 
 def decode_strictly(content: bytes, label: str, encoding: str) -> str:
-    """The bytes' characters as they are; the errors are those of `decode`."""
+    """Decode bytes and change nothing; raises the same errors as `decode`."""
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        # Text has no NUL bytes; what has them is better called by its name.
+        # "It is binary" helps more than "byte 0xFF cannot stand there".
         if b"\0" in content and "\0".encode(encoding) == b"\0":
             raise binary_file_error(label, content.find(b"\0")) from None
         raise CorpusError(
@@ -143,6 +154,7 @@ def decode_strictly(content: bytes, label: str, encoding: str) -> str:
 
 
 def binary_file_error(label: str, offset: int) -> CorpusError:
+    """The error for a text with a NUL byte at this offset."""
     return CorpusError(
         f"'{label}' has a NUL byte at offset {offset:,}: it is binary, or text in utf-16.",
         "Give a text file, or name its encoding with --encoding, for example utf-16.",
@@ -150,7 +162,7 @@ def binary_file_error(label: str, offset: int) -> CorpusError:
 
 
 def byte_order_mark_size(raw: str, content: bytes, encoding: str) -> int | None:
-    """Bytes of the byte-order mark; None where the characters' are not those that were read."""
+    """Size of the byte-order mark in bytes, or None if `raw` does not encode back to `content`."""
     try:
         mark = len(content) - encoded_size(raw, encoding)
     except (LookupError, UnicodeError):
@@ -159,18 +171,18 @@ def byte_order_mark_size(raw: str, content: bytes, encoding: str) -> int | None:
 
 
 def positions_of_crlf(raw: str) -> Positions:
-    """Where the \\n stand that were \\r\\n, in the text with \\n for it."""
+    """Positions of the \\n that were \\r\\n in `raw`, counted in the text with \\n only."""
     points = code_points(raw)
     pairs = np.flatnonzero((points[:-1] == ord("\r")) & (points[1:] == ord("\n")))
     return np.asarray(pairs - np.arange(len(pairs)), dtype=np.int64)
 
 
 def join(texts: Sequence[Decoded], labels: Sequence[str], line_end: str = "\n") -> Decoded:
-    """Several texts as one, with a line end between them where there is none.
+    """Concatenate texts, with a line end inserted after each but the last that lacks one.
 
     Args:
-        labels: what to call each of them in a note.
-        line_end: "" puts nothing between them.
+        labels: what to call each text in a note.
+        line_end: the line end to insert; "" inserts nothing.
     """
     filled = [(each, label) for each, label in zip(texts, labels, strict=True) if each.text]
     unended = [label for each, label in filled[:-1] if not each.text.endswith(line_end)]
@@ -188,17 +200,21 @@ def join(texts: Sequence[Decoded], labels: Sequence[str], line_end: str = "\n") 
 
 
 def join_bytes_read(texts: Sequence[Decoded], parts: Sequence[str]) -> BytesRead | None:
-    """The bytes of texts that follow one another, each as the part that came of it."""
+    """`BytesRead` of concatenated texts, or None if that of any is unknown.
+
+    Args:
+        parts: each text with the line end that was inserted after it, if any.
+    """
     positions, extra = [integers()], [integers()]
     encoding, start = "utf-8", 0
     for text, part in zip(texts, parts, strict=True):
         if text.bytes_read is None:
             return None
         encoding = text.bytes_read.encoding
-        # A line end that was put there is a character like any other, for which nothing was read.
-        put = encoded_size(part[len(text.text) :], encoding)
+        # No bytes were read for an inserted line end.
+        added = encoded_size(part[len(text.text) :], encoding)
         positions += [integers([start]), start + text.bytes_read.positions]
         positions += [integers([start + len(text.text)])]
-        extra += [integers([text.mark if start else 0]), text.bytes_read.extra, integers([-put])]
+        extra += [integers([text.mark if start else 0]), text.bytes_read.extra, integers([-added])]
         start += len(part)
     return BytesRead(encoding, np.concatenate(positions), np.concatenate(extra))

@@ -1,4 +1,4 @@
-"""Fetching a corpus of the catalog: mirrors in turn, checked, and moved into place whole."""
+"""Downloading catalog corpora: mirrors in turn, checksums verified, moved into place whole."""
 
 import hashlib
 import os
@@ -19,20 +19,20 @@ TIMEOUT = (10, 30)  # seconds to connect, and to wait for the next bytes
 
 
 class _MirrorError(Exception):
-    """Why one mirror would not do: the end of a sentence."""
+    """Why a mirror failed, worded as the end of a sentence."""
 
 
 class _Progress:
-    """A progress bar in pooch's sense: pooch sets `total` and calls `update` after every write."""
+    """A progress bar for pooch, which sets `total` and calls `update` after every write."""
 
     def __init__(self, file: Path, expected: int, report: ProgressCallback | None) -> None:
-        self.total = 0  # bytes, as the server says; 0 where it does not
+        self.total = 0  # bytes, from the server; 0 if it does not say
         self.file = file
         self.expected = expected
         self.report = report
 
     def update(self, _: int) -> None:
-        # pooch counts in whole chunks; the size of the file, which it flushes, is exact.
+        # pooch counts whole chunks; the size of the file, which it flushes, is exact.
         if self.report:
             self.report(self.file.stat().st_size, self.total or self.expected)
 
@@ -42,15 +42,15 @@ class _Progress:
 
 
 def fetch(entry: CatalogEntry, report: ProgressCallback | None = None) -> Path:
-    """The path of the entry's text file, downloaded first where it is not there.
+    """Return the path of the entry's text file, and download it first if necessary.
 
-    The file appears under its final name only when it is whole and its checksum is right, also when
-    several processes fetch it at once. With CHARLM_OFFLINE set, and not to 0, nothing is requested.
+    The file gets its final name only once it is complete and verified, also when several processes
+    download it at once. Nothing is downloaded if CHARLM_OFFLINE is set to anything but 0.
 
     Args:
         entry: the corpus.
-        report: called with the bytes received and the bytes in all (of the archive, where there is
-            one; 0 where the server does not say) as they come in.
+        report: called as bytes arrive, with the bytes received and their total: that of the
+            archive if there is one, 0 if unknown.
 
     Raises:
         CorpusError: every mirror failed, downloading is forbidden, the cache folder cannot be
@@ -77,7 +77,7 @@ def fetch(entry: CatalogEntry, report: ProgressCallback | None = None) -> Path:
         ) as folder:
             _download(entry, Path(folder), report).replace(path)
     except OSError as error:
-        # Windows refuses to replace a file that another process, which was faster, is reading.
+        # On Windows the move fails if a faster process has put the file there and reads it.
         if not is_available(entry):
             is_file = isinstance(error, FileExistsError)
             why = "it is a file" if is_file else error.strerror or error
@@ -89,7 +89,7 @@ def fetch(entry: CatalogEntry, report: ProgressCallback | None = None) -> Path:
 
 
 def _download(entry: CatalogEntry, folder: Path, report: ProgressCallback | None) -> Path:
-    """The text from the first mirror that has it, checked, in a file within `folder`."""
+    """Download to a file within `folder` from the first mirror that works, and verify it."""
     failures = []
     for url in entry.urls:
         try:
@@ -148,7 +148,7 @@ def _check(file: Path, sha256: str) -> None:
 
 
 def _reason(error: Exception, received: int, total: int) -> str:
-    """What a failed request comes down to, after `received` of `total` bytes."""
+    """Why a request failed after `received` of `total` bytes, in words."""
     from requests import exceptions
 
     if isinstance(error, exceptions.HTTPError) and error.response is not None:
@@ -168,5 +168,5 @@ def _reason(error: Exception, received: int, total: int) -> str:
 
 
 def _cut_off(total: int) -> str:
-    # The bytes that did come are not counted: the last, incomplete chunk of them is lost.
+    # The bytes received are not named: the last, incomplete chunk never reaches the file.
     return f"it was cut off before {f'all {total:,} bytes had come' if total else 'its end'}"

@@ -1,4 +1,4 @@
-"""A text as ids: what training and scoring read."""
+"""A text encoded as ids, for training and scoring."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from charlm.text.vocabulary import Ids, Vocabulary
 
 @dataclass(frozen=True)
 class EncodedText:
-    """A text as ids, split. The text itself is not needed any more.
+    """A text as ids, with its splits; the characters themselves are not kept.
 
     Args:
-        ids: (characters,), of any unsigned type; they may lie in a memory map.
-        unknown: for each split the characters that the vocabulary lacks, with their counts.
+        ids: (characters,), of any unsigned integer type, possibly memory-mapped.
+        unknown: for each split, the characters that are not in the vocabulary, with their counts.
     """
 
     ids: Ids
@@ -24,7 +24,7 @@ class EncodedText:
 
     @classmethod
     def of(cls, corpus: Corpus, vocabulary: Vocabulary, splits: Splits) -> "EncodedText":
-        """A corpus, with what the vocabulary lacks read as `<unk>`."""
+        """Encode a corpus; characters that are not in the vocabulary become `<unk>`."""
         unknown = {
             split: vocabulary.unknown(splits.of_text(corpus.text, split))
             for split in ("train", "val", "test")
@@ -32,6 +32,6 @@ class EncodedText:
         return cls(vocabulary.encode(corpus.text, "replace"), vocabulary, splits, unknown)
 
     def split(self, name: str) -> Ids:
-        """The ids of train, val, test or all, a view."""
+        """Ids of the split "train", "val" or "test", or of "all", as a view."""
         start, stop = self.splits.span(name)
         return self.ids[start:stop]

@@ -1,4 +1,4 @@
-"""Pieces of text that a model is to go on from or to stop at, read as its run's text was."""
+"""Prefixes and stop strings, read in the same way as the text of the run."""
 
 from collections.abc import Callable
 
@@ -7,23 +7,23 @@ from charlm.text.decoding import decode_string
 from charlm.text.normalize import WITHIN, taken
 from charlm.text.vocabulary import Ids, Vocabulary, describe
 
-# Told, in a sentence, of what was changed in a text that was given.
+# Called with a sentence for each change made to a given text.
 Notify = Callable[[str], object]
 
 
 def read_prefix(
     prefix: str, vocabulary: Vocabulary, normalization: str, unknown: str, notify: Notify
 ) -> Ids:
-    """Ids of a prefix after normalization.
+    """Normalize a prefix and return its ids, (characters,).
 
     Args:
         unknown: what to do about characters without an id: "error", "replace" or "skip".
 
     Raises:
-        CorpusError: it is no text.
-        UnknownCharacterError: it has unknown characters, or the normalization leaves nothing but
-            blanks of it, and `unknown` is "error".
-        UsageError: nothing of it is left.
+        CorpusError: the prefix has a NUL or an unpaired surrogate.
+        UnknownCharacterError: `unknown` is "error", and the prefix has unknown characters or the
+            normalization leaves only white space.
+        UsageError: no characters are left.
     """
     text, lost = normalize_fragment(prefix, "the prefix", normalization, notify)
     nothing = bool(lost) and not text.strip()
@@ -40,12 +40,12 @@ def read_prefix(
 
 
 def read_stop_string(stop: str, vocabulary: Vocabulary, normalization: str, notify: Notify) -> str:
-    """A string that ends a text, after normalization.
+    """Normalize a string at which generation stops.
 
     Raises:
-        CorpusError: it is no text.
+        CorpusError: the string has a NUL or an unpaired surrogate.
         UnknownCharacterError: it has characters that the model never writes, or the normalization
-            leaves nothing but blanks of it.
+            leaves only white space.
     """
     what = f"the stop string {stop!r}"
     text, lost = normalize_fragment(stop, what, normalization, notify)
@@ -64,7 +64,11 @@ def read_stop_string(stop: str, vocabulary: Vocabulary, normalization: str, noti
 def normalize_fragment(
     given: str, what: str, normalization: str, notify: Notify
 ) -> tuple[str, dict[str, int]]:
-    """A piece of text after normalization, and the characters that it has lost by that."""
+    """Normalize part of a text; return it, and the characters that were lost with their counts.
+
+    Args:
+        what: what to call it in a message, such as "the prefix".
+    """
     decoded = decode_string(given, what[0].upper() + what[1:])
     for note in decoded.notes:
         notify(note)
@@ -74,7 +78,7 @@ def normalize_fragment(
 def notify_of_losses(
     text: str, what: str, lost: dict[str, int], normalization: str, notify: Notify
 ) -> None:
-    """Say what a normalization has taken from a piece of text, if anything."""
+    """Report the characters that a normalization removed from part of a text, if any."""
     if lost:
         notify(
             f"The run's text was normalized by '{normalization}', which knows no {describe(lost)}: "
@@ -85,6 +89,7 @@ def notify_of_losses(
 def nothing_left_error(
     what: str, lost: dict[str, int], normalization: str
 ) -> UnknownCharacterError:
+    """The error for part of a text that a normalization removes altogether."""
     return UnknownCharacterError(
         f"Nothing of {what} is left: the run's text was normalized by '{normalization}', which "
         f"knows no {describe(lost)}.",

@@ -1,4 +1,4 @@
-"""Named normalizations: what of a text the model gets to see."""
+"""Named normalizations: functions that simplify a text before a model sees it."""
 
 import re
 from collections import Counter
@@ -13,23 +13,25 @@ def letters(text: str) -> str:
 
 
 def letters_by_line(text: str) -> str:
-    """`letters` on each line by itself, stripped, joined by nothing (d2l.ai, 1st edition).
+    """Apply `letters` to each line, strip it, and join the lines (d2l.ai, 1st edition).
 
-    Joining by nothing fuses the words at the border of two lines, as that edition does.
+    As in that edition, the last word of a line fuses with the first word of the next.
     """
     return "".join(letters(line).strip() for line in text.split("\n"))
 
 
 def letters_by_line_within(text: str) -> str:
-    """`letters_by_line` of what stands within a line: blanks at its own ends stay."""
+    """`letters_by_line` for a text that begins and ends within a line: keeps blanks at its ends."""
     return letters_by_line(f"x{text}x")[1:-1]
 
 
 def lower(text: str) -> str:
+    """Convert to lower case."""
     return text.lower()
 
 
 def none(text: str) -> str:
+    """Return the text unchanged."""
     return text
 
 
@@ -40,14 +42,14 @@ NORMALIZATIONS: dict[str, Normalization] = {
     "none": none,
 }
 
-# The same for a piece of text, such as a prefix, which may begin and end in the midst of a line.
+# The same for part of a text, such as a prefix, which may begin and end within a line.
 WITHIN: dict[str, Normalization] = {**NORMALIZATIONS, "letters-by-line": letters_by_line_within}
 
 
 def taken(text: str, normalization: str) -> dict[str, int]:
-    """The characters of which a normalization leaves nothing but blanks, with their counts.
+    """Characters that a normalization removes or turns into white space, with their counts.
 
-    White space itself is not among them.
+    White space itself is not included.
     """
     normalize = NORMALIZATIONS[normalization]
     counts = Counter(text)

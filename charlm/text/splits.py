@@ -1,4 +1,4 @@
-"""The spans that a text is split into."""
+"""Splitting a text into training, validation and test spans."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class Splits:
-    """Contiguous spans of a text, [start, stop), in this order; val and test may be empty."""
+    """Spans [start, stop) of a text, in characters and in this order; val and test may be empty."""
 
     train: Span
     val: Span
@@ -20,20 +20,20 @@ class Splits:
 
     @classmethod
     def of(cls, characters: int, config: DataConfig) -> "Splits":
-        """Split a text of this length.
+        """Split a text of so many characters.
 
         Raises:
-            CorpusError: a span that is asked for would have fewer than two characters, one to
-                read and one to predict.
+            CorpusError: a split would have fewer than two characters, one to read and one to
+                predict.
         """
         splits = cls._cut(characters, config)
         if not splits._usable(config):
-            # From here on every length will do, whatever the rounding; the least such is near.
+            # Any text longer than this bound will do, whatever the rounding; search down from it.
             val, test = config.val_fraction, config.test_fraction
-            least = [2 / (1 - val - test)]
-            least += [1 / val] if val else []
-            least += [(2 if val else 1) / test] if test else []
-            needed = math.ceil(max(least)) + 1
+            minimums = [2 / (1 - val - test)]
+            minimums += [1 / val] if val else []
+            minimums += [(2 if val else 1) / test] if test else []
+            needed = math.ceil(max(minimums)) + 1
             while needed - 1 > characters and cls._cut(needed - 1, config)._usable(config):
                 needed -= 1
             held_out = {"--val-fraction": val, "--test-fraction": test}
@@ -46,7 +46,7 @@ class Splits:
 
     @classmethod
     def _cut(cls, characters: int, config: DataConfig) -> "Splits":
-        # As decimal fractions, so that 0.9 · n falls short of no whole number.
+        # Exact decimal fractions: as a float, 0.9 · n may fall just short of a whole number.
         val, test = Fraction(str(config.val_fraction)), Fraction(str(config.test_fraction))
         train_stop = math.floor(characters * (1 - val - test))
         val_stop = characters - math.floor(characters * test) if val else train_stop
@@ -62,11 +62,11 @@ class Splits:
 
     @property
     def held_out(self) -> str:
-        """The split that a result is reported on: test, else val, else, for want of any, train."""
+        """Name of the split to report results on: test if there is one, else val, else train."""
         return next((name for name in ("test", "val") if self.size(name)), "train")
 
     def span(self, name: str) -> Span:
-        """The span called train, val or test, or all of the text."""
+        """Span of the split "train", "val" or "test", or of "all" three."""
         spans: dict[str, Span] = {
             **vars(self),
             "all": (0, max(self.train[1], self.val[1], self.test[1])),
@@ -74,14 +74,20 @@ class Splits:
         return look_up(spans, name, "split")
 
     def size(self, name: str) -> int:
+        """Number of characters in a split."""
         start, stop = self.span(name)
         return stop - start
 
     def of_text(self, text: str, name: str) -> str:
+        """The part of `text` that belongs to a split."""
         start, stop = self.span(name)
         return text[start:stop]
 
 
 def count(number: int, one: str = "character", many: str = "") -> str:
-    """A number and what it counts, of which there may be one."""
+    """A number with its noun, such as "1 character" or "2,000 characters".
+
+    Args:
+        many: the plural, if it is not `one` with an s.
+    """
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""Characters and their ids."""
+"""The vocabulary: characters and their ids."""
 
 import json
 import unicodedata
@@ -20,11 +20,12 @@ POLICIES = {"error": "refuse the text", "replace": f"read them as {UNKNOWN}", "s
 
 
 def code_points(text: str) -> npt.NDArray[np.uint32]:
+    """Unicode code points of the text, (characters,)."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 def printable(character: str) -> str:
-    """A character as a reader can tell it apart: itself, or its name or number."""
+    """A character in readable form: itself, "space", an escape such as \\n, or its code point."""
     if character == " ":
         return "space"
     if character == UNKNOWN:
@@ -42,8 +43,8 @@ class Vocabulary:
 
     Args:
         characters: those with ids 1, 2, 3, …
-        counts: how often each stood in the training split.
-        unknown_count: how many characters there became `<unk>`.
+        counts: how often each occurs in the training split.
+        unknown_count: how many characters of the training split became `<unk>`.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Vocabulary:
 
     @classmethod
     def build(cls, text: str, min_count: int = 1) -> "Vocabulary":
-        """The characters that stand at least `min_count` times in `text`."""
+        """Make a vocabulary of the characters that occur at least `min_count` times in `text`."""
         points, counts = np.unique(code_points(text), return_counts=True)
         kept = counts >= min_count
         order = np.lexsort((points[kept], -counts[kept]))
@@ -69,7 +70,7 @@ class Vocabulary:
         return cls(characters, counts[kept][order].tolist(), int(counts[~kept].sum()))
 
     def __len__(self) -> int:
-        """Entries, `<unk>` included."""
+        """Number of entries, `<unk>` included."""
         return len(self.characters) + 1
 
     def __eq__(self, other: object) -> bool:
@@ -87,7 +88,7 @@ class Vocabulary:
 
     @cached_property
     def _ids(self) -> Ids:
-        """Code point -> id, for every code point up to the highest known one."""
+        """Table from code point to id, up to one code point beyond the highest known one."""
         points = np.array([ord(character) for character in self.characters], dtype=np.int64)
         table = np.zeros(int(points.max(initial=0)) + 2, dtype=np.min_scalar_type(len(self) - 1))
         table[points] = np.arange(1, len(self))
@@ -95,23 +96,23 @@ class Vocabulary:
 
     @property
     def likely_beginning(self) -> str:
-        """What a text may go on from if nobody says: a line end, a space, else the commonest."""
+        """Default character to start from: a line end, a space, or the most frequent character."""
         return next((each for each in "\n " if each in self), self.characters[0])
 
     def unknown(self, text: str) -> dict[str, int]:
-        """The characters of `text` that have no id, with their counts, most frequent first."""
+        """Characters of `text` that are not in the vocabulary, with counts, most frequent first."""
         points, counts = np.unique(code_points(text), return_counts=True)
         missing = [(-int(n), chr(p)) for p, n in zip(points, counts, strict=True)]
         return {char: -n for n, char in sorted(missing) if char not in self}
 
     def encode(self, text: str, unknown: str = "error") -> Ids:
-        """Ids of the characters, (characters,), in the narrowest unsigned type.
+        """Ids of the characters, (characters,), in the smallest unsigned type that holds them.
 
         Args:
             unknown: what to do about characters without an id: "error", "replace" or "skip".
 
         Raises:
-            UnknownCharacterError: there are some and `unknown` is "error".
+            UnknownCharacterError: there are such characters and `unknown` is "error".
         """
         look_up(POLICIES, unknown, "policy for unknown characters")
         points = code_points(text)
@@ -127,10 +128,11 @@ class Vocabulary:
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text that the ids spell; `<unk>` becomes U+FFFD."""
+        """Text of the ids; `<unk>` becomes U+FFFD."""
         return "".join(self.characters[i - 1] if i else "\N{REPLACEMENT CHARACTER}" for i in ids)
 
     def to_json(self) -> str:
+        """The vocabulary as JSON text."""
         content = {
             "characters": self.characters,
             "counts": self.counts,
@@ -153,7 +155,7 @@ class Vocabulary:
 
 
 def describe(unknown: Mapping[str, int], most: int = 12) -> str:
-    """A few of the unknown characters, named for a message."""
+    """List the first `most` unknown characters in words, for a message."""
     named = ", ".join(f"'{printable(character)}'" for character in list(unknown)[:most])
     rest = f" and {len(unknown) - most} more" if len(unknown) > most else ""
     return f"{named}{rest}"

@@ -1,6 +1,7 @@
-"""Truncated backpropagation through time, told as events; with rollback, resume, and no files.
+"""The training loop: truncated backpropagation through time, with rollback and resuming.
 
-The trainer is handed a task (`task.py`) and knows no text.
+The trainer yields events and writes no files. It trains a `TrainingTask` (`task.py`) and knows
+nothing about text.
 """
 
 __all__ = ["events", "learner", "optimization", "state", "task", "trainer"]

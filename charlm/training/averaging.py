@@ -1,4 +1,4 @@
-"""Averages of the weights over the steps of a run, beside the weights."""
+"""Averages of the weights over the steps of a run, kept beside the weights themselves."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,17 +12,17 @@ RAW, EMA, AVERAGE = "raw", "ema", "average"
 
 
 class Averages:
-    """Up to two averages, each a copy of the weights on their device.
+    """Up to two averages of a model's weights, on the same device.
 
     "ema" is an exponential moving average: after a step, average ← average + s (weights - average)
-    with s = 1 - decay. After n steps the decay is (1+n)/(10+n) until that reaches the one asked
-    for, so that the average soon forgets the weights that training began with.
+    with s = 1 - decay. The decay starts low, at (1+n)/(10+n) after n steps until that exceeds
+    `decay`, so that the average soon forgets the initial weights.
 
-    "average" is the plain mean of the weights since `start` (NT-ASGD; Merity et al. 2018). The mean
-    of k+1 weights moves from that of k by a share of s = 1/(k+1).
+    "average" is the plain mean of the weights since `start` (NT-ASGD; Merity et al. 2018). Its
+    update has the same form, with s = 1/(k+1) after k steps.
 
     Args:
-        decay: of the exponential average; 0: there is none.
+        decay: decay of the exponential average; 0 keeps none.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -33,14 +33,14 @@ class Averages:
             self.start(EMA)
 
     def start(self, kind: str) -> None:
-        """Start an average as a copy of the weights as they are."""
+        """Start an average as a copy of the current weights."""
         self.averages[kind] = [each.detach().clone() for each in self.model.parameters()]
 
     def update(self, steps: int, averaged: int) -> None:
-        """Take in the weights after a step.
+        """Include the weights after a step in all averages.
 
         Args:
-            steps: of the run, this one included.
+            steps: steps of the run, this one included.
             averaged: steps since the plain mean began, this one included.
         """
         shares = {
@@ -49,17 +49,17 @@ class Averages:
         }
         for kind, average in self.averages.items():
             weights = [each.detach() for each in self.model.parameters()]
-            # One call for all weights: a hundred small ones would take longer than the sums.
+            # One call for all weights: launching a hundred small ones takes longer than the sums.
             torch._foreach_lerp_(average, weights, shares[kind])
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """All weights that there are, "raw" first."""
+        """Names of the available sets of weights: "raw" (the model's own), then the averages."""
         return (RAW, *self.averages)
 
     @contextmanager
     def in_model(self, kind: str) -> Iterator[None]:
-        """Within the block the model has the weights of this kind."""
+        """Give the model the weights of this kind within a `with` block."""
         self._swap(kind)
         try:
             yield
@@ -67,18 +67,18 @@ class Averages:
             self._swap(kind)
 
     def _swap(self, kind: str) -> None:
-        """Exchange the model's weights and an average; nothing is copied."""
+        """Exchange the model's weights with an average, without copying."""
         average = self.averages.get(kind, [])
         for i, weight in enumerate(self.model.parameters() if average else ()):
             weight.data, average[i] = average[i], weight.data
 
     def weights(self, kind: str) -> dict[str, Tensor]:
-        """Weights by name, sharing memory with the model or the average."""
+        """Weights of this kind by name, sharing memory with the model or the average."""
         named = {name: each.detach() for name, each in self.model.named_parameters()}
         return named if kind == RAW else dict(zip(named, self.averages[kind], strict=True))
 
     def tensors(self) -> dict[str, Tensor]:
-        """The averages as `<kind>/<weight's name>`, sharing memory."""
+        """All averages, keyed `<kind>/<weight name>`, sharing memory."""
         return {
             f"{kind}/{name}": each
             for kind in self.averages
@@ -86,13 +86,14 @@ class Averages:
         }
 
     def restore(self, tensors: dict[str, Tensor], averaging: bool) -> None:
-        """Put back what `tensors` gave.
+        """Restore what `tensors` returned.
 
         Args:
-            averaging: the plain mean had begun.
+            averaging: whether the plain mean had begun.
 
         Raises:
-            KeyError: something is missing.
+            KeyError: a tensor is missing.
+            RunError: a tensor is damaged or of another shape.
         """
         self.averages = {}
         for kind in [EMA] * bool(self.decay) + [AVERAGE] * averaging:

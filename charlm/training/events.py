@@ -1,4 +1,8 @@
-"""What a trainer tells whoever runs it. Losses are means over items, such as characters."""
+"""Events that `Trainer.run` yields.
+
+Losses are means over items, such as characters. Gradient norms are means over steps, before
+clipping.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,8 +16,10 @@ class Progressed:
 
     Args:
         progress: share of the run that is done, 0 to 1.
-        loss: mean over the steps since the event before.
-        seconds_left: None as long as nothing can be said.
+        loss: training loss since the previous report or evaluation.
+        gradient_norm: over the same steps.
+        learning_rate: of the next step.
+        seconds_left: estimate; None while there is none.
     """
 
     step: int
@@ -31,11 +37,15 @@ class Evaluated:
     """The held-out split was scored.
 
     Args:
-        loss: mean over the training steps since the evaluation before.
-        score: the better weights'; None where nothing is held out.
-        improved: this is the best score yet (always true where nothing is held out).
-        weights: which these are: "raw", "ema" or "average".
-        scores: of all weights that there are, by the same names.
+        progress: share of the run that is done, 0 to 1.
+        loss: training loss since the previous evaluation.
+        gradient_norm: over the same steps.
+        learning_rate: of the next step.
+        seconds: training time so far.
+        score: score of the best kind of weights; None if nothing is held out.
+        improved: whether `score` is the best so far (always true if nothing is held out).
+        weights: the kind of weights that `score` belongs to: "raw", "ema" or "average".
+        scores: scores of all kinds of weights, by these names.
     """
 
     step: int
@@ -54,7 +64,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class ThreadsChanged:
-    """Another number of threads is the fastest now; `most` could compute."""
+    """Another number of CPU threads, out of at most `most`, is now the fastest."""
 
     threads: int
     most: int
@@ -62,7 +72,7 @@ class ThreadsChanged:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """Training diverged: the state of `to_step` is back, at a lower learning rate."""
+    """Training diverged and went back to the state at `to_step`, with a lower learning rate."""
 
     from_step: int
     to_step: int
@@ -75,7 +85,8 @@ class Stopped:
 
     Args:
         reason: "done", "patience", "interrupted" or "diverged".
-        epoch_loss: mean over the last whole epoch's steps; None if there was none.
+        seconds: training time, that of earlier processes included.
+        epoch_loss: training loss of the last complete epoch; None if there was none.
     """
 
     step: int

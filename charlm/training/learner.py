@@ -1,4 +1,4 @@
-"""What learns: weights, their averages, the optimizer, all that a step changes on the device."""
+"""Everything that a training step changes: weights, their averages, optimizer, running sums."""
 
 import math
 from collections.abc import Callable
@@ -26,7 +26,10 @@ from charlm.training.totals import Totals
 
 
 class Learner:
-    """Takes steps on a task's windows; which, when and how large is for the trainer to say."""
+    """Takes optimizer steps on a task's windows.
+
+    The trainer decides which window comes next, and at what learning rate.
+    """
 
     def __init__(self, task: TrainingTask, config: TrainConfig) -> None:
         self.task = task
@@ -34,30 +37,36 @@ class Learner:
         self.weights = list(task.model.parameters())
         self.device = self.weights[0].device
         self.optimizer = Optimizer(task.model, config)
-        # On the CPU torch scales fp16 losses too; disabled, the scaler passes everything through.
+        # A disabled scaler passes everything through; torch scales fp16 losses on the CPU, too.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
         self.recurrent = task.initial_state()
         self.totals = Totals(self.device)
         self.averages = Averages(task.model, config.ema_decay)
         self.update: Callable[..., int] = self._update
-        # Loss scaling looks at the gradients to decide whether to take a step.
-        alike = not config.random_lengths and not self.scaler.is_enabled()
-        if self.device.type == "cuda" and config.cuda_graphs and alike:
+        # A CUDA graph has fixed shapes and no branches, whereas loss scaling looks at the
+        # gradients to decide whether to take a step.
+        recordable = not config.random_lengths and not self.scaler.is_enabled()
+        if self.device.type == "cuda" and config.cuda_graphs and recordable:
             self.update = CapturedFunction(self._update, self.device, CudaGraphs())
         torch.manual_seed(derived_seed(config.seed, Stream.DROPOUT))
 
     def step(self, window: int, rate: float) -> int:
-        """Forward, backward, clipping, update; returns the number of items.
+        """Train on one window: forward, backward, clipping, update.
 
         Args:
-            rate: learning rate of a window of the usual length. Others get it in proportion: a loss
-                is a mean, and a short window would move the weights as far as a long one.
+            window: its number within the epoch.
+            rate: learning rate for a window of the usual length. For others it is scaled by their
+                length: a loss is a mean, so a short window would otherwise move the weights as far
+                as a long one.
+
+        Returns:
+            The number of items predicted.
         """
         with matmul_precision(self.config.precision):
             return self.update(rate, *self.task.batch(window))
 
     def _update(self, rate: float | Tensor, *batch: Tensor) -> int:
-        """A step that changes tensors in place and looks at none of their values."""
+        """Take a step without reading any tensor's value, so that a CUDA graph can record it."""
         result = self.task.loss(batch, self.recurrent)
         minimized = result.loss if result.penalty is None else result.loss + result.penalty
         for weight in self.weights:
@@ -80,17 +89,22 @@ class Learner:
         return result.items
 
     def zero_state(self) -> None:
-        """Zero the recurrent state."""
+        """Set the recurrent state to zeros, in place."""
         for each in self.recurrent:
             each.zero_()
 
     def is_finite(self, weights: bool) -> bool:
-        """Whether losses and gradients, and the weights if asked, are finite."""
+        """Whether all losses and gradients so far, and with `weights` all weights, are finite."""
         checked = self.weights if weights else ()
         return self.totals.finite and all(bool(each.isfinite().all()) for each in checked)
 
     def scores(self, should_stop: Callable[[], bool]) -> dict[str, Score] | None:
-        """Of the weights and of each average; none where nothing is held out, None if stopped."""
+        """Score the weights and their averages on the held-out data.
+
+        Returns:
+            Scores by kind of weights ("raw", "ema", "average"); empty if nothing is held out; None
+            if `should_stop` ended the evaluation early.
+        """
         scores = {}
         self.task.model.eval()
         try:
@@ -105,7 +119,7 @@ class Learner:
         return scores
 
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
-        """Weights, tensors and scaler of a Snapshot."""
+        """The weights, tensors and scaler of a `Snapshot`, copied to the CPU."""
         weights = {name: copy_to_cpu(each) for name, each in self.averages.weights("raw").items()}
         tensors = {
             f"optimizer/{name}": copy_to_cpu(each) for name, each in self.optimizer.tensors()
@@ -122,13 +136,13 @@ class Learner:
         scaler: dict[str, Any],
         averaging: bool,
     ) -> None:
-        """Put back what `capture` took.
+        """Restore what `capture` returned.
 
         Args:
-            averaging: the plain average of the weights had begun.
+            averaging: whether the plain average of the weights had begun.
 
         Raises:
-            RunError: it is not of this model and task.
+            RunError: the state is damaged, or belongs to another model or task.
         """
         try:
             for name, weight in self.averages.weights("raw").items():

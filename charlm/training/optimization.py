@@ -23,20 +23,20 @@ DTYPES = {
 }
 ADAM_BETAS = (0.9, 0.99)
 EPSILON = 1e-8
-FINAL_SHARE = 0.01
+FINAL_SHARE = 0.01  # of the learning rate, at the end of a cosine schedule
 
 
 class Optimizer:
-    """SGD with momentum, Adam, or AdamW (Loshchilov & Hutter 2019) of all weights.
+    """SGD with momentum, Adam, or AdamW (Loshchilov & Hutter 2019) over all weights of a model.
 
-    Weight decay, which is decoupled for adamw, spares the biases, but not the character vectors:
-    they multiply into the first layer's matrix, or are the output layer's.
+    Weight decay, decoupled in AdamW, applies to matrices but not to biases. Embeddings count as
+    matrices: they are multiplied by the first layer's matrix, or shared with the output layer.
 
-    The arithmetic is that of torch's functions. Its classes import torch's compiler with their
+    It calls torch's functional optimizers. Torch's optimizer classes import its compiler on their
     first step, which takes a second and 70 MiB.
 
     Attributes:
-        param_groups: what torch's loss scaling asks for.
+        param_groups: the attribute that `torch.amp.GradScaler` reads.
     """
 
     def __init__(self, model: nn.Module, config: TrainConfig) -> None:
@@ -49,22 +49,22 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self, rate: float | Tensor) -> None:
-        """Move the weights by their gradients."""
+        """Update the weights from their gradients, at this learning rate."""
         for group in self.groups:
             group.step(rate)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """The state, as `<quantity>/<weight's name>`, sharing memory."""
+        """Pairs of `<quantity>/<weight name>` and a tensor of the state, sharing memory."""
         for group in self.groups:
             for quantity, tensors in group.state.items():
                 for name, tensor in zip(group.names, tensors, strict=True):
                     yield f"{quantity}/{name}", tensor
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put back what `tensors` gave.
+        """Restore what `tensors` yielded.
 
         Raises:
-            RunError: something is missing, belongs to no weight, or is none that can be.
+            RunError: a tensor is missing, belongs to no weight, or is damaged.
         """
         mine = dict(self.tensors())
         if odd := sorted(mine.keys() ^ tensors.keys()):
@@ -74,10 +74,10 @@ class Optimizer:
 
 
 class Group:
-    """Weights that decay alike, and the optimizer's state of each.
+    """Weights with the same weight decay, and the optimizer's state for each.
 
     Attributes:
-        state: by torch's names, one tensor for each weight.
+        state: lists of one tensor per weight, by torch's names, such as "exp_avg".
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Group:
             self.state = {"momentum_buffer": self._zeros()} if config.momentum else {}
             buffers = self.state.get("momentum_buffer", [None] * len(pairs))
             self.function = partial(
-                cast(Any, sgd),  # whose rate may be a tensor too
+                cast(Any, sgd),  # its annotations lack a learning rate that is a tensor
                 momentum_buffer_list=buffers,
                 momentum=config.momentum,
                 dampening=0.0,
@@ -124,12 +124,13 @@ class Group:
         return [torch.zeros_like(each, requires_grad=False) for each in self.weights]
 
     def step(self, rate: float | Tensor) -> None:
+        """Update the weights from their gradients, at this learning rate."""
         gradients = [each.grad for each in self.weights]
         self.function(self.weights, gradients, lr=rate)
 
 
 def scheduled_rate(config: TrainConfig, step: int, progress: float) -> float:
-    """The learning rate of the step after `step` others, `progress` (0 to 1) into the run."""
+    """Learning rate of the step that follows `step` others, `progress` (0 to 1) into the run."""
     rate = config.learning_rate
     if config.schedule == "cosine":
         cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2

@@ -1,4 +1,4 @@
-"""Everything that a run needs to go on as if it had never stopped."""
+"""The state of a training run: all that it needs to resume as if it had never stopped."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,23 +14,24 @@ from charlm.errors import RunError
 
 @dataclass
 class Counters:
-    """Where a run is.
+    """How far a run has come.
 
     Args:
         step: optimizer steps taken.
-        epoch: the current one, from 0.
-        window: windows of it that are done.
-        seconds: spent before the process that goes on now.
-        mark: tenths of the run that were evaluated.
-        evaluated_at: the step of the last evaluation, -1 before the first.
-        evaluated_seconds: when that was.
-        steps_since: steps since then.
-        items_since: items predicted in them.
-        epoch_items: items of this epoch so far.
-        best: the lowest held-out loss.
-        stale: evaluations since then, or since the plain average began.
-        averaging_since: the step after which that was, -1 before.
-        rate_scale: what rollbacks have left of the learning rate.
+        epoch: number of the current epoch, from 0.
+        window: windows done in the current epoch.
+        seconds: training time up to this state.
+        mark: whole tenths of the run that were done at the last evaluation.
+        evaluated_at: step of the last evaluation; -1 before the first.
+        evaluated_seconds: training time at the last evaluation.
+        steps_since: steps since the last evaluation.
+        items_since: items predicted since the last evaluation.
+        epoch_items: items predicted in the current epoch.
+        best: lowest held-out loss so far.
+        stale: evaluations since `best`, or since the plain average of the weights began.
+        averaging_since: step after which that average began; -1 before.
+        rollbacks: times that training diverged and went back.
+        rate_scale: factor on the learning rate, halved by each rollback.
     """
 
     step: int = 0
@@ -52,14 +53,13 @@ class Counters:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A training run at a moment, on the CPU, sharing no memory with it.
+    """A copy of a training run's state, on the CPU.
 
     Args:
-        weights: the model's.
+        weights: the model's weights by name.
         tensors: optimizer, averages of the weights, recurrent state, running totals, random
             generators.
-        counters: see Counters.
-        scaler: the state of fp16's loss scaling, empty without it.
+        scaler: state of fp16 loss scaling; empty without it.
     """
 
     weights: dict[str, Tensor]
@@ -73,6 +73,7 @@ class Snapshot:
         return weights, {name: each.numpy() for name, each in self.tensors.items()}
 
     def scalars(self) -> dict[str, Any]:
+        """Everything else, ready for JSON."""
         return {"counters": asdict(self.counters), "scaler": self.scaler}
 
     @classmethod
@@ -85,7 +86,7 @@ class Snapshot:
         """The inverse of `arrays` and `scalars`.
 
         Raises:
-            RunError: the scalars are not what `scalars` gives.
+            RunError: the scalars are damaged.
         """
         try:
             counters = Counters(**scalars["counters"])
@@ -106,20 +107,22 @@ class Snapshot:
 
 
 def copy_to_cpu(tensor: Tensor) -> Tensor:
+    """A detached, contiguous copy on the CPU."""
     return tensor.detach().to("cpu", copy=True).contiguous()
 
 
 @torch.no_grad()
 def restore_tensor(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> None:
-    """Copy saved numbers into the tensor of this name; KeyError where there are none.
+    """Copy the values saved as `name` into `tensor`.
 
     Raises:
-        RunError: they are not as many, whole, NaN or infinite.
+        KeyError: nothing was saved under this name.
+        RunError: the values are of another shape, not floating-point, NaN or infinite.
     """
     found = saved[name]
     if found.shape != tensor.shape or not found.is_floating_point():
         raise RunError(f"The training state does not fit the run: {name} is another.")
-    # Squares of gradients may overflow: their weights stand still from then on.
+    # Averages of squared gradients may be infinite, which merely freezes their weights.
     sound = ~found.isnan() if "exp_avg_sq" in name else found.isfinite()
     if not sound.all():
         raise RunError(f"The training state is damaged: {name} holds NaN or infinity.")
@@ -127,7 +130,7 @@ def restore_tensor(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> No
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:
-    """The states of torch's generators that dropout draws from."""
+    """States of the torch generators that dropout draws from, by name."""
     states = {"random/cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["random/cuda"] = torch.cuda.get_rng_state(device)
@@ -135,6 +138,7 @@ def random_states(device: torch.device) -> dict[str, Tensor]:
 
 
 def restore_random_states(device: torch.device, tensors: dict[str, Tensor]) -> None:
+    """Restore what `random_states` returned."""
     torch.set_rng_state(tensors["random/cpu"])
     if device.type == "cuda" and "random/cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random/cuda"], device)

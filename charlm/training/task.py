@@ -1,4 +1,4 @@
-"""What a trainer is handed: windows, losses and scores, whatever they are of."""
+"""The interface between the trainer and what it trains: windows, losses and scores."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -10,18 +10,18 @@ from charlm.scoring.score import Score
 
 
 def never() -> bool:
-    """The `should_stop` of whoever never stops."""
+    """Return False: a `should_stop` that lets training run to its end."""
     return False
 
 
 class WindowLoss(NamedTuple):
-    """What a window comes to.
+    """The result of the forward pass over one window.
 
     Args:
-        loss: mean over the items.
-        state: recurrent, after the window.
-        items: how many were predicted.
-        penalty: what training minimizes on top, and no report tells of.
+        loss: mean over the items, a scalar.
+        state: recurrent state after the window.
+        items: number of items predicted.
+        penalty: regularization term that is minimized along with the loss but not reported.
     """
 
     loss: Tensor
@@ -31,13 +31,13 @@ class WindowLoss(NamedTuple):
 
 
 class TrainingTask(Protocol):
-    """What is trained: a model, its batches, its loss, its score.
+    """What a `Trainer` trains: a model, its batches, its loss and its held-out score.
 
-    An item is what a loss is a mean over, such as a character or a text.
+    An item is what losses are averaged over, such as a character or a text.
 
     Attributes:
-        items_per_step: of a window of the usual length, for which the learning rate is meant.
-        worst_loss: mean loss in training beyond which nothing is being learned any more.
+        items_per_step: items in a window of the usual length, for which the learning rate is meant.
+        worst_loss: mean training loss beyond which training counts as diverged.
     """
 
     items_per_step: int
@@ -45,27 +45,27 @@ class TrainingTask(Protocol):
 
     @property
     def model(self) -> nn.Module:
-        """What is trained."""
+        """The module whose parameters are trained."""
 
     def load_epoch(self, epoch: int) -> int:
-        """Lay out an epoch; returns its number of steps."""
+        """Prepare an epoch (from 0) and return its number of windows."""
 
     def initial_state(self) -> State:
-        """Recurrent state before an epoch's first window."""
+        """Recurrent state before the first window of an epoch."""
 
     def batch(self, window: int) -> tuple[Tensor, ...]:
-        """A window of the epoch, as the tensors that `loss` reads."""
+        """One window of the epoch, as the tensors that `loss` takes."""
 
     def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
-        """The loss of a window, given the recurrent state after the one before.
+        """The loss of a window, given the recurrent state after the previous one.
 
-        It depends on the tensors' values, which are never looked at from here: on CUDA what is done
-        with them is recorded once and replayed for every other window of the same shape.
+        It must not read tensor values on the host (`.item()`, branches on data): on CUDA its
+        kernels are recorded once and replayed for all windows of the same shape.
         """
 
     def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
-        """Score of what is held out, by a model in evaluation mode; None once asked to stop."""
+        """Score the held-out data; None if told to stop. The model is in evaluation mode."""
 
     @property
     def holds_out(self) -> bool:
-        """Whether there is anything to evaluate on."""
+        """Whether there are held-out data to evaluate on."""

@@ -1,7 +1,7 @@
-"""Running sums of a training run, kept on the device that computes.
+"""Running sums of a training run, kept on the training device.
 
-To read a number from a GPU is to wait for all the work before it. So each step adds to a tensor
-there, and the host reads it only where a report or an evaluation needs it.
+Reading a number from a GPU waits for all the work queued before it. So each step adds to a tensor
+on the device, and the host reads it only for a report or an evaluation.
 """
 
 import math
@@ -13,18 +13,19 @@ from torch import Tensor
 
 from charlm.training.state import restore_tensor
 
-# Places in `Totals.values`. The first two are summed since the last evaluation; the largest loss or
-# gradient norm is not finite once one of them was not; the last is the loss of an item, a mean.
+# Indices into `Totals.values`. The first two are summed since the last evaluation. LARGEST, over
+# all losses and gradient norms, is not finite once one of them was not. LAST_EPOCH is the mean loss
+# per item of the last complete epoch.
 LOSS_SUM, NORM_SUM, LARGEST, EPOCH_LOSS_SUM, LAST_EPOCH = range(5)
 
 
 class Sums(NamedTuple):
-    """What has been added up since the last evaluation.
+    """Sums since the last evaluation, as read at some moment.
 
     Args:
-        loss: over items.
-        norm: of gradients, over steps.
-        at: when these were read, in seconds of the trainer's clock.
+        loss: sum of the losses of all items.
+        norm: sum of the gradient norms of all steps.
+        at: when they were read, in seconds of the trainer's clock.
     """
 
     steps: int
@@ -35,10 +36,10 @@ class Sums(NamedTuple):
 
 
 class Totals:
-    """The sums of all steps.
+    """Running sums on a device.
 
     Attributes:
-        values: all of them, to save and to restore.
+        values: all of them in one tensor (5,), to save and restore.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -47,43 +48,44 @@ class Totals:
         self.values[LAST_EPOCH] = math.nan
 
     def add(self, loss: Tensor, norm: Tensor, items: int) -> None:
-        """Count a step: its mean loss per item, and its gradient's norm."""
+        """Add a step: its mean loss per item, its gradient norm, and its number of items."""
         self.values[LOSS_SUM].add_(loss, alpha=items)
         self.values[NORM_SUM] += norm
         self.values[LARGEST] = torch.maximum(self.values[LARGEST], torch.maximum(loss, norm))
         self.values[EPOCH_LOSS_SUM].add_(loss, alpha=items)
 
     def restore(self, saved: Mapping[str, Tensor]) -> None:
-        """Put `values` back, saved as "totals".
+        """Restore `values`, saved as "totals".
 
         Raises:
-            RunError: they are none that can be.
+            RunError: they are damaged.
         """
-        # NaN, which damage may bring, is right in one place: before the first epoch has ended.
+        # LAST_EPOCH is NaN until an epoch has ended; anywhere else NaN means damage.
         last = saved["totals"][LAST_EPOCH:]
         restore_tensor(self.values[:LAST_EPOCH], "totals", {"totals": saved["totals"][:LAST_EPOCH]})
         self.values[LAST_EPOCH:].copy_(last)
 
     def end_epoch(self, items: int) -> None:
+        """Turn the epoch's sum into its mean loss over so many items, and start the next sum."""
         self.values[LAST_EPOCH] = self.values[EPOCH_LOSS_SUM] / items
         self.values[EPOCH_LOSS_SUM] = 0
 
     def start_after_evaluation(self) -> None:
-        """Sum up from zero until the next evaluation."""
+        """Reset the sums that are kept since the last evaluation."""
         self.values[[LOSS_SUM, NORM_SUM]] = 0
 
     def since_evaluation(self) -> tuple[float, float]:
-        """The sums of losses over items, and of gradient norms over steps."""
+        """The sum of losses over items, and of gradient norms over steps; waits for the device."""
         loss, norm = self.values[[LOSS_SUM, NORM_SUM]].tolist()
         return loss, norm
 
     @property
     def finite(self) -> bool:
-        """Whether every loss and every gradient was."""
+        """Whether every loss and gradient norm so far was finite."""
         return bool(self.values[LARGEST].isfinite())
 
     @property
     def last_epoch(self) -> float | None:
-        """Mean loss per item of the last whole epoch."""
+        """Mean loss per item of the last complete epoch; None if there was none."""
         last = float(self.values[LAST_EPOCH])
         return None if math.isnan(last) else last

@@ -1,4 +1,4 @@
-"""The training loop. It knows windows, losses and scores, and neither texts nor files."""
+"""The training loop, in terms of windows, losses and scores; it knows no texts and no files."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -31,16 +31,16 @@ REPORT_SECONDS = 0.2
 
 
 class Trainer:
-    """Trains a task, and tells what happens as a stream of events.
+    """Trains a task and reports what happens as a stream of events.
 
-    Between two events the consumer may save `capture()`, or stop consuming. Dropout draws from
-    torch's global generators, which the trainer seeds and its snapshots carry; a caller who minds
-    forks them.
+    Between two events the consumer may save `capture()`, or stop iterating. Dropout draws from
+    torch's global generators, which the trainer seeds and its snapshots include; a caller that
+    needs them unchanged wraps training in `torch.random.fork_rng`.
 
     Args:
-        snapshot: where to go on; None starts anew.
-        clock: seconds.
-        tuner: of the threads that compute; None leaves them as they are.
+        snapshot: state to resume from; None starts anew.
+        clock: returns the time in seconds.
+        tuner: chooses the number of CPU threads; None leaves it as it is.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class Trainer:
 
     @property
     def seconds(self) -> float:
-        """Time spent on this run, that of earlier processes included."""
+        """Training time, that of earlier processes included."""
         return self.counters.seconds + self.clock() - self.started
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done, by whichever limit is nearest."""
+        """Share of the run that is done (0 to 1, or more), by the limit that is nearest."""
         return self._progress(self.config)
 
     def _progress(self, limits: TrainConfig) -> float:
@@ -87,18 +87,19 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
+        """Learning rate of the next step."""
         return self.learning_rate_with(self.config)
 
     def learning_rate_with(self, config: TrainConfig) -> float:
-        """Of the next step, if the settings were these."""
+        """Learning rate that the next step would have with these settings."""
         rate = scheduled_rate(config, self.counters.step, self._progress(config))
         return rate * self.counters.rate_scale
 
     def adopt_settings(self, before: TrainConfig) -> None:
-        """Go on with settings that differ from those of the snapshot's run.
+        """Adjust a resumed run to settings that differ from those `before`.
 
-        By other limits another share of the run is done, which by itself is no reason to evaluate,
-        and a new learning rate is what it says, whatever rollbacks have left of the old one.
+        New limits change the share of the run that is done, which alone must not cause an
+        evaluation. A new learning rate applies in full, without the halvings of past rollbacks.
         """
         for counters in (self.counters, self.last_good.counters):
             if any(getattr(before, name) != getattr(self.config, name) for name in LIMITS):
@@ -108,14 +109,16 @@ class Trainer:
 
     @property
     def out_of_patience(self) -> bool:
+        """Whether `patience` evaluations in a row brought no better score."""
         return self.config.patience is not None and self.counters.stale >= self.config.patience
 
     # The loop
 
     def run(self, should_stop: Callable[[], bool] = never) -> Iterator[Event]:
-        """Train until a limit, the end of patience, divergence, or until `should_stop` says yes.
+        """Train until a limit is reached, patience or rollbacks run out, or `should_stop` says so.
 
-        Each stop has its event. An interrupted evaluation is made again when the run goes on.
+        The last event is always `Stopped`. An evaluation that `should_stop` interrupts is repeated
+        when the run resumes.
         """
         while True:
             finished = self.progress >= 1 or self.out_of_patience
@@ -138,7 +141,7 @@ class Trainer:
                     event = self._stopped("diverged")
                 if event is not None:
                     yield event
-                    # Saving and sampling are not what the speed is of.
+                    # The reported speed leaves out what the consumer does, such as saving.
                     self.reported = self.reported._replace(at=self.clock())
                 if isinstance(event, Stopped):
                     return
@@ -149,7 +152,7 @@ class Trainer:
                 self.step()
 
     def step(self) -> None:
-        """One window. Nothing here waits for the device."""
+        """Train on the next window, without waiting for the device."""
         counters, learner = self.counters, self.learner
         started = time.perf_counter()
         items = learner.step(counters.window, self.learning_rate)
@@ -168,7 +171,7 @@ class Trainer:
             learner.zero_state()
 
     def _roll_back(self) -> RolledBack:
-        """Back to the last good state, at half the learning rate; the clock runs on."""
+        """Return to the last good state at half the learning rate; the time spent still counts."""
         before, seconds = self.counters, self.seconds
         self.restore(self.last_good)
         self.counters.seconds = seconds
@@ -195,10 +198,10 @@ class Trainer:
         if scores is None:
             return None
         loss = loss_sum / max(counters.items_since, 1)
-        # Weights may be finite and yet so large that they say nothing.
+        # Weights may be finite and yet too large to predict anything.
         if loss > self.task.worst_loss or not all(each.is_finite for each in scores.values()):
             return self._roll_back()
-        # Where nothing is held out, an average that was asked for is taken at its word.
+        # Without held-out scores to compare, an average is preferred to the raw weights.
         last = self.learner.averages.kinds[-1]
         kind = min(scores, key=lambda each: scores[each].loss, default=last)
         improved = self._compare(scores[kind]) if scores else True
@@ -226,7 +229,7 @@ class Trainer:
         return event
 
     def _compare(self, score: Score) -> bool:
-        """Whether a score is the best yet; enough that are not begin the plain average."""
+        """Whether a score is the best so far; after enough that are not, start the average."""
         counters, loss = self.counters, score.loss
         improved = counters.best is None or loss < counters.best
         counters.best = loss if improved else counters.best
@@ -239,7 +242,7 @@ class Trainer:
         return improved
 
     def weights(self, kind: str) -> dict[str, Tensor]:
-        """The weights that an evaluation names, by name, sharing memory."""
+        """Weights of a kind ("raw", "ema", "average") by name, sharing memory."""
         return self.learner.averages.weights(kind)
 
     def _report_due(self) -> bool:
@@ -249,7 +252,7 @@ class Trainer:
 
     def _progressed(self) -> Progressed:
         counters, last = self.counters, self.reported
-        now = self._since()
+        now = self._read_sums()
         steps, items = now.steps - last.steps, now.items - last.items
         progress = min(self.progress, 1.0)
         self.reported = now
@@ -264,7 +267,7 @@ class Trainer:
             seconds_left=self.seconds * (1 - progress) / progress if progress > 0 else None,
         )
 
-    def _since(self) -> Sums:
+    def _read_sums(self) -> Sums:
         counters = self.counters
         totals = self.learner.totals.since_evaluation()
         return Sums(counters.steps_since, counters.items_since, *totals, self.clock())
@@ -275,21 +278,21 @@ class Trainer:
     # Snapshots
 
     def capture(self) -> Snapshot:
-        """All that `restore` needs to go on from here, bit for bit on one CPU."""
+        """A snapshot to resume from with `restore`, bit for bit on the same CPU."""
         weights, tensors, scaler = self.learner.capture()
         return Snapshot(weights, tensors, replace(self.counters, seconds=self.seconds), scaler)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot.
+        """Resume from a snapshot.
 
         Raises:
-            RunError: it is not one of this model and task.
+            RunError: it is damaged, or belongs to another model or task.
         """
         averaging = snapshot.counters.averaging_since >= 0
         self.learner.restore(snapshot.weights, snapshot.tensors, snapshot.scaler, averaging)
         self.counters = replace(snapshot.counters)
         self.started = self.clock()
-        self.reported = self._since()
+        self.reported = self._read_sums()
         self.epoch_steps = self.task.load_epoch(self.counters.epoch)
         if self.counters.window >= self.epoch_steps:
             raise RunError("The training state does not fit the run: it is beyond its epoch's end.")

@@ -1,1 +1,1 @@
-"""Who computes a layer: scratch, builtin (torch's own) or fused, and which of them is chosen."""
+"""Implementations of a layer (scratch, builtin, fused) and the choice among them."""

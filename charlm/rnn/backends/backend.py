@@ -1,4 +1,4 @@
-"""The face that all backends share."""
+"""The interface that all backends share."""
 
 from typing import Protocol
 
@@ -8,25 +8,31 @@ from charlm.rnn.cells import Cell, LayerWeights, State
 
 
 class Backend(Protocol):
-    """A module that runs layers: `charlm.rnn.backends.scratch` and its faster equals.
+    """A module that runs recurrent layers: `scratch`, `builtin` or `fused` beside this file.
 
     Attributes:
-        LOOKS_UP: ids are looked up in a table of input projections, not made into vectors.
+        LOOKS_UP: whether ids are looked up in a table of input projections. Otherwise they are
+            turned into one-hot vectors.
     """
 
     LOOKS_UP: bool
 
     def supports(self, cell: Cell) -> bool:
-        """Whether it has the cell in this variant."""
+        """Whether the backend has the cell in this variant."""
         ...
 
     def run_layer(
         self, cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
     ) -> tuple[Tensor, State]:
-        """Outputs (T, B, H) and the state after the last step, each (B, H).
+        """Run one layer over a window of T steps.
 
         Args:
+            cell: the recurrence.
             inputs: vectors (T, B, I), or ids (T, B) that stand for one-hot vectors of size I.
-            state: before the first step, each (B, H).
+            state: before the first step, tensors (B, H).
+            weights: the layer's weights.
+
+        Returns:
+            Outputs (T, B, H) and the state after the last step, tensors (B, H).
         """
         ...

@@ -19,7 +19,7 @@ KERNELS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
 
 
 def supports(cell: Cell) -> bool:
-    """Torch has the three cells in their plain variant."""
+    """Whether torch has the cell: a plain rnn, gru or lstm."""
     return cell.name in KERNELS and not cell.variant
 
 
@@ -52,6 +52,6 @@ def run_layer(
 
 @cache
 def ignore_copied_weights() -> None:
-    """Silence cuDNN, which copies a layer's weights into one buffer at each call: microseconds."""
+    """Silence cuDNN's warning that it copies the weights at each call, which takes microseconds."""
     message = "RNN module weights are not part of single contiguous"
     warnings.filterwarnings("ignore", message=message)

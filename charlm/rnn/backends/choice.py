@@ -1,4 +1,4 @@
-"""Which backend computes a model, and in which precision."""
+"""The choice of a model's backend and precision."""
 
 import math
 
@@ -19,44 +19,47 @@ except ImportError:  # the folder charlm/kernels is gone
 BACKENDS: dict[str, Backend] = {"scratch": scratch, "builtin": builtin}
 if fused is not None:
     BACKENDS["fused"] = fused
-# As `charlm bench` measures on the CPU.
-# Units of an lstm from which on the fused backend is faster than oneDNN's lstm, by precision:
+# Thresholds, measured on the CPU with `charlm bench`.
+# Hidden sizes from which the fused lstm is faster than oneDNN's, by precision:
 LARGE_LSTM = {"bf16": 384, "fp16": 768, "fp32": 768, "tf32": 768}
-# Numbers of U from which on products in bfloat16 pay, with fused windows in bfloat16 or without:
+# Elements of U from which bfloat16 is faster than float32. Key: whether the fused backend computes
+# whole windows in bfloat16.
 WORTH_BFLOAT16 = {True: 12_000, False: 150_000}
 
 
 def choose_backend(
     config: ModelConfig, backend: str = "auto", device: str = "cpu", precision: str = "fp32"
 ) -> str:
-    """The backend's name; "auto" is the fastest one that has the cell.
+    """The name of the backend to use.
 
     Args:
-        device: cpu, cuda or mps, where the model will live.
-        precision: what it will multiply in.
+        config: the model's configuration.
+        backend: its name, or "auto" for the fastest one that has the cell.
+        device: where the model will live: cpu, cuda or mps.
+        precision: the type in which it will multiply: bf16, fp16, fp32 or tf32.
 
     Raises:
         UsageError: there is no such backend, or it lacks the cell in this variant.
     """
     if fused is not None:
         fused.check_choice()
-    cell, able = make_cell(config), available_backends(config, device)
+    cell, supported = make_cell(config), available_backends(config, device)
     if backend == "auto":
         order = ("builtin", "fused") if builtin_wins(cell, precision) else ("fused", "builtin")
-        return next(name for name in (*order, "scratch") if name in able)
+        return next(name for name in (*order, "scratch") if name in supported)
     look_up(BACKENDS, backend, "backend")
-    if backend not in able:
+    if backend not in supported:
         wanted = f"{cell.name} {cell.variant}".strip()
         where = "" if device == "cpu" else f" on {device}"
         raise UsageError(
             f"The {backend} backend has no {wanted}{where} here.",
-            f"Use --backend {able[0]}, or auto.",
+            f"Use --backend {supported[0]}, or auto.",
         )
     return backend
 
 
 def available_backends(config: ModelConfig, device: str) -> list[str]:
-    """Those that have the cell in this variant, on this kind of device."""
+    """Names of the backends that have the cell in this variant, on this type of device."""
     cell = make_cell(config)
     return [
         name
@@ -66,10 +69,11 @@ def available_backends(config: ModelConfig, device: str) -> list[str]:
 
 
 def builtin_wins(cell: Cell, precision: str) -> bool:
-    """Whether torch's kernels are faster than fused ones on the CPU.
+    """Whether torch's kernels are faster than the fused ones on the CPU, or the only ones.
 
-    Torch hands the lstm, alone, to oneDNN as a whole, which is faster for a small one in a narrow
-    type, unless fused windows are computed in bfloat16, or if torch's threads cannot be shared.
+    Of the cells that both have, only a small lstm can be faster, which torch runs as one oneDNN
+    operation: in fp16, in bf16 unless the fused backend computes its windows in bfloat16, and in
+    any precision where compiled code cannot use torch's threads.
     """
     H = cell.config.hidden_size
     if fused is None or not fused.supports(cell):
@@ -81,24 +85,24 @@ def builtin_wins(cell: Cell, precision: str) -> bool:
 
 
 def windows_in_bfloat16(cell: Cell) -> bool:
-    """Whether fused windows of this cell are computed in bfloat16 here."""
+    """Whether the fused backend computes windows of this cell in bfloat16 on this machine."""
     return fused is not None and fused.has_bfloat16(cell, cell.config.hidden_size)
 
 
 def choose_precision_and_backend(
     config: ModelConfig, device: torch.device, precision: str = "auto", backend: str = "auto"
 ) -> tuple[str, str]:
-    """The precision that the model is trained in on a device, and the backend's name.
+    """The precision in which to train a model on a device, and the name of its backend.
 
     Raises:
-        UsageError: as of `choose_backend`.
+        UsageError: there is no such backend, or it lacks the cell in this variant.
     """
     if fused is not None:
         fused.check_choice()
     cell = make_cell(config)
     windows = device.type == "cpu" and backend in ("auto", "fused") and windows_in_bfloat16(cell)
     numbers = math.prod(cell.weight_shapes(1, config.hidden_size).get("U", (0,)))
-    # A cell that multiplies by no U at every step gains from the type of its other products.
+    # A cell without U always gains: all of its products are over whole windows.
     worthwhile = not 0 < numbers < WORTH_BFLOAT16[windows]
     precision = choose_precision(precision, device, worthwhile)
     return precision, choose_backend(config, backend, device.type, precision)

@@ -1,4 +1,4 @@
-"""The readable backend, and the specification of the others: a loop over a cell's step."""
+"""The readable backend, the reference for the others: a loop over a cell's step."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ LOOKS_UP = True
 
 
 def supports(cell: Cell) -> bool:
-    """It has every cell, in every form."""
+    """True: it has every cell in every variant."""
     return True
 
 
@@ -18,7 +18,7 @@ def run_layer(
     cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
 ) -> tuple[Tensor, State]:
     """Run one layer over a window; see `charlm.rnn.backends.backend.Backend`."""
-    # Under autocast products come in a narrow type; the state keeps its own.
+    # Under autocast the products have a narrower type than the state, which keeps its own.
     projection = cell.input_projection(inputs, weights).to(state[0].dtype)
     if isinstance(cell, LinearCell):
         h = scan(*cell.coefficients(cell.input_gates(projection)), state[0])

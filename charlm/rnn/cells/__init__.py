@@ -15,7 +15,7 @@ CELLS: dict[str, type[Cell]] = {
 
 
 def make_cell(config: ModelConfig) -> Cell:
-    """The configuration's cell, in the variant that it asks for.
+    """The cell that a configuration names, in the variant that it asks for.
 
     Raises:
         UsageError: there is no such cell.

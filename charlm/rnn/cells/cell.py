@@ -1,4 +1,4 @@
-"""What every recurrent cell offers."""
+"""The base class of recurrent cells, their weights and state, and zoneout."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -10,16 +10,16 @@ from torch import Tensor
 from charlm.config import ModelConfig
 from charlm.rnn.weights import Shape, layer_shapes
 
-# Recurrent state: one tensor for most cells, two for those of the lstm's kind.
+# The recurrent state: (h,) for most cells, (h, C) for the lstm and the Mogrifier.
 State = tuple[Tensor, ...]
 
 
 class LayerWeights(dict[str, Tensor]):
-    """One layer's weights by the letters of the equations, read as attributes too.
+    """One layer's weights by their letters in the equations, also readable as attributes.
 
-    W (G·H, I), U (G·H, H), b (G·H) and c (G·H) are torch's weight_ih, weight_hh, bias_ih and
-    bias_hh, whose rows are the cell's G gates in the order of `gates`. A cell may lack some and
-    have others.
+    W (G·H, I), U (G·H, H), b (G·H,) and c (G·H,) are torch's weight_ih, weight_hh, bias_ih and
+    bias_hh. Their rows are the cell's G gates, in the order of `Cell.gate_names`. A cell may lack
+    some of these weights and have others.
     """
 
     def __getattr__(self, name: str) -> Tensor:
@@ -30,18 +30,19 @@ class LayerWeights(dict[str, Tensor]):
 
 
 class Cell(ABC):
-    """One time step of a recurrence: its gates, and the new state.
+    """One time step of a recurrence: its gates and the new state.
 
-    Many texts write one bias where torch keeps b and c; only their sum matters, except in the GRU
-    that resets after the product.
+    Like torch, cells have two biases, b and c, where many texts write one. Only their sum matters,
+    except in the GRU that resets after the product.
 
     Args:
-        config: says which variant of the cell; its sizes do not matter here.
+        config: selects the variant of the cell; the equations do not depend on its sizes.
 
     Attributes:
+        name: the cell's name in the configuration.
         gate_names: in the order of the rows of W and U.
-        state_names: of the tensors of the state; the first one is the output.
-        looks_up_input: only W x_t is made of the input, so that of ids it can be looked up.
+        state_names: one for each tensor of the state, of which the first is the layer's output.
+        looks_up_input: whether the input enters only as W x_t, which for ids is a table look-up.
     """
 
     name: ClassVar[str]
@@ -54,23 +55,24 @@ class Cell(ABC):
 
     @property
     def variant(self) -> str:
-        """What sets it apart from the plain cell, as words to follow its name; or nothing."""
+        """How it differs from the plain cell, in words to follow its name; empty if it does not."""
         if self.config.zoneout:
             return "with zoneout"
         return "with layer normalization" if self.config.layer_norm else ""
 
     def weight_shapes(self, I: int, H: int) -> dict[str, Shape]:  # noqa: E741
-        """The shapes of a layer's weights, by letter, for an input of size I."""
+        """Shapes of a layer's weights by letter, for input size I and hidden size H."""
         return dict(layer_shapes(self.name, self.config, I, H))
 
     def input_projection(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
-        """W x_t + `bias` of all time steps at once, (T, B, G·H).
+        """W x_t + `bias` for all time steps at once, (T, B, G·H).
 
-        The product of W with the one-hot vector of an id is a column of W, so ids (T, B) look it
-        up. With layer normalization it is normalized (see `recurrent_product`).
+        The product of W with a one-hot vector is a column of W, so for ids it is looked up. With
+        layer normalization, W x_t is normalized first (see `recurrent_product`).
 
         Args:
             inputs: vectors (T, B, I), or ids (T, B) that stand for one-hot vectors.
+            weights: the layer's weights.
         """
         if not inputs.is_floating_point():
             return F.embedding(inputs, self.projection_table(weights))
@@ -79,28 +81,30 @@ class Cell(ABC):
         return F.linear(inputs, weights.W, self.bias(weights))
 
     def projection_table(self, weights: LayerWeights) -> Tensor:
-        """The input projection of every id, (I, G·H); the alphabet is small."""
+        """The input projection of every id, (I, G·H): cheap, since vocabularies are small."""
         Wx = weights.W.t()
         if self.config.layer_norm:
             Wx = normalize(Wx, weights.gain_W)
         return Wx + self.bias(weights)
 
     def bias(self, weights: LayerWeights) -> Tensor:
-        """The biases as far as they only add to the sum of W x and U h, (G·H)."""
+        """The sum of the biases, (G·H,), without any that a gate multiplies."""
         return weights.b + weights.c
 
     def prepare(self, weights: LayerWeights) -> LayerWeights:
-        """The weights as `gates` reads them: what is made of them once for all time steps."""
+        """The weights in the form that `gates` reads, computed once for all time steps."""
         return weights
 
     def recurrent_product(self, h: Tensor, weights: LayerWeights, gates: str = "") -> Tensor:
-        """U h, (B, G·H).
+        """U h, (B, G·H), or the part of it that belongs to some gates.
 
-        With layer normalization (Ba, Kiros, Hinton 2016) both products are brought to mean 0 and
-        variance 1 over the gates' units and multiplied by a gain before the bias is added.
+        With layer normalization (Ba, Kiros, Hinton 2016) W x and U h are each brought to mean 0 and
+        variance 1 over the units of all gates, and multiplied by a gain, before the bias is added.
 
         Args:
-            gates: of which gates, as `prepare` names their part of U; all by default.
+            h: (B, H).
+            weights: from `prepare`.
+            gates: suffix of the part of U, as named by `prepare`; all of U by default.
         """
         Uh = F.linear(h, weights[f"U{gates}"])
         return normalize(Uh, weights[f"gain_U{gates}"]) if self.config.layer_norm else Uh
@@ -111,16 +115,16 @@ class Cell(ABC):
 
         Args:
             Wx: the input projection of this step, (B, G·H).
-            state: of the step before, each (B, H).
+            state: the previous state, tensors (B, H).
             weights: from `prepare`.
         """
 
     @abstractmethod
     def update(self, gates: tuple[Tensor, ...], state: State) -> State:
-        """The new state, each (B, H); its first tensor is the layer's output h_t."""
+        """The new state, tensors (B, H), of which the first is the layer's output h_t."""
 
     def step(self, Wx: Tensor, state: State, weights: LayerWeights) -> State:
-        """One time step; the arguments are those of `gates`."""
+        """The state after one time step; takes the same arguments as `gates`."""
         return self.update(self.gates(Wx, state, weights), state)
 
 
@@ -130,15 +134,15 @@ def normalize(x: Tensor, gain: Tensor) -> Tensor:
 
 
 class Zoneout(Cell):
-    """A cell whose units hold their state now and then (Krueger et al. 2017).
+    """A cell whose units randomly keep their previous state (Krueger et al. 2017).
 
-    In training each unit of each state keeps its value with probability p, at every step; otherwise
-    it moves the share 1 - p of the way, the mean of that.
+    In training, each unit keeps its value with probability p, drawn anew at every step. Otherwise
+    the new state is the expected value: p times the old one plus 1 - p times the cell's.
 
     Args:
-        cell: what makes the new state.
-        p: the probability.
-        training: draw, instead of taking the mean.
+        cell: computes the new state.
+        p: the probability of keeping a value.
+        training: whether to draw at random instead of taking the expected value.
     """
 
     def __init__(self, cell: Cell, p: float, training: bool) -> None:

@@ -15,8 +15,8 @@ class GRU(Cell):
     n = tanh(W_n x + b_n + U_n (r ⊙ h) + c_n)    reset before it: Cho 2014, d2l
     h' = (1 - z) ⊙ n + z ⊙ h
 
-    The two forms of n are different functions: weights of one do not serve the other. Some texts
-    write z for 1 - z: the same model with the sign of z's weights flipped.
+    The two forms of n are different functions, so weights trained for one do not fit the other.
+    Some texts exchange z and 1 - z: the same model with the signs of z's weights flipped.
     """
 
     name = "gru"
@@ -31,7 +31,7 @@ class GRU(Cell):
     def bias(self, weights: LayerWeights) -> Tensor:
         if not self.config.reset_after:
             return super().bias(weights)
-        # The reset gate multiplies c_n; `gates` adds it.
+        # Without c_n: the reset gate multiplies it, so it is added in `gates`.
         H = len(weights.c) // 3
         return weights.b + F.pad(weights.c[: 2 * H], (0, H))
 

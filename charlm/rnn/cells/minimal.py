@@ -1,7 +1,7 @@
-"""Cells whose gates do not look at the state, so that all steps can be made at once.
+"""minGRU and minLSTM, whose gates do not read the state (Feng et al. 2024).
 
-minGRU and minLSTM (Feng et al. 2024, "Were RNNs all we needed?"). A step is linear in the state,
-h' = a ⊙ h + v with a and v from the input alone, and linear steps compose.
+"Were RNNs all we needed?" A step h' = a ⊙ h + v, with a and v computed from the input alone, is
+linear in the state. Linear steps compose, so all steps of a window can run in parallel.
 """
 
 from abc import abstractmethod
@@ -15,7 +15,7 @@ from charlm.rnn.weights import GATES
 
 
 class LinearCell(Cell):
-    """A cell of the form h' = a ⊙ h + v. It has W and b, and nothing recurrent but a."""
+    """A cell of the form h' = a ⊙ h + v. Its weights are W and b; there is no U and no c."""
 
     state_names = ("h",)
 
@@ -31,11 +31,11 @@ class LinearCell(Cell):
 
     @abstractmethod
     def input_gates(self, Wx: Tensor) -> tuple[Tensor, ...]:
-        """The gates, each (…, H), of input projections (…, G·H)."""
+        """The gates, each (…, H), from input projections (…, G·H)."""
 
     @abstractmethod
     def coefficients(self, gates: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """a and v, each (…, H)."""
+        """a and v, each (…, H), from the gates."""
 
 
 class MinGRU(LinearCell):
@@ -54,9 +54,9 @@ class MinGRU(LinearCell):
 
 
 class MinLSTM(LinearCell):
-    """h' = f ⊙ h + i ⊙ n with i + f = 1
+    """h' = f ⊙ h + i ⊙ n with n = W_n x + b_n
 
-    i, f and n are W_i x + b_i, …, and the first two σ of it, divided by their sum.
+    i and f are σ(W_i x + b_i) and σ(W_f x + b_f), each divided by the sum of the two.
     """
 
     name = "minlstm"
@@ -64,7 +64,7 @@ class MinLSTM(LinearCell):
 
     def input_gates(self, Wx: Tensor) -> tuple[Tensor, ...]:
         i, f, n = Wx.chunk(3, dim=-1)
-        # By logarithms: both gates may be so far shut that they are zero.
+        # In log space, since both sigmoids may underflow to zero.
         share = torch.sigmoid(F.logsigmoid(f) - F.logsigmoid(i))
         return 1 - share, share, n
 
@@ -74,15 +74,15 @@ class MinLSTM(LinearCell):
 
 
 def scan(a: Tensor, v: Tensor, h: Tensor) -> Tensor:
-    """All h_t = a_t ⊙ h_{t-1} + v_t in log₂ T passes over the window (Hillis & Steele 1986).
+    """All h_t = a_t ⊙ h_{t-1} + v_t, (T, B, H), in log₂ T passes (Hillis & Steele 1986).
 
-    After each pass entry t stands for twice as many steps that end at t: the later half's a and v
-    applied to the earlier half's. Everything stays in the range of the states themselves, where the
-    paper's scan takes logarithms and asks for positive states.
+    Entry t of a and v is one linear step, composed of all steps in a span that ends at t. Each pass
+    doubles the spans. The minGRU paper's scan works on logarithms instead, which needs positive
+    states; here values stay in the range of the states themselves.
 
     Args:
         a, v: (T, B, H).
-        h: the state before, (B, H).
+        h: the state before the first step, (B, H).
     """
     v = torch.cat([torch.addcmul(v[:1], a[:1], h), v[1:]])
     steps = 1

@@ -15,7 +15,7 @@ class MogrifierLSTM(LSTM):
     x ← 2σ(Q h) ⊙ x    in odd rounds
     h ← 2σ(R x) ⊙ h    in even ones
 
-    Each round has a matrix of its own, of low rank: Q = Q_up Q_down, R = R_up R_down.
+    Each round has its own low-rank matrix: Q = Q_up Q_down or R = R_up R_down.
     """
 
     name = "mogrifier"
@@ -23,11 +23,11 @@ class MogrifierLSTM(LSTM):
 
     @property
     def rounds(self) -> tuple[str, ...]:
-        """Q1, R2, Q3 …, by which their matrices are called."""
+        """Names of the rounds' matrices: Q1, R2, Q3, …"""
         return tuple(mogrifier_rounds(self.config))
 
     def input_projection(self, inputs: Tensor, weights: LayerWeights) -> Tensor:
-        """The input itself, (T, B, I): it is gated before it is multiplied by W."""
+        """The input itself as vectors (T, B, I), since gating comes before the product with W."""
         if inputs.is_floating_point():
             return inputs
         return F.one_hot(inputs, weights.W.shape[1]).to(weights.W.dtype)
@@ -43,5 +43,5 @@ class MogrifierLSTM(LSTM):
 
 
 def gate(x: Tensor, weights: LayerWeights, name: str) -> Tensor:
-    """Up down x."""
+    """The product of the low-rank matrix called `name` with x."""
     return F.linear(F.linear(x, weights[f"{name}_down"]), weights[f"{name}_up"])

@@ -1,4 +1,4 @@
-"""A text as the data of a run: its ids, its splits, and what they make of the settings."""
+"""A text as the data of a run: its ids, its splits, and the settings that depend on them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -38,12 +38,12 @@ SAMPLE = SamplingConfig(temperature=0.7, length=72, seed=0)
 
 
 class TextDataset(Dataset):
-    """A text as ids.
+    """A text, encoded as ids.
 
     Args:
         corpus: see `Dataset`.
-        notes: the dataset's notices, as far as they are known.
-        files: that a new run keeps.
+        notes: the notices known so far.
+        files: files that a new run stores, content by name.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class TextDataset(Dataset):
         backend: str,
         tell: Tell,
     ) -> Settings:
-        """The vocabulary's size, sizes for a small text or for few minutes, windows that fit."""
+        """Set the vocabulary size; adapt the model to a small text or little time; fit windows."""
         characters = self.size("train")
         data = replace(settings.data, normalize=self.corpus["normalization"])
         settings = replace(settings, data=data)
@@ -88,7 +88,7 @@ class TextDataset(Dataset):
         return settings
 
     def initialize(self, model: RecurrentModel, settings: Settings) -> None:
-        """By the scheme that the settings name, and for a large alphabet by its frequencies."""
+        """Use the scheme in the settings and, for a large alphabet, the character frequencies."""
         vocabulary = self.text.vocabulary
         large = len(vocabulary) > LARGE_ALPHABET
         counts = (vocabulary.unknown_count, *vocabulary.counts) if large else ()
@@ -96,22 +96,22 @@ class TextDataset(Dataset):
         cast("LanguageModel", model).initialize(config.initialization, config.seed, counts)
 
     def take_files(self) -> dict[str, str]:
-        """The vocabulary, and the text where it can be read nowhere else again."""
+        """The vocabulary, and the text if it cannot be read from its source again."""
         files, self.files = self.files, {}
         return files
 
     def training_task(self, model: RecurrentModel, config: TrainConfig) -> LanguageModeling:
-        """Windows of the training split, and the beginning of val to score along the way."""
+        """Windows of the training split, and the beginning of val for the evaluations."""
         train, val = self.text.split("train"), self.text.split("val")
         held_out = val[: config.eval_characters]
         return LanguageModeling(cast("LanguageModel", model), train, held_out, config)
 
     def scores_all_of_val(self, config: TrainConfig) -> bool:
-        """Whether val is no longer than what is scored along the way."""
+        """Whether val is no longer than what evaluations score."""
         return self.size("val") <= config.eval_characters
 
     def score(self, model: RecurrentModel, split: str) -> CrossEntropy:
-        """Exact, of every character after the first."""
+        """The exact cross-entropy of every character after the first."""
         scored = score(cast("LanguageModel", model), self.text.split(split))
         assert scored is not None
         return scored
@@ -122,7 +122,7 @@ class TextDataset(Dataset):
         return baselines(train, self.text.split(split), vocabulary)
 
     def illustrate(self, config: ModelConfig, weights: Arrays) -> str:
-        """A line that the model writes."""
+        """A short text drawn from the model."""
         vocabulary = self.text.vocabulary
         prefix = vocabulary.encode(vocabulary.likely_beginning)
         return sample_texts(cpu_engine(config, weights), vocabulary, prefix, SAMPLE)[0]
@@ -134,11 +134,11 @@ def read_text(
     parent: LanguageModelRun | None,
     report: ProgressCallback | None,
 ) -> TextDataset:
-    """The data of a new run.
+    """Read the text of a new run.
 
     Raises:
         CorpusError: the text cannot be read, or is too short.
-        SettingError: no character is frequent enough.
+        SettingError: no character is frequent enough for `min_count`.
     """
     data = settings.data
     if isinstance(source, Corpus):
@@ -163,10 +163,10 @@ def read_text(
 
 
 def reread_text(run: LanguageModelRun, source: Source, encoding: str | None) -> TextDataset:
-    """The data of a run that goes on.
+    """Read the text of a run that is resumed.
 
     Raises:
-        CharlmError: the text is gone, or not the same any more.
+        CharlmError: the text is missing or has changed.
     """
     moved = source is not None or encoding is not None
     corpus = find_moved_corpus(run, source, encoding) if moved else find_run_corpus(run)
@@ -175,7 +175,7 @@ def reread_text(run: LanguageModelRun, source: Source, encoding: str | None) -> 
 
 
 def description(corpus: Corpus, splits: Splits) -> dict[str, Any]:
-    """What `run.json` says of a text: where to find it, and how to know it."""
+    """The entry for a text in `run.json`: where to find it again, and how to recognize it."""
     return {
         "name": corpus.name,
         "source": list(corpus.source),
@@ -190,10 +190,12 @@ def description(corpus: Corpus, splits: Splits) -> dict[str, Any]:
 
 
 def with_parents_model(settings: Settings, parent: RunDirectory) -> Settings:
-    """The settings with the model of the run that a new one starts from.
+    """The settings with the parent's model in place of the preset's.
+
+    Settings given by name that do not change the weights' shapes or meaning, such as dropout, stay.
 
     Raises:
-        SettingError: something was asked for that the parent's weights cannot be.
+        SettingError: a setting given by name does not fit the parent's weights.
     """
     given, theirs = settings.given, parent.settings.model
     for name in ModelConfig.identity():
@@ -209,7 +211,7 @@ def with_parents_model(settings: Settings, parent: RunDirectory) -> Settings:
 
 
 def adapted_to_text(settings: Settings, characters: int, tell: Tell) -> Settings:
-    """The settings for a training split of so many characters, where sizes may follow it."""
+    """The settings adapted to the length of the training split, if the preset allows it."""
     small = for_small_text(settings, characters) if settings.adapts else {}
     if small:
         tell(f"For {count(characters)} instead: {as_options(small)}")
@@ -217,7 +219,7 @@ def adapted_to_text(settings: Settings, characters: int, tell: Tell) -> Settings
 
 
 def with_windows_that_fit(settings: Settings, characters: int) -> Settings:
-    """The settings, with windows that a text of this length fills."""
+    """The settings with windows no larger than a training split of this length can fill."""
     train = settings.train
     batch_size, seq_length = fit(characters, train.batch_size, train.seq_length)
     return replace(settings, train=replace(train, batch_size=batch_size, seq_length=seq_length))
@@ -226,7 +228,7 @@ def with_windows_that_fit(settings: Settings, characters: int) -> Settings:
 def planned_for_time(
     settings: Settings, characters: int, device: torch.device, backend: str, tell: Tell
 ) -> Settings:
-    """The settings for the minutes that were given by name, where sizes may follow them."""
+    """The settings with sizes planned for the `max_minutes` given by name, if sizes are open."""
     asked = settings.sizes_are_open and "max_minutes" in settings.given
     if not asked or for_small_text(settings, characters):
         return settings

@@ -1,4 +1,4 @@
-"""The scores of a text by a run: the exact one, and those that rest on the run's own text."""
+"""Scores of a text by a run: the exact one, and those that also need the run's own text."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,11 +27,15 @@ def evaluate(
     calibrate: bool,
     report: ProgressCallback,
 ) -> Evaluation:
-    """What `charlm.Run.evaluate` returns.
+    """Score a text as `charlm.Run.evaluate` describes.
+
+    Args:
+        make_model: loads the run's model; called once everything else is known to be there.
+        dynamic: settings of dynamic evaluation; None leaves it out.
 
     Raises:
-        UsageError: nothing to choose a temperature on.
-        RunError: the run's own text is needed, and gone.
+        UsageError: there is no text to choose a temperature on.
+        RunError: the run's own text is needed but missing.
     """
     if calibrate:
         check_choice(run, text)
@@ -40,7 +44,7 @@ def evaluate(
     if calibrate:
         stages += [0 if text.split == "val" else run.spans.size("val") - 1, predicted]
     reports = split_progress(report, stages)
-    # What these need may be missing, which is better known before minutes of scoring.
+    # The run's own text may be missing: find out before minutes of scoring.
     needing = (("--dynamic", dynamic is not None), ("--calibrate", calibrate))
     own = [training_corpus(run, text, option) for option, wanted in needing if wanted]
     model = make_model()
@@ -72,7 +76,13 @@ def calibrated(
     report_choice: ProgressCallback,
     report: ProgressCallback,
 ) -> Calibrated:
-    """The score with a temperature and a share of an n-gram model that val was best with."""
+    """The score with the temperature and n-gram weight that are best on the validation split.
+
+    If that split is what is scored, each half is scored with what is best on the other half.
+
+    Args:
+        own: the run's own text.
+    """
     train = split_ids(run, own, "train")
     if text.own and text.split == "val":
         return cross_fit(model, text.ids, train, report)

@@ -1,4 +1,4 @@
-"""What is scored with a run, and the parts of its own text that some scores rest on."""
+"""The text to score with a run, and the run's own text, which some scores need too."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from charlm.text.corpus import Corpus, Source, open_corpus, sha256_of
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import Ids, describe
 
-# Characters by which the beginning of a text is known again.
+# Number of characters by which the beginning of a text is recognized.
 BEGINNING = 1000
 
 
@@ -21,14 +21,14 @@ class EvaluationText:
     """A text to be scored.
 
     Args:
-        corpus: what it is, or is a part of.
-        split: train, val, test or all of it.
-        own: it is the text that the run was trained on.
+        corpus: the whole text that it is taken from.
+        split: the part that is taken: "train", "val", "test" or "all".
+        own: whether `corpus` is the text that the run was trained on.
         text: what is scored, after normalization and the policy for unknown characters.
-        ids: of its characters, two or more.
-        unknown_characters: how many of it the vocabulary lacks.
-        bytes_read: how many, for the characters after the first; None where nobody can tell.
-        notes: sentences that whoever reads the score should see.
+        ids: ids of `text`, (characters,), at least two.
+        unknown_characters: number of characters that the vocabulary lacks.
+        bytes_read: size of the characters after the first, as they were read; None if unknown.
+        notes: sentences to show along with the score.
     """
 
     corpus: Corpus
@@ -47,10 +47,10 @@ class EvaluationText:
 def find_evaluation_text(
     run: LanguageModelRun, source: Source, split: str | None, unknown: str, encoding: str | None
 ) -> EvaluationText:
-    """What `charlm.Run.evaluate` scores; the arguments are its own.
+    """Find and encode the text that `charlm.Run.evaluate` is to score, given its arguments.
 
     Raises:
-        CharlmError: a text that is missing, too short or not what it was.
+        CharlmError: the text is missing, is too short or has changed.
     """
     if encoding is not None and (source is None or isinstance(source, Corpus)):
         whose = (
@@ -86,25 +86,25 @@ def find_evaluation_text(
 
 
 def is_training_text(corpus: Corpus, run: LanguageModelRun) -> bool:
-    """Whether a text, as the run reads texts, is the one that it was trained on.
+    """Whether a text, read with the run's normalization, is the one that it was trained on.
 
-    It is if its characters are the same, before a normalization or after it.
+    It is if its characters are the same, before or after normalization.
     """
     about = run.record.corpus
     if sha256_of(corpus.text) == about["text_sha256"]:
         return True
-    # Runs of the first versions know their text before the normalization by its bytes.
+    # Runs of the first versions store a hash of the bytes, instead of the characters.
     name = "characters_sha256" if "characters_sha256" in about else "sha256"
     return bool(getattr(corpus, name) == about[name])
 
 
 def beginning_sha256(text: str, splits: Splits) -> str:
-    """By which a text is known that begins as a training split does."""
+    """Hash of a text's beginning, to recognize other texts that begin alike."""
     return sha256_of(text[: min(BEGINNING, splits.size("train"))])
 
 
 def overlap(run: LanguageModelRun, corpus: Corpus, own: bool) -> Iterator[str]:
-    """A word about a text that is not the run's own but begins like it."""
+    """Say so if a text is not the run's own but begins like it."""
     known = run.record.corpus.get("beginning_sha256")
     if not own and beginning_sha256(corpus.text, run.spans) == known:
         yield (
@@ -114,10 +114,13 @@ def overlap(run: LanguageModelRun, corpus: Corpus, own: bool) -> Iterator[str]:
 
 
 def training_corpus(run: LanguageModelRun, text_to_score: EvaluationText, option: str) -> str:
-    """The text that the run was trained on, for an option that needs it.
+    """The text that the run was trained on, for a score that needs it.
+
+    Args:
+        option: the command-line option that asks for that score.
 
     Raises:
-        RunError: it is gone, or not the same any more.
+        RunError: the text is missing or has changed.
     """
     if text_to_score.own:
         return text_to_score.corpus.text
@@ -129,12 +132,12 @@ def training_corpus(run: LanguageModelRun, text_to_score: EvaluationText, option
 
 
 def split_ids(run: LanguageModelRun, text: str, split: str) -> Ids:
-    """A split of the run's own text."""
+    """Ids of a split of the run's own text, (characters,)."""
     return run.vocabulary.encode(run.spans.of_text(text, split), "replace")
 
 
 def check_choice(run: LanguageModelRun, text_to_score: EvaluationText) -> None:
-    """Raise UsageError where a choice would rest on too little, or on what it is to score."""
+    """Raise UsageError if calibration has too little text, or would score what it chooses on."""
     size = run.spans.size("val")
     if size < 3:
         raise UsageError(
@@ -150,7 +153,7 @@ def check_choice(run: LanguageModelRun, text_to_score: EvaluationText) -> None:
 
 
 def check_alike(one: LanguageModelRun, other: LanguageModelRun) -> None:
-    """Raise UsageError unless both read texts alike, so that they can be averaged."""
+    """Raise UsageError unless both runs encode texts alike, so that they can be averaged."""
     problem = f"The runs '{one.name}' and '{other.name}' cannot be averaged:"
     forms = [each.normalization for each in (one, other)]
     if forms[0] != forms[1]:
@@ -170,7 +173,7 @@ def check_same(
     other: LanguageModelRun,
     other_text: EvaluationText,
 ) -> None:
-    """Raise UsageError unless both are to score the same characters."""
+    """Raise UsageError unless both runs are about to score the same characters."""
     if one_text.text != other_text.text:
         raise UsageError(
             f"The runs '{one.name}' and '{other.name}' hold out different texts, {one_text} of "
@@ -182,7 +185,12 @@ def check_same(
 def split_progress(
     report: Callable[[int, int], None], sizes: Sequence[int]
 ) -> Iterator[Callable[[int, int], None]]:
-    """One report for each of several stages, that tells what is done of all of them."""
+    """Callbacks for several stages in turn, each reporting the progress of all stages together.
+
+    Args:
+        report: called with what is done and the total.
+        sizes: amount of work in each stage.
+    """
     total = sum(sizes)
     for stage in range(len(sizes)):
 

@@ -1,4 +1,4 @@
-"""What a user should know before training begins, in sentences."""
+"""Notices for the user before training begins; each function yields sentences."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,12 +8,12 @@ from charlm.text.encoded import EncodedText
 from charlm.text.splits import count
 from charlm.text.vocabulary import UNKNOWN, describe
 
-# A smaller training split is trained on all the same.
+# With a smaller training split the user is warned, but training goes ahead.
 LEAST_CHARACTERS = 2_000
 
 
 def smaller_windows(asked: TrainConfig, got: TrainConfig, characters: int) -> Iterator[str]:
-    """That the text is too short for the windows that were asked for."""
+    """Say so if the text is too short for the windows that were asked for."""
     if (got.batch_size, got.seq_length) != (asked.batch_size, asked.seq_length):
         yield (
             f"The training split has {count(characters)}: batch size "
@@ -23,7 +23,7 @@ def smaller_windows(asked: TrainConfig, got: TrainConfig, characters: int) -> It
 
 
 def too_small(characters: int) -> Iterator[str]:
-    """That a training split is too small to learn from."""
+    """Say so if the training split is too small to learn from."""
     if characters < LEAST_CHARACTERS:
         yield (
             f"The training split has {count(characters)}: too few to learn to write from. Some ten "
@@ -34,11 +34,11 @@ def too_small(characters: int) -> Iterator[str]:
 def before_training(
     notes: Iterable[str], text: EncodedText, parent: RunDirectory | None
 ) -> Iterator[str]:
-    """What to know of a text that a run is to be trained on.
+    """All notices about a text that a run is about to be trained on.
 
     Args:
-        notes: of its reading.
-        parent: the run whose vocabulary it is read with.
+        notes: remarks from reading the text.
+        parent: the run whose vocabulary is used, if any.
     """
     yield from notes
     if parent is None:
@@ -47,8 +47,8 @@ def before_training(
 
 
 def unknown_characters(text: EncodedText, parent: RunDirectory | None) -> Iterator[str]:
-    """Which characters the vocabulary lacks, where that is not by the user's own wish."""
-    # A vocabulary lacks of its own training split only what --min-count took out.
+    """Name the characters that the vocabulary lacks, except those the user chose to leave out."""
+    # Without a parent, the training split lacks only what --min-count took out.
     splits = dict.fromkeys(("train", text.splits.held_out))
     for split in (each for each in splits if parent or each != "train"):
         unknown = text.unknown[split]

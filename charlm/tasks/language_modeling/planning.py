@@ -1,8 +1,8 @@
-"""Sizes for the time that is given: as wide a model as this machine can teach in it.
+"""Planning for a time limit: as wide a model as this machine can train within it.
 
-A wider model learns more from each character and sees fewer of them. What is right goes by the
-characters that will be trained on, which a short measurement tells: enough for the weights there
-are to learn, and not so many weights that a small text is soon known by heart.
+A wider model learns more from each character but sees fewer of them. A short measurement tells how
+many characters a width would be trained on. They must suffice for its number of weights, which in
+turn must not be so large that a small text is memorized.
 """
 
 import time
@@ -23,11 +23,11 @@ from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.training.learner import Learner
 
 WIDTHS = (64, 128, 192, 256, 384, 512, 640, 768, 1024)
-# On Tiny Shakespeare, three minutes on two cores, a gru of 640 (2.9 characters for each parameter)
-# came to 1.411 nats where one of 512 (7.7) had 1.428 and one of 768 (1.4) 1.420.
+# On Tiny Shakespeare, in three minutes on two cores, a GRU of 640 units (2.9 characters for each
+# parameter) reached 1.411 nats; one of 512 units (7.7) reached 1.428 and one of 768 (1.4) 1.420.
 CHARACTERS_PER_PARAMETER = 2.5
 PARAMETERS_PER_CHARACTER = 8.0
-# Dropout by how often the text is read: up to so many epochs, output dropout and weight drop.
+# Dropout by how often the text is read: (epochs, at most; output dropout; weight drop).
 DROPOUT = ((8, 0.1, 0.0), (15, 0.2, 0.1), (40, 0.25, 0.2), (np.inf, 0.4, 0.3))
 FEW_EPOCHS = 8
 MEASURED_SECONDS = 0.3
@@ -36,12 +36,15 @@ Speed = Callable[[ModelConfig, TrainConfig], float]
 
 
 def plan(settings: Settings, characters: int, speed: Speed) -> tuple[Settings, str]:
-    """The settings for the minutes that they give, and in words what was chosen and why.
+    """Plan the width and dropout of a model for the time limit in the settings.
 
     Args:
-        settings: with the vocabulary's size.
-        characters: of the training split.
-        speed: characters a second that a model is trained on.
+        settings: with `max_minutes` and the vocabulary size.
+        characters: length of the training split.
+        speed: measures the training speed of a model, in characters per second.
+
+    Returns:
+        The settings, and a sentence about what was chosen and why.
     """
     assert settings.train.max_minutes is not None
     seconds = 60 * settings.train.max_minutes
@@ -53,7 +56,8 @@ def plan(settings: Settings, characters: int, speed: Speed) -> tuple[Settings, s
         needed = CHARACTERS_PER_PARAMETER * weights[width] / seconds
         if weights[width] > PARAMETERS_PER_CHARACTER * characters:
             break
-        # Work grows with the square of the width, at most: what is fast enough by far is not timed.
+        # Work grows with the square of the width at most: if the width is fast enough even so,
+        # there is no need to measure it.
         if rate * (measured_width / width) ** 2 < needed:
             measured_width, rate = width, speed(models[width], settings.train)
             if rate < needed:
@@ -69,7 +73,7 @@ def plan(settings: Settings, characters: int, speed: Speed) -> tuple[Settings, s
         "weight_drop": weight_drop,
     }
     if epochs <= FEW_EPOCHS:
-        # With few characters more steps are worth more than fast ones.
+        # Small batches are slower per character, but with few epochs more steps matter more.
         changes["batch_size"] = min(settings.train.batch_size, 16)
     changes = {name: value for name, value in changes.items() if name not in settings.given}
     reason = (
@@ -81,10 +85,10 @@ def plan(settings: Settings, characters: int, speed: Speed) -> tuple[Settings, s
 
 
 def measured(device: torch.device, backend: str) -> Speed:
-    """How fast this machine is, measured by a few steps on random characters.
+    """A function that measures the training speed of a model by a few steps on random characters.
 
     Args:
-        backend: by name; auto is the fastest for each model, as an automatic precision is.
+        backend: its name; "auto" takes the fastest one for each model, as for the precision.
     """
 
     def speed(model_config: ModelConfig, config: TrainConfig) -> float:
@@ -102,12 +106,12 @@ def measured(device: torch.device, backend: str) -> Speed:
             )
             learner = Learner(LanguageModeling(model, text, text[:0], config), config)
             learner.task.load_epoch(0)
-            # On CUDA the step after the first few is recorded, which takes its time.
+            # On CUDA the step after WARM_UP others records a graph, which takes time.
             window = 1 + WARM_UP if device.type == "cuda" else 2
             for warm_up in range(window):
                 learner.step(warm_up, config.learning_rate)
             with tuned_threads(device.type) as tuner:
-                # Beside a busy program one thread may be the faster.
+                # While other programs are busy, a single thread may be faster.
                 rates = []
                 for threads in {tuner.most, 1}:
                     tuner.apply(threads)
@@ -118,7 +122,7 @@ def measured(device: torch.device, backend: str) -> Speed:
 
 
 def items_per_second(learner: Learner, window: int) -> float:
-    """The rate of some steps, from a window on."""
+    """Speed over MEASURED_SECONDS of steps, from this window on."""
     started, items = time.perf_counter(), 0
     while time.perf_counter() - started < MEASURED_SECONDS:
         items += learner.step(window % 16, learner.config.learning_rate)

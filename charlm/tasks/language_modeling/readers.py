@@ -1,4 +1,4 @@
-"""Where a window's ids come from: the device, if all of the text fits there, or else the host."""
+"""Reading the ids of a window: from the device if the whole text fits there, else from the host."""
 
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from charlm.machine.device import free_memory
 from charlm.text.vocabulary import Ids
 
-# Of the device's free memory, what ids may take; and that where nobody knows how much is free.
+# Share of the device's free memory that ids may take, and bytes if the free memory is unknown.
 SHARE = 0.25
 UNKNOWN_MEMORY = 4 << 30
 
@@ -18,13 +18,13 @@ Starts = npt.NDArray[np.int64]
 
 
 class IdReader(Protocol):
-    """Reads windows of a text on a device."""
+    """Reads windows of a text onto a device."""
 
     def load(self, starts: Starts) -> None:
-        """Get ready for an epoch.
+        """Prepare for an epoch.
 
         Args:
-            starts: for each window and stream the position of its first id, (windows, B).
+            starts: position of the first id in each window and stream, (windows, B).
         """
 
     def read(self, window: int, length: int) -> Tensor:
@@ -32,7 +32,7 @@ class IdReader(Protocol):
 
 
 class HostReader:
-    """The ids stay where they are, which may be a memory map; each window is moved."""
+    """Leaves the ids on the host, perhaps in a memory map, and copies each window."""
 
     def __init__(self, ids: Ids, device: torch.device) -> None:
         self.ids = ids
@@ -47,10 +47,10 @@ class HostReader:
 
 
 class DeviceReader:
-    """All ids are moved once, so that no window waits for the host."""
+    """Copies all ids to the device once, so that no window waits for the host."""
 
     def __init__(self, ids: Ids, device: torch.device) -> None:
-        # Torch indexes uint8, but not the other unsigned types.
+        # Torch can index tensors of uint8, but of no other unsigned type.
         narrow = ids if ids.dtype == np.uint8 else ids.astype(np.int32)
         self.ids = torch.from_numpy(np.ascontiguousarray(narrow)).to(device)
         self.steps = torch.empty(0, dtype=torch.int64, device=device)
@@ -65,7 +65,7 @@ class DeviceReader:
 
 
 def make_reader(ids: Ids, device: torch.device) -> IdReader:
-    """The reader that suits a device and a text of this size."""
+    """Choose the reader for a device and a text of this size."""
     if device.type == "cpu":
         return HostReader(ids, device)
     free = free_memory(device)

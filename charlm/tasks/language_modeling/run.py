@@ -1,4 +1,4 @@
-"""What the run of a language model keeps besides: a vocabulary, and a text that has no file."""
+"""The run directory of a language model, which adds a vocabulary and perhaps the text."""
 
 from functools import cached_property
 
@@ -12,8 +12,8 @@ from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import Vocabulary
 
 VOCABULARY, TEXT = "vocabulary.json", "corpus.txt"
-# What run.json says of the text: how to find it again, and how to know it. Newer runs also say
-# `characters_sha256` and `beginning_sha256` (see `evaluation_text.py`).
+# Types of the entries about the text in run.json, by which it is found and recognized. Newer runs
+# also have `characters_sha256` and `beginning_sha256` (see `evaluation_text.py`).
 CORPUS = {
     "name": str,
     "source": list,
@@ -26,29 +26,29 @@ CORPUS = {
 
 
 class LanguageModelRun(RunDirectory):
-    """The run of a language model.
+    """The run of a language model. It adds these files to those of `RunDirectory`:
 
     vocabulary.json
-    corpus.txt         the text, only where it can be read nowhere else again
+    corpus.txt         the text, only if it cannot be read from its source again
     """
 
     @property
     def spans(self) -> Splits:
-        """Where the text is split."""
+        """The spans of the training, validation and test splits."""
         splits = self.record.splits
         return Splits(**{name: (start, stop) for name, (start, stop) in splits.items()})
 
     @property
     def normalization(self) -> str:
-        """By which the run reads texts."""
+        """Name of the normalization that the run applies to texts."""
         return str(self.record.corpus["normalization"])
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The training split's.
+        """The vocabulary, which comes from the training split.
 
         Raises:
-            RunError: it is missing or damaged, or not the model's.
+            RunError: it is missing, damaged, or not of the model's size.
         """
         file = self.path / VOCABULARY
         try:
@@ -64,19 +64,19 @@ class LanguageModelRun(RunDirectory):
         return vocabulary
 
     def check_contents(self) -> None:
-        """Settings, text, splits and vocabulary."""
+        """Check the settings, the text's entries, the splits and the vocabulary."""
         super().check_contents()
         check_types(self.record.corpus, CORPUS)
         look_up(NORMALIZATIONS, self.normalization, "normalization")
         _ = self.spans, self.vocabulary
 
     def check_weights(self, weights: Arrays) -> Arrays:
-        """The weights, in float32, which are all that the model has."""
+        """The weights in float32, after checking their names and shapes against the model."""
         shapes = {name: each.shape for name, each in weights.items()}
         check_shapes(model_shapes(self.settings.model), shapes)
         return super().check_weights(weights)
 
     @property
     def text(self) -> str | None:
-        """The copy of the text; None where there is none."""
+        """The stored copy of the text, if there is one."""
         return self.read_file(TEXT)

@@ -1,4 +1,4 @@
-"""The text of a run, where it was or where it is now."""
+"""Finding the text of a run again, where it was or where it has moved."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,10 +13,10 @@ from charlm.text.splits import count
 
 
 def find_run_corpus(run: LanguageModelRun) -> Corpus:
-    """The text that a run was trained on, found again.
+    """Read the text that a run was trained on again.
 
     Raises:
-        RunError: it is gone, or not the same any more.
+        RunError: the text is missing or has changed.
     """
     about = run.record.corpus
     encoding = run.settings.data.encoding
@@ -45,37 +45,37 @@ def find_run_corpus(run: LanguageModelRun) -> Corpus:
 def reopen(
     run: LanguageModelRun, places: str | Path | Iterable[str | Path], encoding: str
 ) -> Corpus:
-    """A text at some places, which may be a run's, read as that was read.
+    """Read a text, which may be the run's own, the way the run's text was read.
 
     Raises:
-        CorpusError: it cannot be read.
+        CorpusError: the text cannot be read.
     """
     places = places if isinstance(places, str | Path) else list(places)
     normalization = run.normalization
     corpus = open_corpus(places, normalization=normalization, encoding=encoding)
     if is_text_of_run(run, corpus) or corpus.unique:
         return corpus
-    # Runs of the first versions put nothing between texts that end in no line end.
+    # The first versions put no line end between files that lack a final one.
     fused = open_corpus(places, normalization=normalization, encoding=encoding, line_end="")
     return fused if is_text_of_run(run, fused) else corpus
 
 
 def is_text_of_run(run: LanguageModelRun, corpus: Corpus) -> bool:
-    """Whether a text, normalized as the run's was, is the run's."""
+    """Whether a text, normalized as the run's was, is the one it was trained on."""
     return bool(sha256_of(corpus.text) == run.record.corpus["text_sha256"])
 
 
 def find_moved_corpus(run: LanguageModelRun, source: Source, encoding: str | None) -> Corpus:
-    """The text that a run was trained on, from another place, which the run remembers.
+    """Read a run's text from a new place or in a new encoding, and note that in the run.
 
     Args:
-        source: where it is now; None: where it was.
-        encoding: how its bytes spell characters; None: as before.
+        source: where the text is now; None: where it was.
+        encoding: encoding of the text; None: as before.
 
     Raises:
-        CorpusError: it cannot be read.
+        CorpusError: the text cannot be read.
         RunError: it is another text.
-        SettingError: an encoding where there is no file.
+        SettingError: an encoding was given, but there is no file to decode.
     """
     about, data = run.record.corpus, run.settings.data
     normalization = about["normalization"]
@@ -111,7 +111,7 @@ def find_moved_corpus(run: LanguageModelRun, source: Source, encoding: str | Non
 
 
 def describe_source(source: Source, corpus: Corpus) -> str:
-    """What to call a text that somebody named."""
+    """What to call a text in a message: as the user named it, if possible."""
     if isinstance(source, str | Path):
         return f"'{source}'"
     given = [] if source is None or isinstance(source, Corpus) else [str(each) for each in source]

@@ -1,4 +1,4 @@
-"""How much memory a model takes, in plain arithmetic: nothing is allocated here."""
+"""Estimates of the memory that a model takes. Nothing is allocated here."""
 
 import math
 from dataclasses import replace
@@ -12,7 +12,7 @@ from charlm.machine.memory import available_memory, check_memory
 from charlm.rnn.cells import make_cell
 
 FLOAT = 4  # bytes
-# What a model and its training can do with less of.
+# Settings that can be lowered to save memory.
 SIZES = (
     *("hidden_size", "num_layers", "embedding_size", "mogrifier_rank", "mogrifier_rounds"),
     *("batch_size", "seq_length"),
@@ -20,23 +20,24 @@ SIZES = (
 
 
 def layer_numbers(config: ModelConfig, inputs: int) -> int:
-    """How many numbers the weights of a recurrent layer are.
+    """Number of weights in a recurrent layer.
 
     Args:
-        inputs: size of its input.
+        inputs: size of the layer's input.
     """
 
     def counted(rounds: int) -> int:
         cell = make_cell(replace(config, mogrifier_rounds=rounds))
         return sum(map(math.prod, cell.weight_shapes(inputs, config.hidden_size).values()))
 
-    # Two rounds of the Mogrifier are like the two before them; other cells have none.
+    # Every two rounds of the Mogrifier add the same number, so that an absurdly large setting need
+    # not be counted round by round. Other cells have none.
     pairs, rest = divmod(config.mogrifier_rounds, 2)
     return counted(rest) + pairs * (counted(2) - counted(0))
 
 
 def parameter_count(config: ModelConfig) -> int:
-    """`LanguageModel.parameter_count`, of a model that need not exist."""
+    """`LanguageModel.parameter_count`, without building the model."""
     V, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
     recurrent = layer_numbers(config, E or V)
     if config.num_layers > 1:
@@ -47,17 +48,17 @@ def parameter_count(config: ModelConfig) -> int:
 
 
 def lasting_bytes(config: ModelConfig, train: TrainConfig) -> int:
-    """What training keeps from step to step: weights, the optimizer's state, their averages."""
+    """Bytes that training keeps between steps: weights, their averages, optimizer state."""
     moments = 2 if train.optimizer != "sgd" else int(train.momentum > 0)
     copies = 1 + moments + int(train.ema_decay > 0) + int(train.average_after is not None)
     return FLOAT * copies * parameter_count(config)
 
 
 def step_bytes(config: ModelConfig, train: TrainConfig) -> int:
-    """What a training step adds to that: gradients, and what the backward pass reads.
+    """Bytes that a training step adds: gradients, and activations for the backward pass.
 
-    Each cell keeps its gates and its output of every step of a window, and the loss its logits
-    twice; what a backend keeps beyond that is not counted.
+    Counted are each layer's gates and output at every time step, and the logits twice, but not what
+    a backend keeps beyond that.
     """
     width = FLOAT if train.precision in ("fp32", "tf32") else 2
     gates = len(make_cell(config).gate_names)
@@ -68,7 +69,7 @@ def step_bytes(config: ModelConfig, train: TrainConfig) -> int:
 
 
 def costliest_setting(config: ModelConfig, train: TrainConfig) -> str:
-    """The setting by which memory shrinks most, as an option."""
+    """The command-line option whose reduction saves the most memory."""
 
     def without(name: str) -> int:
         smallest: dict[str, Any] = {name: 1}
@@ -82,18 +83,18 @@ def costliest_setting(config: ModelConfig, train: TrainConfig) -> str:
 def check_training(
     config: ModelConfig, train: TrainConfig, device: torch.device, advice: str = ""
 ) -> None:
-    """Refuse to train what memory cannot hold.
+    """Check that there is enough memory to train a model.
 
     Args:
-        advice: what to do about it; by default what to make smaller.
+        advice: what the error tells the user to do; by default, which setting to lower.
 
     Raises:
-        NotEnoughMemoryError: says what it would take and what there is.
+        NotEnoughMemoryError: there is not; the message says how much is needed and available.
     """
     kept, step = lasting_bytes(config, train), step_bytes(config, train)
     advice = advice or f"Give a smaller {costliest_setting(config, train)}."
     what = "Training this model"
-    # The state that training goes back to, should it diverge, is kept in main memory.
+    # A copy to go back to, should training diverge, is kept in main memory.
     if device.type == "cuda":
         check_memory(f"{what} on the GPU", kept + step, free_memory(device), advice)
         check_memory(what, kept, available_memory(), advice)
@@ -102,7 +103,7 @@ def check_training(
 
 
 def check_model(config: ModelConfig, device: torch.device) -> None:
-    """Refuse to load what memory cannot hold; raises as `check_training`."""
+    """Check that there is enough memory to load a model; raises like `check_training`."""
     needed = FLOAT * parameter_count(config)
     what, advice = "This model", "Use it on a machine with more memory."
     check_memory(what, 2 * needed, available_memory(), advice)

@@ -1,12 +1,12 @@
-"""Settings for texts that a model of the usual size would soon know by heart."""
+"""Settings for texts so small that a model of the usual size would memorize them."""
 
 from typing import Any
 
 from charlm.presets import BY_CELL, DEFAULT_PRESET, EVALUATIONS, Settings
 
-# A text that can be learned by heart within the preset's time wants a narrower model, more dropout
-# and smaller batches. The rate stays, since training ends when the average of the weights has not
-# become better for a while. Up to so many characters of the training split:
+# A text that can be memorized within the preset's time needs a narrower model, more dropout and
+# smaller batches. For the smallest ones the learning rate is constant, since training ends when the
+# averaged weights stop improving.
 SMALLEST: dict[str, Any] = {
     "embedding_size": 32,
     "input_dropout": 0.2,
@@ -15,6 +15,7 @@ SMALLEST: dict[str, Any] = {
     "weight_decay": 0.5,
     "schedule": "constant",
 }
+# Keys are the longest training split, in characters, that the values are for.
 SMALL_TEXTS: dict[int, dict[str, Any]] = {
     7_000: {"hidden_size": 128, **SMALLEST},
     20_000: {"hidden_size": 192, **SMALLEST},
@@ -37,18 +38,18 @@ SMALL_TEXTS: dict[int, dict[str, Any]] = {
     },
 }
 ANY_SMALL_TEXT: dict[str, Any] = {"batch_size": 16, "ema_decay": 0.998, "patience": 15}
-# Where most characters are rare, their vectors are learned as input and as output, and soon by
-# heart: the best moment comes early. Such a model also begins with the characters' frequencies,
-# which for a small alphabet brought nothing.
+# In a large alphabet most characters are rare. Input and output then share their vectors, which
+# learn from both uses, and evaluations are more frequent, since the best score comes early. The
+# output biases also start from the character frequencies, which did not help small alphabets.
 LARGE_ALPHABET = 500
 FOR_LARGE_ALPHABETS: dict[str, Any] = {"tie_weights": True, "embedding_size": 128}
-# Evaluations of a small text: so many epochs apart, but at least so many steps, or fewer where
-# the alphabet is large.
+# Evaluations are this many epochs apart, but at least this many steps, or fewer with a large
+# alphabet.
 EPOCHS_BETWEEN, STEPS_BETWEEN, FEWER_STEPS = 2, 50, 25
 
 
 def for_small_text(settings: Settings, characters: int) -> dict[str, Any]:
-    """What is better for a training split of so many characters; nothing if it is not small."""
+    """Settings that suit a training split of this length better; none if it is not small."""
     given = settings.given
     sizes = [limit for limit in SMALL_TEXTS if characters <= limit]
     if not sizes:
@@ -65,9 +66,9 @@ def for_small_text(settings: Settings, characters: int) -> dict[str, Any]:
     steps = [given.get("max_steps"), epoch * (given.get("epochs") or 0)]
     asked = min((each for each in steps if each), default=None)
     if asked is not None and asked < EVALUATIONS * values["eval_every"]:
-        del values["eval_every"]  # So many come by themselves.
+        del values["eval_every"]  # The default interval is shorter.
     if asked is not None or not settings.data.val_fraction:
-        del values["patience"]  # Who names a length wants it to be trained.
+        del values["patience"]  # A length that was asked for is trained in full.
     if settings.train.optimizer != "adamw":
-        del values["weight_decay"]  # It is multiplied by the rate: for decoupled decay only.
+        del values["weight_decay"]  # The values are for decoupled decay only.
     return {name: value for name, value in values.items() if name not in given}

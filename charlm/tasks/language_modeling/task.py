@@ -1,4 +1,4 @@
-"""The registry's entry. Torch, which takes a second to import, is imported where it is needed."""
+"""The language modelling task. Torch, which takes a second to import, is imported only on use."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -40,19 +40,19 @@ class LanguageModelTask(Task):
         parent: RunDirectory | None,
         report: ProgressCallback | None,
     ) -> Dataset:
-        """A text, with the vocabulary of its training split or of the parent."""
+        """Read a text, with the vocabulary of its training split or of the parent."""
         from charlm.tasks.language_modeling.dataset import read_text
 
         return read_text(source, settings, cast("LanguageModelRun | None", parent), report)
 
     def reread(self, run: RunDirectory, source: Source, encoding: str | None) -> Dataset:
-        """The run's own text."""
+        """Read the run's own text again."""
         from charlm.tasks.language_modeling.dataset import reread_text
 
         return reread_text(cast("LanguageModelRun", run), source, encoding)
 
     def make_model(self, config: ModelConfig, backend: str) -> "LanguageModel":
-        """A LanguageModel."""
+        """A `LanguageModel` with uninitialized weights."""
         from charlm.language_model import LanguageModel
 
         return LanguageModel(config, backend)
@@ -62,7 +62,7 @@ class LanguageModelTask(Task):
         return CrossEntropy(loss, 1).to_json()
 
     def inherited_settings(self, parent: RunDirectory) -> dict[str, Any]:
-        """The cell, the alphabet and how texts are read."""
+        """The cell, its initialization, `min_count` and the normalization."""
         return {
             "normalize": cast("LanguageModelRun", parent).normalization,
             "min_count": parent.settings.data.min_count,
@@ -76,7 +76,7 @@ class LanguageModelTask(Task):
         advice: str,
         training: bool = True,
     ) -> None:
-        """Counted by weights and activations, without a model."""
+        """Estimate the size of weights and activations, without building a model."""
         from charlm.tasks.language_modeling.sizes import check_model, check_training
 
         if training:
@@ -85,7 +85,7 @@ class LanguageModelTask(Task):
             check_model(settings.model, device)
 
     def differences(self, runs: Sequence[tuple[RunDirectory, Scored]]) -> Iterator[str]:
-        """Other texts, normalizations, spans or vocabularies."""
+        """Different texts, normalizations, spans or vocabularies."""
         each = [cast("LanguageModelRun", run) for run, _ in runs]
         texts = {run.record.corpus["text_sha256"] for run in each}
         splits = dict.fromkeys(found.split for _, found in runs)
@@ -114,7 +114,7 @@ class LanguageModelTask(Task):
         return f"{text['name']}, {text['normalization']}, {count(text['characters'])}"
 
     def remarks(self, result: Mapping[str, Any]) -> Iterator[str]:
-        """A word about a text that repeats itself."""
+        """A remark if the held-out text repeats passages of the training text."""
         scores = {name: CrossEntropy.from_json(each) for name, each in result["baselines"].items()}
         if copying_is_far_ahead({**scores, "": CrossEntropy.from_json(result["score"])}):
             yield (
@@ -123,7 +123,7 @@ class LanguageModelTask(Task):
             )
 
     def next_commands(self, run: RunDirectory) -> Iterator[str]:
-        """Write, and score."""
+        """Generate text, and evaluate."""
         known = [CATALOG[name] for name in run.record.corpus["source"] if name in CATALOG]
         prefix = known[0].prefix if len(known) == 1 else None
         yield run_command(run.path, "generate", option="run", prefix=prefix)

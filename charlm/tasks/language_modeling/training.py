@@ -1,4 +1,4 @@
-"""The task `language-model`: predict the next character."""
+"""What the trainer trains for the task `language-model`: predicting the next character."""
 
 import math
 from collections.abc import Callable
@@ -17,16 +17,16 @@ from charlm.text.vocabulary import Ids
 from charlm.training.optimization import DTYPES
 from charlm.training.task import WindowLoss
 
-# A guess that knows nothing costs ln V. A learning rate that is merely high may cost two or three
-# times that for a while; at five times that weights say nothing any more, however finite they are.
+# As a multiple of ln V, the loss of a uniform guess. A high learning rate may cost two or three
+# times that for a while; at five times, the weights are of no use even if they are finite.
 WORST_SHARE = 5.0
 
 
 class LanguageModeling:
-    """Windows of a training split, cross-entropy, and the exact score of a held-out split.
+    """Cross-entropy on windows of a training split, and the exact score of held-out text.
 
     Args:
-        train: ids of the training split.
+        train: ids of the training split, (characters,).
         held_out: ids to score; fewer than two mean that nothing is held out.
     """
 
@@ -66,7 +66,7 @@ class LanguageModeling:
         return self.model.initial_state(self.windows.batch_size)
 
     def batch(self, window: int) -> tuple[Tensor, ...]:
-        """Inputs and targets (T, B), and the streams that begin with a state of zeros (B, 1)."""
+        """Inputs and targets (T, B), and which streams start from a zero state, bool (B, 1)."""
         each = self.windows[window]
         resets = each.resets if each.continues else self.all_streams
         return each.inputs, each.targets, self.no_streams if resets is None else resets
@@ -81,14 +81,18 @@ class LanguageModeling:
         return WindowLoss(loss, state, targets.numel(), self._penalty(raw, dropped))
 
     def _penalty(self, raw: Tensor, dropped: Tensor) -> Tensor | None:
-        """Activation and temporal activation regularization of the last layer's outputs (T, B, H).
+        """Activation and temporal activation regularization (Merity, McCann & Socher 2017).
 
-        Large outputs, and outputs that change much from step to step, cost (Merity, McCann & Socher
-        2017): a · mean(dropped²) + b · mean((h_t - h_{t+1})²), the latter before dropout.
+        a · mean(dropped²) + b · mean((raw_t - raw_{t+1})²) penalizes large outputs, and outputs
+        that change much from step to step.
+
+        Args:
+            raw: outputs of the last layer before dropout, (T, B, H).
+            dropped: the same after dropout.
         """
         a, b = self.config.activation_penalty, self.config.temporal_penalty
         raw, dropped = raw.float(), dropped.float()
-        # A squared error takes one pass where a difference, its square and their mean take three.
+        # mse_loss takes one pass; a difference, its square and the mean would take three.
         penalties = [a * F.mse_loss(dropped, torch.zeros_like(dropped))] if a else []
         if b and len(raw) > 1:
             penalties.append(b * F.mse_loss(raw[1:], raw[:-1]))

@@ -1,4 +1,4 @@
-"""A span of ids cut into the windows of truncated backpropagation through time."""
+"""Cutting a span of ids into the windows of truncated backpropagation through time."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ from charlm.tasks.language_modeling.readers import make_reader
 from charlm.text.splits import count
 from charlm.text.vocabulary import Ids
 
-# Of random lengths: standard deviation and share of half windows, 5 steps of 70 and a twentieth in
-# AWD-LSTM.
+# Random lengths as in AWD-LSTM: their standard deviation as a share of T (5 of 70 steps), and the
+# share of windows that are half as long.
 SPREAD = 1 / 14
 HALVED = 0.05
 CPU = torch.device("cpu")
@@ -22,13 +22,14 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Window:
-    """What one optimizer step reads and has to predict.
+    """Inputs and targets of one optimizer step.
 
     Args:
         inputs: ids (T, B).
         targets: the ids one step later, (T, B).
-        continues: each stream goes on where the window before ended, so the state is carried.
-        resets: streams whose state is set to zero all the same, (B, 1); None: none.
+        continues: whether the streams continue where the previous window ended, so that the state
+            is carried over.
+        resets: which streams' state is set to zero nevertheless, bool (B, 1); None: none.
     """
 
     inputs: Tensor
@@ -38,26 +39,29 @@ class Window:
 
 
 class Windows:
-    """The windows of a span, epoch by epoch; an epoch depends on the seed and its number alone.
+    """The training windows of a span, laid out anew for each epoch.
 
-    "sequential" (d2l.ai 9.3.3): the span, from a random offset on, is cut into B streams of equal
-    length, and each window takes the next T ids of every stream. "random": the span, from a random
-    offset below T on, is cut into pieces of T, and each window takes B of them in shuffled order.
-    Either way a target is predicted at most once in an epoch, as many are predicted as fill whole
-    windows, and those that one offset leaves out another reaches.
+    The layout depends only on the seed and the epoch's number.
+
+    "sequential" (d2l.ai 9.3.3): from a random offset on, the span is cut into B streams of equal
+    length, and each window takes the next T ids of every stream. "random": from a random offset
+    below T on, the span is cut into pieces of T ids, and each window takes B pieces in shuffled
+    order. Either way an epoch predicts each id at most once and has as many whole windows as fit;
+    ids that are left out with one offset are reached with another.
 
     Sequential windows may have random lengths (Merity et al. 2018), so that no character is always
-    at the same distance from a window's beginning: about N(T, (T/14)²), one in twenty half as long,
-    the last one whatever is left. They leave out no more than a stream is too short to divide.
+    at the same distance from a window's beginning. Lengths follow about N(T, (T/14)²), except that
+    one window in twenty is about half as long and the last takes what is left of the streams.
 
     Args:
-        ids: the span, (characters,); they may lie in a memory map.
+        ids: the span, (characters,); may be a memory map.
         batch_size: B.
         seq_length: T.
         sampling: "sequential" or "random".
-        random_lengths: of sequential windows.
-        reset_probability: that a stream's state is not carried into a sequential window.
-        device: where windows are wanted.
+        random_lengths: draw the lengths of sequential windows.
+        reset_probability: probability that a stream's state is not carried into a sequential
+            window.
+        device: where the windows are needed.
 
     Raises:
         CorpusError: the span is too short for one window.
@@ -96,27 +100,27 @@ class Windows:
         self.load(0)
 
     def load(self, epoch: int) -> None:
-        """Lay out the windows of an epoch; `count` says how many there are."""
+        """Lay out the windows of an epoch, and set `count` to their number."""
         if epoch == self._epoch:
             return
         B, T = self.batch_size, self.seq_length
-        random = generator(self.seed, Stream.DATA_ORDER, epoch)
+        rng = generator(self.seed, Stream.DATA_ORDER, epoch)
         resets = None
-        # Random pieces are the same again once they have moved by T, streams are not.
+        # Random pieces shifted by T are the same pieces again; shifted streams are not.
         most = T if self.sampling == "sequential" else T - 1
-        offset = int(random.integers(min(most, self.predictable - B * T) + 1))
+        offset = int(rng.integers(min(most, self.predictable - B * T) + 1))
         if self.sampling == "sequential":
             length = (self.predictable - offset) // B
-            lengths = self._draw_lengths(length, random)
-            # What the last window of the last stream leaves over, some epoch has to reach.
+            lengths = self._draw_lengths(length, rng)
+            # Shift by part of what the last stream leaves over, so that some epoch reaches it.
             spare = self.predictable - offset - (B - 1) * length - int(lengths.sum())
-            offset += int(random.integers(spare + 1))
+            offset += int(rng.integers(spare + 1))
             starts = (lengths.cumsum() - lengths)[:, None] + (offset + length * np.arange(B))
             if self.reset_probability:
-                resets = random.random((len(lengths), B, 1)) < self.reset_probability
+                resets = rng.random((len(lengths), B, 1)) < self.reset_probability
         else:
             pieces = (self.predictable - offset) // T
-            order = random.permutation(pieces)[: pieces // B * B]
+            order = rng.permutation(pieces)[: pieces // B * B]
             starts = (offset + T * order).reshape(-1, B)
             lengths = np.full(len(starts), T)
         self.reader.load(starts)
@@ -125,15 +129,15 @@ class Windows:
         self._epoch = epoch
         self.count = len(starts)
 
-    def _draw_lengths(self, length: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Lengths of the windows of a stream."""
+    def _draw_lengths(self, length: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Lengths of the windows of a stream of `length` ids, (windows,)."""
         T = self.seq_length
         if not self.random_lengths:
             return np.full(length // T, T)
         shortest = max(1, T // 5)
         most = -(-length // shortest)
-        means = np.where(random.random(most) < HALVED, T / 2, T)
-        drawn = np.rint(random.normal(means, T * SPREAD)).astype(np.int64)
+        means = np.where(rng.random(most) < HALVED, T / 2, T)
+        drawn = np.rint(rng.normal(means, T * SPREAD)).astype(np.int64)
         ends = np.minimum(np.maximum(drawn, shortest).cumsum(), length)
         lengths: npt.NDArray[np.int64] = np.diff(
             ends[: 1 + np.searchsorted(ends, length)], prepend=0
@@ -141,13 +145,13 @@ class Windows:
         return lengths
 
     def __getitem__(self, index: int) -> Window:
-        """The window number `index` of the epoch loaded last."""
+        """Window number `index` of the epoch loaded last."""
         span = self.reader.read(index, self._lengths[index] + 1)
         resets = None if self._resets is None else self._resets[index]
         return Window(span[:-1], span[1:], self.sampling == "sequential" and index > 0, resets)
 
 
 def fit(characters: int, batch_size: int, seq_length: int) -> tuple[int, int]:
-    """The largest batch size and window, up to those given, that a span of this length fills."""
+    """The largest batch size and window length, up to those given, that so many ids can fill."""
     seq_length = min(seq_length, characters - 1)
     return min(batch_size, (characters - 1) // seq_length), seq_length

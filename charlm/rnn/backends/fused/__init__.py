@@ -1,9 +1,11 @@
-"""The fast backend: a window of a layer in one call of compiled code, forward and backward.
+"""The fast backend: one call of compiled code runs a layer over a whole window.
 
-W x of all steps is computed before the loop over time, and the gradients of the weights after it,
-each as one product over all T·B rows (Appleyard et al. 2016). What is left of a step is the product
-with U and one pass of arithmetic, which `charlm.kernels` does for the whole window. On the CPU, in
-float32 or autocast to bfloat16; whatever else it is handed, the scratch backend computes.
+W x is computed for all steps before the loop over time, and the gradients of the weights after it,
+each as one product with T·B rows (Appleyard et al. 2016). The loop itself, with the product with U
+and the elementwise arithmetic of each step, runs in `charlm.kernels`, forward and backward.
+
+Compiled code runs on the CPU, in float32 or under autocast to bfloat16. Everything else is left to
+the scratch backend.
 """
 
 from torch import Tensor
@@ -20,25 +22,25 @@ LOOKS_UP = True
 
 
 def supports(cell: Cell) -> bool:
-    """Whether there is compiled code, and it has the cell: rnn, gru, lstm, mingru and minlstm."""
-    known = cell.name in SAVED or isinstance(cell, LinearCell)
-    return kernels.available() and known and not cell.variant
+    """Whether compiled code has the cell: a plain rnn, gru, lstm, mingru or minlstm."""
+    has_code = cell.name in SAVED or isinstance(cell, LinearCell)
+    return kernels.available() and has_code and not cell.variant
 
 
 def has_bfloat16(cell: Cell, hidden_size: int) -> bool:
-    """Whether windows of the cell are computed in bfloat16 here: fast at nearly any size."""
-    plain = supports(cell) and cell.name in SAVED
-    return plain and policy.has_bfloat16(*cell.weight_shapes(1, hidden_size)["U"])
+    """Whether windows of the cell are computed in bfloat16 on this machine."""
+    gated = supports(cell) and cell.name in SAVED
+    return gated and policy.has_bfloat16(*cell.weight_shapes(1, hidden_size)["U"])
 
 
 def check_choice() -> None:
-    """Raise UsageError if the environment variable CHARLM_KERNELS says nonsense."""
+    """Raise UsageError if the environment variable CHARLM_KERNELS has an unknown value."""
     with value_error_as_usage_error():
         kernels.choice()
 
 
 def shares_threads() -> bool:
-    """Whether compiled code uses all threads that torch has."""
+    """Whether compiled code can use all of torch's threads."""
     return not policy.leaves_threads_idle()
 
 

@@ -1,4 +1,4 @@
-"""Memory of the fused layers, and tensors as arrays."""
+"""Reusable memory for the fused layers, and tensors as NumPy arrays."""
 
 from typing import Any, ClassVar
 
@@ -7,21 +7,25 @@ from torch import Tensor
 
 
 def array_of(tensor: Tensor) -> Any:
-    """A tensor's memory as a NumPy array; bfloat16, which NumPy lacks, as its bits."""
+    """A NumPy view of a tensor; bfloat16, which NumPy lacks, as its bits in uint16."""
     tensor = tensor.detach()
     return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 class PooledBuffer:
-    """A tensor whose memory is used again once the buffer is gone.
+    """An uninitialized tensor whose memory is reused once the buffer is deleted.
 
-    Pages that are new to the process cost more than the arithmetic.
+    Allocating fresh pages for every window would cost more than the arithmetic.
 
     Args:
-        shape, dtype: of the tensor, whose values are whatever was there before.
+        shape: the tensor's shape.
+        dtype: its type.
+
+    Attributes:
+        tensor: to be used only as long as the buffer lives.
     """
 
-    MOST_SHAPES = 12  # that are remembered
+    MOST_SHAPES = 12  # beyond these the memory of the oldest shape is released
     free: ClassVar[dict[tuple[Any, ...], list[Tensor]]] = {}
 
     def __init__(self, shape: tuple[int, ...], dtype: torch.dtype) -> None:

@@ -1,4 +1,4 @@
-"""A layer of the rnn, the gru or the lstm over a window, as one function of autograd."""
+"""The rnn, gru and lstm layers over a window, as one autograd function."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from charlm.rnn.backends.fused.buffers import PooledBuffer, array_of
 from charlm.rnn.backends.fused.products import multiplier
 from charlm.rnn.cells import Cell, LayerWeights, State
 
-# Numbers that a step saves for the backward pass, in units of H.
+# Values that a step saves for the backward pass, in units of H.
 SAVED = {"rnn": 0, "gru": 4, "lstm": 4}
 
 
@@ -28,18 +28,18 @@ def run_gated(
     else:
         table, ids = cell.projection_table(weights), inputs
     c_n = cell.prepare(weights).get("c_n", U[:0, 0])
-    layer: Any = FusedLayer  # torch types apply as taking and giving anything
+    layer: Any = FusedLayer  # `apply` has no useful types in torch
     outputs, *last = layer.apply(cell.name, dtype, ids, table, c_n, U, *state)
     return outputs, tuple(last)
 
 
 class Saved(NamedTuple):
-    """What the backward pass needs beside tensors of autograd's own.
+    """What the backward pass needs beside the tensors that autograd saves.
 
-    Args:
-        C: the lstm's memory before and after every step, (T + 1, B, H); none for other cells.
-        gates: what each step saved, (T, B, S·H).
-        h_bfloat16: the outputs in that type, (T + 1, B, H), if products are.
+    Attributes:
+        C: the lstm's memory before and after every step, (T + 1, B, H); empty for other cells.
+        gates: values saved by each step, (T, B, S·H) with S from `SAVED`.
+        h_bfloat16: the outputs in bfloat16, (T + 1, B, H), if products are computed in it.
     """
 
     C: tuple[PooledBuffer, ...]
@@ -47,7 +47,7 @@ class Saved(NamedTuple):
     h_bfloat16: PooledBuffer | None
 
     def h_matmul(self, h: Tensor) -> Tensor:
-        """The outputs as products read them."""
+        """The outputs in the type in which products are computed."""
         return self.h_bfloat16.tensor if self.h_bfloat16 else h
 
 
@@ -65,20 +65,20 @@ class FusedLayer(torch.autograd.Function):
         U: Tensor,
         *state: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Outputs (T, B, H) and the last state, each (B, H).
+        """Outputs (T, B, H) and the last state, tensors (B, H).
 
         Args:
-            name: the cell's.
-            dtype: to multiply in.
-            ids: of the table's rows, (T, B), or (0, 0): each position has one of its own, in order.
-            table: (V or T·B, G·H).
-            c_n: the gru's bias inside of the reset, (H); empty for other cells.
+            name: the cell's name.
+            dtype: the type in which to multiply.
+            ids: table rows, (T, B); or (0, 0) if each position has its own row, in order.
+            table: W x + b, (V, G·H) by id or (T·B, G·H) by position.
+            c_n: the bias that the gru's reset gate multiplies, (H,); empty for other cells.
             U: (G·H, H).
-            state: each (B, H).
+            state: tensors (B, H).
         """
         B, H = state[0].shape
         T = len(ids) or len(table) // B
-        # A tensor of its own: these are the layer's outputs, which others may keep.
+        # Not a pooled buffer: these are the layer's outputs, which the caller may keep.
         h = state[0].new_empty(T + 1, B, H)
         h[0] = state[0]
         saved = Saved(
@@ -104,24 +104,24 @@ class FusedLayer(torch.autograd.Function):
         (T, B, H), n_parts, V = grad_outputs.shape, ctx.n_parts, ctx.table_rows
         h_matmul = ctx.saved.h_matmul(h)
         dh, *dC = [each.clone() for each in grad_state]
-        # W x + b of a position and the product that it is added to have one gradient, but for the
-        # gru, whose reset gate stands between them.
-        alike = not len(ids) and ctx.name != "gru"
-        buffer = None if alike else PooledBuffer((T, B, len(U)), h_matmul.dtype)
+        # At each position W x + b has the same gradient as U h, to which it is added, except in
+        # the gru, where the reset gate multiplies U h first.
+        same_gradient = not len(ids) and ctx.name != "gru"
+        buffer = None if same_gradient else PooledBuffer((T, B, len(U)), h_matmul.dtype)
         d_gates = buffer.tensor if buffer else h_matmul.new_empty(T, B, len(U))
         if len(ids):
-            # Two parts may look up the same row: each has a table, unless that is too much to add.
+            # Parts may share rows, so each fills its own table, unless their sum costs too much.
             n_tables = n_parts = n_parts if n_parts * V <= T * B else 1
             d_table = h.new_zeros(n_tables, V, len(U))
         else:
-            d_table = h.new_empty(int(not alike), V, len(U))
+            d_table = h.new_empty(int(not same_gradient), V, len(U))
         C = [each.tensor for each in ctx.saved.C]
         gates = ctx.saved.gates.tensor
         arrays = (ids, grad_outputs.contiguous(), h, gates, dh, d_gates, d_table, *C, *dC)
         dh += run_steps(f"{ctx.name}_backward", U, d_gates, arrays, n_parts)
         d_U = (d_gates.flatten(0, 1).t() @ h_matmul[:-1].flatten(0, 1)).to(U.dtype)
         d_c = d_gates[..., 2 * H :].sum((0, 1), dtype=U.dtype) if ctx.name == "gru" else None
-        if alike:
+        if same_gradient:
             d_table = d_gates.flatten(0, 1)
         else:
             d_table = d_table.sum(0) if len(d_table) > 1 else d_table[0]
@@ -131,17 +131,18 @@ class FusedLayer(torch.autograd.Function):
 def run_steps(
     function: str, matrix: Tensor, x: Tensor, arrays: tuple[Tensor, ...], n_parts: int
 ) -> Tensor:
-    """All steps of a window; returns the last product, (B, N).
+    """Run all steps of a window and return the last product, (B, N).
 
     Args:
-        function: gru_forward, lstm_backward, … of `charlm.kernels`.
-        matrix: (K, N).
-        x: what each step multiplies by it, forward (T + 1, B, K), backward (T, B, K).
-        arrays: the step's, as tensors.
-        n_parts: of the rows.
+        function: the name of one in `charlm/kernels/cells.py`: gru_forward, lstm_backward, …
+        matrix: (K, N), by which each entry of x is multiplied.
+        x: forward the states (T + 1, B, K), backward the gates' gradients (T, B, K). The steps
+            write them.
+        arrays: the function's other arguments, as tensors.
+        n_parts: how many parts the rows are divided into.
     """
     (K, N), B, n_threads = matrix.shape, x.shape[1], torch.get_num_threads()
-    given = [array_of(each) for each in arrays]
+    step_arrays = [array_of(each) for each in arrays]
     if policy.runs_window(matrix, x.dtype, B, n_parts):
         narrow = x.dtype == torch.bfloat16
         shape = kernels.packed_shape(K, N, narrow)
@@ -150,24 +151,24 @@ def run_steps(
         columns = N if narrow else kernels.padded_columns(N)
         product = x.new_zeros(B, columns, dtype=torch.float32)
         split_rows = policy.splits_rows(matrix, x.dtype, n_parts)
-        about = (array_of(x), panels.tensor.numpy(), product.numpy(), given)
-        kernels.run_window(function, *about, n_threads, n_parts, split_rows)
+        operands = (array_of(x), panels.tensor.numpy(), product.numpy(), step_arrays)
+        kernels.run_window(function, *operands, n_threads, n_parts, split_rows)
         return product[:, :N]
     multiply = multiplier(matrix.t().to(x.dtype), B)
     if function.endswith("_forward"):
         for t, before in enumerate(x[:-1].unbind(0)):
             product = multiply(before)
-            kernels.run_step(function, t, array_of(product), given, n_threads, n_parts)
+            kernels.run_step(function, t, array_of(product), step_arrays, n_threads, n_parts)
         return product
     product = x.new_zeros(B, N)
     for t, d in reversed(list(enumerate(x.unbind(0)))):
-        kernels.run_step(function, t, array_of(product), given, n_threads, n_parts)
+        kernels.run_step(function, t, array_of(product), step_arrays, n_threads, n_parts)
         product = multiply(d)
     return product
 
 
 def history_of(first: Tensor, steps: int) -> PooledBuffer:
-    """Room for a state (B, H) before and after every step, (T + 1, B, H), beginning with it."""
+    """A buffer (T + 1, B, H) for the state before and after each step, starting with `first`."""
     buffer = PooledBuffer((steps + 1, *first.shape), first.dtype)
     buffer.tensor[0] = first
     return buffer

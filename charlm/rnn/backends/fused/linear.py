@@ -1,4 +1,4 @@
-"""Linear recurrences over a window."""
+"""The mingru and minlstm layers over a window, as one autograd function."""
 
 from typing import Any
 
@@ -15,19 +15,19 @@ from charlm.rnn.cells import LayerWeights, LinearCell, State
 def run_linear(
     cell: LinearCell, inputs: Tensor, state: State, weights: LayerWeights
 ) -> tuple[Tensor, State]:
-    """Run one layer over a window: h_t = a_t ⊙ h_{t-1} + v_t, one after another.
+    """Run one layer over a window, step by step: h_t = a_t ⊙ h_{t-1} + v_t.
 
-    See `charlm.rnn.backends.backend.Backend`, and for a and v `charlm.rnn.cells.minimal`.
+    See `charlm.rnn.backends.backend.Backend`, and `charlm.rnn.cells.minimal` for a and v.
     """
     projection = cell.input_projection(inputs, weights).to(state[0].dtype)
     a, v = cell.coefficients(cell.input_gates(projection))
-    function: Any = LinearRecurrence  # torch types apply as taking and giving anything
+    function: Any = LinearRecurrence  # `apply` has no useful types in torch
     outputs = function.apply(a.contiguous(), v.contiguous(), state[0])
     return outputs, (outputs[-1],)
 
 
 class LinearRecurrence(torch.autograd.Function):
-    """All states of a linear recurrence, (T, B, H)."""
+    """All states h_t = a_t ⊙ h_{t-1} + v_t of a window, (T, B, H)."""
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, v: Tensor, first: Tensor) -> Tensor:
@@ -46,4 +46,5 @@ class LinearRecurrence(torch.autograd.Function):
 
 
 def run(function: str, a: Tensor, h: Tensor) -> None:
+    """Call a function of `charlm/kernels/linear.py`, which changes h (T + 1, B, H) in place."""
     kernels.run_linear(function, array_of(a), array_of(h), torch.get_num_threads(), parts_of(h[0]))
