@@ -72,6 +72,7 @@ def run(command: str, columns: int | None = 140) -> str:
     return result.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if examples(page)])
 def test_every_example_works(page: str, reader: Path) -> None:
     run("charlm train --cell gru")

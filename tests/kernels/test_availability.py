@@ -47,6 +47,7 @@ def python(script: str, *arguments: str, **variables: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "choice"),
     [("", "off"), (MISSING, "auto"), (BROKEN, "auto"), (MISSING, "generic")],

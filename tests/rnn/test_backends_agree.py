@@ -9,6 +9,7 @@ from charlm.config import ModelConfig
 from charlm.rnn.backends.choice import available_backends
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "mingru"])
 def test_the_same_seed_comes_to_the_same_score_on_every_backend(cell: str, tmp_path: Path) -> None:
     backends = available_backends(ModelConfig(cell=cell), "cpu")

@@ -180,6 +180,7 @@ def test_what_a_killed_process_left_is_removed_and_what_others_do_is_not(tmp_pat
 # The program
 
 
+@pytest.mark.slow
 def test_four_trainings_at_once_are_four_runs(tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(
@@ -195,6 +196,7 @@ def test_four_trainings_at_once_are_four_runs(tmp_path: Path) -> None:
     assert all(any(f"Run {name}:" in out for out, _ in told) for name in names)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_trained_is_left_alone_until_its_process_is_gone(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*CHARLM, "train", "--run", "long", "--max-steps", "1000000", "--eval-every", "20", *SMALL],

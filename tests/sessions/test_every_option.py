@@ -176,6 +176,7 @@ def test_a_setting_is_used_or_an_error_that_names_it(
         assert left_by(run) != before[situation]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", [0.1, 0.0], ids=["held out", "nothing held out"])
 @pytest.mark.parametrize("name", NAMES)
 def test_on_resume_a_setting_is_used_or_an_error_that_names_it(

@@ -139,6 +139,7 @@ def test_training_for_some_minutes_says_what_it_chose(tmp_path: Path) -> None:
     assert run.config.hidden_size in WIDTHS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "precision"), [(32, "fp32"), (512, "bf16")])
 def test_the_planned_width_decides_on_the_precision(
     width: int, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
