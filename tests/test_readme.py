@@ -159,7 +159,7 @@ def test_every_option_on_a_page_exists(page: str) -> None:
 def test_the_commands_that_install_and_test_are_the_ones_that_work() -> None:
     install, *_, test = (block.strip() for block in blocks("README.md", "sh"))
     assert install == "pip install . && charlm train --cell gru"
-    assert test == "pip install -e '.[dev]' && pytest"
+    assert test == "pip install -e '.[dev]' && pytest -n auto"
     assert (
         "pip install --quiet --disable-pip-version-check -e '.[dev]'"
         in (ROOT / ".ci" / "run").read_text()
