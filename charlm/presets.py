@@ -118,14 +118,16 @@ class Settings:
     given: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
-    def adapts(self) -> bool:
+    def adapts_to_text(self) -> bool:
         """Whether sizes may be adapted to the text."""
         return self.preset in ADAPTIVE
 
     @property
-    def sizes_are_open(self) -> bool:
+    def can_plan_sizes(self) -> bool:
         """Whether sizes may be adapted to the time limit, as none of them was given by name."""
-        return self.adapts and not {"hidden_size", "epochs", "max_steps"} & self.given.keys()
+        return (
+            self.adapts_to_text and not {"hidden_size", "epochs", "max_steps"} & self.given.keys()
+        )
 
 
 SECTIONS: dict[str, type[Config]] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}

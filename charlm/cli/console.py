@@ -79,7 +79,7 @@ def write_json(value: Any) -> None:
 # Unicode categories: controls, lone surrogates, line and paragraph separators.
 CONTROLS = ("Cc", "Cs", "Zl", "Zp")
 # Characters: the least width of a column that wraps, and the space between two columns.
-FOLDED, BETWEEN = 12, 3
+LEAST_WRAPPED_WIDTH, COLUMN_GAP = 12, 3
 
 
 def table(
@@ -112,10 +112,10 @@ def table(
     for row in cells:
         grid.add_row(*map(Text, row))
     widths = [
-        FOLDED if column in wrap else max(map(cell_len, (column, *each)))
+        LEAST_WRAPPED_WIDTH if column in wrap else max(map(cell_len, (column, *each)))
         for column, *each in zip(columns, *cells, strict=True)
     ]
-    if sum(widths) + BETWEEN * len(widths) <= terminal().width:
+    if sum(widths) + COLUMN_GAP * len(widths) <= terminal().width:
         terminal().print(grid)
         return
     # Too narrow for a table, which would cut numbers off: a list for each row.

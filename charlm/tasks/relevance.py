@@ -7,6 +7,7 @@ from typing import Any
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError
 from charlm.presets import SEQUENTIAL, Settings, preset_values
+from charlm.rnn.weights import NOT_RECURRENT
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,6 @@ class Rule:
     why: str
 
 
-# A test keeps this in step with the registry of cells.
-WITHOUT_RECURRENT_MATRIX = ("mingru", "minlstm")
 RULES = (
     Rule(
         ("mogrifier_rounds", "mogrifier_rank"),
@@ -39,8 +38,8 @@ RULES = (
     ),
     Rule(
         ("weight_drop",),
-        lambda settings: settings.model.cell in WITHOUT_RECURRENT_MATRIX,
-        f"is on recurrent matrices, which the cells {' and '.join(WITHOUT_RECURRENT_MATRIX)} lack.",
+        lambda settings: settings.model.cell in NOT_RECURRENT,
+        f"is on recurrent matrices, which the cells {' and '.join(NOT_RECURRENT)} lack.",
     ),
     Rule(
         ("reset_after",), lambda settings: settings.model.cell != "gru", "is for --cell gru only."

@@ -48,7 +48,7 @@ class Corpus:
     notes: tuple[str, ...] = ()
 
     @property
-    def unique(self) -> bool:
+    def needs_copy(self) -> bool:
         """Whether any of it cannot be read again, as it came from a string or standard input."""
         return not self.source or STDIN in self.source
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from charlm.errors import UnknownCharacterError, UsageError
 from charlm.text.decoding import decode_string
-from charlm.text.normalize import WITHIN, taken
+from charlm.text.normalize import FRAGMENT_NORMALIZATIONS, removed_characters
 from charlm.text.vocabulary import Ids, Vocabulary, describe
 
 # Called with a sentence for each change made to a given text.
@@ -72,7 +72,9 @@ def normalize_fragment(
     decoded = decode_string(given, what[0].upper() + what[1:])
     for note in decoded.notes:
         notify(note)
-    return WITHIN[normalization](decoded.text), taken(decoded.text, normalization)
+    return FRAGMENT_NORMALIZATIONS[normalization](decoded.text), removed_characters(
+        decoded.text, normalization
+    )
 
 
 def notify_of_losses(

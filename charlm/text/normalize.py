@@ -43,10 +43,13 @@ NORMALIZATIONS: dict[str, Normalization] = {
 }
 
 # The same for part of a text, such as a prefix, which may begin and end within a line.
-WITHIN: dict[str, Normalization] = {**NORMALIZATIONS, "letters-by-line": letters_by_line_within}
+FRAGMENT_NORMALIZATIONS: dict[str, Normalization] = {
+    **NORMALIZATIONS,
+    "letters-by-line": letters_by_line_within,
+}
 
 
-def taken(text: str, normalization: str) -> dict[str, int]:
+def removed_characters(text: str, normalization: str) -> dict[str, int]:
     """Characters that a normalization removes or turns into white space, with their counts.
 
     White space itself is not included.

@@ -17,9 +17,9 @@ from charlm.errors import RunError, SettingError, TrainingError
 from charlm.keywords import LimitKeywords
 from charlm.presets import PRESETS, SECTIONS, setting_names
 from charlm.rnn.cells import CELLS
+from charlm.rnn.weights import NOT_RECURRENT
 from charlm.sessions.session import Chosen
 from charlm.tasks.language_modeling import dataset
-from charlm.tasks.relevance import WITHOUT_RECURRENT_MATRIX
 
 NAMES = setting_names()
 
@@ -209,7 +209,7 @@ def test_on_resume_a_setting_is_used_or_an_error_that_names_it(
 
 
 def test_cells_without_a_recurrent_matrix_are_known() -> None:
-    assert set(WITHOUT_RECURRENT_MATRIX) == {
+    assert set(NOT_RECURRENT) == {
         name for name, cell in CELLS.items() if "U" not in cell().weight_shapes(1, 1)
     }
 

@@ -21,10 +21,10 @@ from safetensors.numpy import load_file
 import charlm
 from charlm.errors import CharlmError, RunError, SettingError, UsageError
 from charlm.rnn.cells import CELLS
+from charlm.rnn.weights import NOT_RECURRENT
 from charlm.runs.directory import RunDirectory
 from charlm.scoring import exact as evaluation
 from charlm.tasks.language_modeling import dataset
-from charlm.tasks.relevance import WITHOUT_RECURRENT_MATRIX
 from charlm.training import trainer
 from charlm.training.events import Evaluated, Stopped
 
@@ -114,7 +114,7 @@ class Twins:
     def __init__(self, source: Path, folder: Path, **settings: Any) -> None:
         self.source, self.folder = source, folder
         self.settings = {**TINY, **settings}
-        if settings.get("cell") in WITHOUT_RECURRENT_MATRIX:
+        if settings.get("cell") in NOT_RECURRENT:
             self.settings.pop("weight_drop", None)
         self.straight = charlm.train(source, run="straight", runs_dir=folder, **self.settings)
 

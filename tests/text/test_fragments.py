@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from charlm.errors import CorpusError, UnknownCharacterError, UsageError
 from charlm.text.fragments import read_prefix, read_stop_string
-from charlm.text.normalize import NORMALIZATIONS, WITHIN, taken
+from charlm.text.normalize import FRAGMENT_NORMALIZATIONS, NORMALIZATIONS, removed_characters
 from charlm.text.vocabulary import Vocabulary
 
 LETTERS = Vocabulary.build("abcdefghijklmnopqrstuvwxyz ")
@@ -115,11 +115,12 @@ def test_a_stop_string_that_cannot_come_is_refused() -> None:
 @given(text=st.text("aZ .\n\té東\u200c", max_size=20))
 def test_a_piece_of_a_text_reads_as_it_does_within_it(name: str, text: str) -> None:
     whole = NORMALIZATIONS[name](f"x{text}x")
-    assert f"x{WITHIN[name](text)}x" == whole
-    assert WITHIN[name](WITHIN[name](text)) == WITHIN[name](text)
+    normalize = FRAGMENT_NORMALIZATIONS[name]
+    assert f"x{normalize(text)}x" == whole
+    assert normalize(normalize(text)) == normalize(text)
 
 
 def test_only_what_is_neither_letter_nor_blank_is_taken() -> None:
-    assert taken("a Z.\u3000\n.é", "letters") == {".": 2, "é": 1}
-    assert taken("İ ẞ .\u200c", "lower") == {}
-    assert taken(".\u200c\t", "none") == {}
+    assert removed_characters("a Z.\u3000\n.é", "letters") == {".": 2, "é": 1}
+    assert removed_characters("İ ẞ .\u200c", "lower") == {}
+    assert removed_characters(".\u200c\t", "none") == {}

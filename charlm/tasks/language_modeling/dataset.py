@@ -156,7 +156,7 @@ def read_text(
         vocabulary = parent.vocabulary
     text = EncodedText.of(corpus, vocabulary, splits)
     files = {VOCABULARY: vocabulary.to_json()}
-    if corpus.unique:
+    if corpus.needs_copy:
         files[TEXT] = corpus.text
     told = notices.before_training(corpus.notes, text, parent)
     return TextDataset(text, description(corpus, splits), told, files)
@@ -212,7 +212,7 @@ def with_parents_model(settings: Settings, parent: RunDirectory) -> Settings:
 
 def adapted_to_text(settings: Settings, characters: int, tell: Tell) -> Settings:
     """The settings adapted to the length of the training split, if the preset allows it."""
-    small = for_small_text(settings, characters) if settings.adapts else {}
+    small = for_small_text(settings, characters) if settings.adapts_to_text else {}
     if small:
         tell(f"For {count(characters)} instead: {as_options(small)}")
     return overridden(settings, **small)
@@ -229,7 +229,7 @@ def planned_for_time(
     settings: Settings, characters: int, device: torch.device, backend: str, tell: Tell
 ) -> Settings:
     """The settings with sizes planned for the `max_minutes` given by name, if sizes are open."""
-    asked = settings.sizes_are_open and "max_minutes" in settings.given
+    asked = settings.can_plan_sizes and "max_minutes" in settings.given
     if not asked or for_small_text(settings, characters):
         return settings
     planned, why = plan(settings, characters, measured(device, backend))

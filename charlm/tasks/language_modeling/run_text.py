@@ -53,7 +53,7 @@ def reopen(
     places = places if isinstance(places, str | Path) else list(places)
     normalization = run.normalization
     corpus = open_corpus(places, normalization=normalization, encoding=encoding)
-    if is_text_of_run(run, corpus) or corpus.unique:
+    if is_text_of_run(run, corpus) or corpus.needs_copy:
         return corpus
     # The first versions put no line end between files that lack a final one.
     fused = open_corpus(places, normalization=normalization, encoding=encoding, line_end="")
@@ -98,7 +98,7 @@ def find_moved_corpus(run: LanguageModelRun, source: Source, encoding: str | Non
             "A run goes on with its own text only; to train on another one, start from the run: "
             f"{run_command(run.path, 'train', 'TEXT', option='init_from')}",
         )
-    if corpus.unique or run.text is not None:
+    if corpus.needs_copy or run.text is not None:
         run.write_file(TEXT, corpus.text)
     found = {
         "source": list(corpus.source),

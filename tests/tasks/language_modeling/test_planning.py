@@ -92,10 +92,10 @@ def test_what_was_asked_for_stays_and_the_words_say_what_was_chosen() -> None:
 
 
 def test_sizes_follow_the_time_where_nothing_else_decides() -> None:
-    assert resolve("quick", max_minutes=3, cell="lstm").sizes_are_open
-    assert not resolve("small", max_minutes=3).sizes_are_open
+    assert resolve("quick", max_minutes=3, cell="lstm").can_plan_sizes
+    assert not resolve("small", max_minutes=3).can_plan_sizes
     for other in ("hidden_size", "epochs", "max_steps"):
-        assert not resolve("quick", max_minutes=3, **{other: 7}).sizes_are_open
+        assert not resolve("quick", max_minutes=3, **{other: 7}).can_plan_sizes
 
 
 def test_a_small_text_gets_its_own_sizes_and_says_so(tmp_path: Path) -> None:
