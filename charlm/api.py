@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 from charlm.errors import SettingError, UsageError
 from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.machine.memory import memory_at_hand
-from charlm.presets import DEFAULT_PRESET, as_options, resolve
+from charlm.presets import as_options, resolve
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.run import Run, Source
 from charlm.runs.locks import RunLock
@@ -22,7 +22,7 @@ from charlm.tasks.language_modeling.evaluation_text import (
     find_evaluation_text,
     split_progress,
 )
-from charlm.tasks.registry import DEFAULT_TASK, find_run, find_task, open_run, task_of
+from charlm.tasks.registry import choose_task, find_run, open_run, task_of
 from charlm.tasks.relevance import applied_values, check_relevant
 from charlm.text.corpus import Corpus
 
@@ -36,7 +36,7 @@ def train(
     source: Source = None,
     *,
     task: str | None = None,
-    preset: str = DEFAULT_PRESET,
+    preset: str | None = None,
     run: str | None = None,
     runs_dir: str | Path | None = None,
     device: str = "auto",
@@ -52,8 +52,9 @@ def train(
     Args:
         source: a catalog name, a file, a folder, a glob, several of these, "-" for standard input,
             or a Corpus (`charlm.Corpus.from_text`); None is the bundled corpus.
-        task: name of the task; by default language-model, or that of the run in `init_from`.
-        preset: name of the settings to begin with.
+        task: name of the task; by default the preset's, the one of the run in `init_from`, or
+            language-model.
+        preset: name of the settings to begin with; by default the task's usual ones.
         run: name of the new run; by default made from the names of the text and the cell.
         runs_dir: where runs are kept; by default $CHARLM_RUNS_DIR, else `runs`.
         device: auto, cpu, cuda or mps.
@@ -73,19 +74,20 @@ def train(
 
     folder = runs_folder(runs_dir)
     parent = find_run(init_from, folder) if init_from is not None else None
-    kind = find_task(task or (parent.record.task if parent else DEFAULT_TASK))
+    kind, preset = choose_task(task or (parent.record.task if parent else None), preset)
     given = {name: value for name, value in settings.items() if value is not None}
     if "encoding" in given and isinstance(source, Corpus):
         raise SettingError("encoding", "is of bytes, and this text is a string: leave it out.")
     inherited = {} if parent is None else kind.inherited_settings(parent)
-    chosen = resolve(preset, inherited, kind.run_type.sections(), **given)
+    chosen = resolve(preset, inherited, kind.run_type.sections(), kind.presets, **given)
     described = chosen if parent is None else replace(chosen, model=parent.settings.model)
-    check_relevant(described, parent is not None)
+    check_relevant(described, kind.rules, parent is not None)
     if run is not None:
         run = check_free(folder, run)
     dataset = kind.read(source, chosen, parent, report)
     listen = (lambda _: None) if listener is None else listener
-    listen(Chosen(f"Preset {preset}: {as_options(applied_values(described, inherited))}"))
+    applied = applied_values(described, inherited, kind.rules, kind.presets)
+    listen(Chosen(f"Preset {preset}: {as_options(applied)}"))
     started = start_session(
         kind,
         dataset,

@@ -2,14 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from charlm.config import Config, DataConfig, ModelConfig, TrainConfig
+from charlm.config import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    TextConfig,
+    TextTrainConfig,
+    TrainConfig,
+)
 from charlm.errors import SettingError, look_up, suggestion
 
 LIMITS = ("epochs", "max_steps", "max_minutes")
 # Settings that apply to sequential windows only.
 SEQUENTIAL = ("random_lengths", "reset_probability")
+
+Presets = Mapping[str, Mapping[str, Any]]
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The best held-out score in under two minutes on two cores, on a text of a few hundred kB.
@@ -130,13 +139,21 @@ class Settings:
         )
 
 
-SECTIONS: dict[str, type[Config]] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
+# Those of a language model.
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+SECTIONS: dict[str, type[Config]] = {
+    "data": TextConfig,
+    "model": ModelConfig,
+    "train": TextTrainConfig,
+}
 
 
 def resolve(
     preset: str = DEFAULT_PRESET,
     inherited: Mapping[str, Any] | None = None,
     sections: Mapping[str, type[Config]] = SECTIONS,
+    presets: Presets = PRESETS,
     /,
     **given: Any,
 ) -> Settings:
@@ -152,7 +169,7 @@ def resolve(
         UsageError: a preset or setting is unknown, or a value is out of range.
     """
     overrides = {**(inherited or {}), **given}
-    values = preset_values(preset, overrides) | overrides
+    values = preset_values(preset, overrides, presets) | overrides
     check_names(values, sections)
     configs: dict[str, Any] = {
         section: config(**{name: values[name] for name in config.names() if name in values})
@@ -161,7 +178,9 @@ def resolve(
     return Settings(**configs, preset=preset, given=given)
 
 
-def preset_values(preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def preset_values(
+    preset: str, overrides: Mapping[str, Any], presets: Presets = PRESETS
+) -> dict[str, Any]:
     """Settings of a preset, adapted to those that override it.
 
     Exceptions for the cell are included. Limits are left out if one is overridden, and so are
@@ -170,7 +189,7 @@ def preset_values(preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: the preset is unknown.
     """
-    values = dict(look_up(PRESETS, preset, "preset"))
+    values = dict(look_up(presets, preset, "preset"))
     if any(overrides.get(limit) is not None for limit in LIMITS):
         values = {name: value for name, value in values.items() if name not in LIMITS}
     if overrides.get("sampling") == "random":
@@ -206,7 +225,7 @@ def check_names(values: Iterable[str], sections: Mapping[str, type[Config]] = SE
             raise SettingError(name, f"is no setting. {suggestion(known, name)}")
 
 
-def overridden(settings: Settings, **overrides: Any) -> Settings:
+def overridden(settings: AnySettings, **overrides: Any) -> AnySettings:
     """Return a copy with some settings replaced; names as in `resolve`."""
     sections = {section: getattr(settings, section) for section in SECTIONS}
     check_names(overrides, {section: type(config) for section, config in sections.items()})

@@ -17,11 +17,11 @@ from charlm.generation.sizes import check_samples
 from charlm.keywords import SamplingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.runs.directory import RunDirectory
-from charlm.scoring.results import DynamicConfig, Evaluation
+from charlm.scoring.results import DynamicConfig
 from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.registry import task_of
-from charlm.tasks.relevance import check_sampling
+from charlm.tasks.relevance import sampling_config
 from charlm.text.corpus import Corpus
 from charlm.text.corpus import Source as Source
 from charlm.text.fragments import Notify, read_prefix, read_stop_string
@@ -55,17 +55,10 @@ class Run:
 
     @property
     def language(self) -> LanguageModelRun:
-        """The run directory, as that of a language model.
-
-        Raises:
-            UsageError: the run is of another task.
-        """
+        """The run directory, as that of a language model; UsageError if it is another's."""
         if not isinstance(self.directory, LanguageModelRun):
-            raise UsageError(
-                f"The run '{self.name}' is of the task '{self.directory.record.task}', and this is "
-                "for language models.",
-                "Name another run.",
-            )
+            of = f"The run '{self.name}' is of the task '{self.directory.record.task}'"
+            raise UsageError(f"{of}, and this is for language models.", "Name another run.")
         return self.directory
 
     @property
@@ -232,11 +225,31 @@ class Run:
         for text in stream_texts(engine, self.vocabulary, ids, config):
             yield chain(start, text)
 
+    # Labels and numbers
+
+    def predict(self, data: Any, *, device: str = "cpu", backend: str = "auto") -> Any:
+        """What a classifier says of texts it has not seen.
+
+        Args:
+            data: a text, or several.
+
+        Returns:
+            For a text a `Prediction` with its label and all probabilities, or None if nothing of
+            it is left; for several a list of these.
+
+        Raises:
+            CharlmError: the run is of another task, or damaged.
+        """
+        given = [data] if isinstance(data, str) else list(data)
+        model = self.model(device, backend)
+        found = list(task_of(self.directory).predict(self.directory, model, given))
+        return found[0] if isinstance(data, str) else found
+
     # Scoring
 
     def evaluate(
         self,
-        source: Source = None,
+        source: Any = None,
         *,
         split: str | None = None,
         unknown: str = "replace",
@@ -246,8 +259,11 @@ class Run:
         dynamic: bool | DynamicConfig = False,
         calibrate: bool = False,
         report: ProgressCallback = ignore_progress,
-    ) -> Evaluation:
+    ) -> Any:
         """Score a text exactly: every character after the first, with the state carried.
+
+        For a run of another task: score labelled data, given as in `train`; only split, device and
+        backend apply.
 
         Args:
             source: a text as in `train`; None is the run's own.
@@ -265,6 +281,16 @@ class Run:
         Raises:
             CharlmError: the text is missing, is too short or has changed.
         """
+        if not isinstance(self.directory, LanguageModelRun):
+            for name, value in {
+                "encoding": encoding,
+                "dynamic": dynamic,
+                "calibrate": calibrate,
+            }.items():
+                if value:
+                    raise SettingError(name, "is for language models only.")
+            model = self.model(device, backend)
+            return task_of(self.directory).evaluate(self.directory, model, source, split)
         from charlm.tasks.language_modeling.evaluation import evaluate
 
         run = self.language
@@ -272,13 +298,3 @@ class Run:
         config = (DynamicConfig() if dynamic is True else dynamic) or None
         make = cast("Callable[[], LanguageModel]", partial(self.model, device, backend))
         return evaluate(run, make, found, config, calibrate, report)
-
-
-def sampling_config(**sampling: Unpack[SamplingKeywords]) -> SamplingConfig:
-    """Sampling settings from keyword arguments; SettingError if one is invalid or useless."""
-    for name in sampling:
-        if name not in SamplingConfig.names():
-            raise SettingError(name, f"is no setting of: {', '.join(SamplingConfig.names())}.")
-    config = SamplingConfig(**sampling)
-    check_sampling(config)
-    return config

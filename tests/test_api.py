@@ -215,7 +215,7 @@ def test_the_vocabulary_is_that_of_the_training_split(tmp_path: Path) -> None:
     corpus = Corpus.from_text("abcab" * 20 + "abЖcabЖ§ab")
     heard = Heard()
     run = charlm.train(corpus, runs_dir=tmp_path, listener=heard, **TINY)
-    assert set(run.vocabulary.characters) == set("abc")
+    assert set(run.vocabulary.entries) == set("abc")
     (notice,) = [text for text in heard.notices if "held-out" in text]
     assert "3 characters" in notice
     assert "'Ж', '§'" in notice

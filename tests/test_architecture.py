@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "charlm"
 FLOORS = [
     ["errors", "version", "seeds", "files", "progress", "kernels"],
     ["config", "presets", "keywords", "machine"],
-    ["text"],
+    ["text", "tables"],
     ["rnn"],
     ["language_model", "generation", "scoring"],
     ["training"],
@@ -38,7 +38,7 @@ ROOMS_OF = {
 }
 # Where torch, which takes a second to import, is not known.
 WITHOUT_TORCH = ["errors", "version", "files", "progress", "config", "presets", "keywords"]
-WITHOUT_TORCH += ["text", "runs"]
+WITHOUT_TORCH += ["text", "tables", "runs"]
 MOST_LINES = 300
 # Of what a function does: signature and docstring, which list a command's options, not counted.
 MOST_LINES_OF_A_BODY = 60

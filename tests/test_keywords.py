@@ -5,7 +5,7 @@ from typing import get_type_hints
 
 import pytest
 
-from charlm.config import Config, DataConfig, ModelConfig, SamplingConfig, TrainConfig
+from charlm.config import Config, ModelConfig, SamplingConfig, TextConfig, TextTrainConfig
 from charlm.keywords import LimitKeywords, SamplingKeywords, SettingsKeywords
 
 
@@ -17,7 +17,7 @@ def types(*configs: type[Config]) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("keywords", "configs"),
     [
-        (SettingsKeywords, (DataConfig, ModelConfig, TrainConfig)),
+        (SettingsKeywords, (TextConfig, ModelConfig, TextTrainConfig)),
         (SamplingKeywords, (SamplingConfig,)),
     ],
 )
@@ -26,5 +26,5 @@ def test_keywords_are_the_fields(keywords: type, configs: tuple[type[Config], ..
 
 
 def test_limits_are_training_settings() -> None:
-    hints, theirs = get_type_hints(LimitKeywords), types(TrainConfig)
+    hints, theirs = get_type_hints(LimitKeywords), types(TextTrainConfig)
     assert hints == {name: theirs[name] for name in hints}

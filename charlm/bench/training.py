@@ -9,7 +9,7 @@ import torch
 
 from charlm.bench.measure import Row, in_turns
 from charlm.bench.textbook import TextbookModel, TorchModel, training_step
-from charlm.config import ModelConfig, TrainConfig
+from charlm.config import ModelConfig, TextTrainConfig
 from charlm.language_model import LanguageModel
 from charlm.machine.device import choose_precision, wait_for
 from charlm.rnn.backends.choice import available_backends
@@ -99,7 +99,7 @@ def charlm_trainer(
     """Make a trainer of a one-hot model on random characters."""
     B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
     config = ModelConfig(vocabulary_size=VOCABULARY_SIZE, cell=cell, hidden_size=H)
-    train = TrainConfig(
+    train = TextTrainConfig(
         batch_size=B,
         seq_length=T,
         optimizer="sgd",

@@ -14,6 +14,7 @@ from charlm.cli.commands import Commands
 from charlm.cli.corpus import corpus_app
 from charlm.cli.evaluate import evaluate
 from charlm.cli.generate import generate
+from charlm.cli.predict import predict
 from charlm.cli.runs import runs_app
 from charlm.cli.streams import standard_streams
 from charlm.cli.train import train
@@ -36,6 +37,7 @@ app = Commands(
 )
 app.command("train")(train)
 app.command("generate")(generate)
+app.command("predict")(predict)
 app.command("eval")(evaluate)
 app.command("vocab")(vocab)
 app.command("bench")(bench)

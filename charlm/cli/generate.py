@@ -49,7 +49,7 @@ def generate(
     """
     from charlm.api import load
     from charlm.generation.sampler import chosen_seed
-    from charlm.run import sampling_config
+    from charlm.tasks.relevance import sampling_config
     from charlm.text.corpus import STDIN
 
     # NumPy on the CPU is fastest for a few texts, and starts at once.

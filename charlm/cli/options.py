@@ -67,12 +67,13 @@ def settings_options(
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        options = {
-            each.name: option(each, defaults.get(each.name, each.default), heading)
-            for heading, config in panels.items()
-            for each in fields(config)
-            if each.metadata and each.name != "vocabulary_size"
-        }
+        options: dict[str, Any] = {}
+        for heading, config in panels.items():
+            for each in fields(config):
+                # A setting that several tasks share stands where it comes first.
+                if each.metadata and each.name not in {"vocabulary_size", *options}:
+                    default = defaults.get(each.name, each.default)
+                    options[each.name] = option(each, default, heading)
 
         @wraps(command)
         def wrapper(**values: Any) -> None:

@@ -158,8 +158,9 @@ def evaluation_line(event: Evaluated, task: Task) -> str:
     line = f"{event.step:>8,} {event.loss:>7.3f}"
     figures = task.score_type.figures
     if event.score is None:
-        value = task.figures_of_loss(event.loss).get(figures[0].key)
-        training = "" if value is None else f"; training {figures[0].title} {console.number(value)}"
+        value = task.figures_of_loss(event.loss).get(task.train_figure)
+        title = task.train_figure.replace("_", " ")
+        training = "" if value is None else f"; training {title} {console.number(value)}"
         return f"{line}   (nothing held out{training})"
     values = event.score.to_json()
     columns = (f"{console.number(values[each.key]):>{width(each)}}" for each in figures)

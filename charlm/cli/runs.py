@@ -111,7 +111,7 @@ def summary(run: "RunDirectory") -> dict[str, Any]:
         "split": reported.split if reported else None,
         f"{task.item}s_scored": reported.items if reported else None,
         "final": reported.final if reported else None,
-        f"train_{figures[0].key}": record.result.get(f"train_{figures[0].key}"),
+        f"train_{task.train_figure}": record.result.get(f"train_{task.train_figure}"),
         "status": run.status,
         "created": record.created,
         "path": str(run.path.resolve()),

@@ -18,10 +18,12 @@ from charlm.cli.options import (
     Threads,
     settings_options,
 )
-from charlm.config import DataConfig, ModelConfig, TrainConfig
+from charlm.config import Config, EncoderConfig, TextConfig, TextTrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
 from charlm.runs.commands import run_command
+from charlm.tasks.classification.settings import PRESETS as LABEL_PRESETS
+from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -29,13 +31,31 @@ if TYPE_CHECKING:
     from charlm.tasks.task import Task
 
 
-@settings_options(PRESETS[DEFAULT_PRESET], Text=DataConfig, Model=ModelConfig, Training=TrainConfig)
+# Of all tasks together: a setting that a task has not is an error.
+PANELS: dict[str, type[Config]] = {
+    "Text": TextConfig,
+    "Labels": ClassificationConfig,
+    "Model": EncoderConfig,
+    "Training": TextTrainConfig,
+}
+ALL_PRESETS = (*PRESETS, *LABEL_PRESETS)
+
+
+@settings_options(PRESETS[DEFAULT_PRESET], **PANELS)
 def train(
     corpus: CorpusArgument = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="What the model is for: language-model or classification.",
+            show_default="the preset's, or language-model",
+        ),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
-            help=f"Settings to begin with: {', '.join(PRESETS)}.", show_default=DEFAULT_PRESET
+            help=f"Settings to begin with: {', '.join(ALL_PRESETS)}.",
+            show_default=f"{DEFAULT_PRESET}, or the task's",
         ),
     ] = None,
     run: Annotated[
@@ -66,7 +86,7 @@ def train(
     of the preset `quick`.
     """
     if resume is not None:
-        extra = {"--preset": preset, "--run": run, "--init-from": init_from}
+        extra = {"--task": task, "--preset": preset, "--run": run, "--init-from": init_from}
         for name, value in extra.items():
             if value is not None:
                 raise UsageError(
@@ -92,7 +112,8 @@ def train(
             else:
                 trained = api.train(
                     corpus,
-                    preset=preset or DEFAULT_PRESET,
+                    task=task,
+                    preset=preset,
                     run=run,
                     init_from=init_from,
                     report=display.downloading,
@@ -116,9 +137,9 @@ def show_result(trained: "Run", json: bool) -> None:
         return
     if "score" in result:
         show_scores(trained.name, result, task)
-    first = task.score_type.figures[0]
-    if (value := result[f"train_{first.key}"]) is not None:
-        console.write(f"Training {first.title} of the last epoch: {console.number(value)}\n")
+    if (value := result[f"train_{task.train_figure}"]) is not None:
+        title = task.train_figure.replace("_", " ")
+        console.write(f"Training {title} of the last epoch: {console.number(value)}\n")
     peak = result["peak_memory"]
     memory = f", at most {peak / 2**20:,.0f} MiB of memory" if peak else ""
     console.write(

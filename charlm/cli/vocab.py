@@ -33,7 +33,7 @@ def vocab(
     for note in text.notes:
         console.say(note)
     characters = len(text.text)
-    names = (UNKNOWN, *vocabulary.characters)
+    names = (UNKNOWN, *vocabulary.entries)
     counts = (vocabulary.unknown_count, *vocabulary.counts)
     entries = [
         {"id": number, "character": name, "count": often, "share": often / characters}

@@ -3,17 +3,21 @@
 The defaults here are neutral; `charlm train` starts from the preset `quick` (`charlm.presets`).
 """
 
-from charlm.config.data import DataConfig
+from charlm.config.data import DataConfig, TextConfig
+from charlm.config.encoder import EncoderConfig
 from charlm.config.fields import Config, fits, setting
 from charlm.config.model import ModelConfig
 from charlm.config.sampling import SamplingConfig
-from charlm.config.train import TrainConfig
+from charlm.config.train import TextTrainConfig, TrainConfig
 
 __all__ = [
     "Config",
     "DataConfig",
+    "EncoderConfig",
     "ModelConfig",
     "SamplingConfig",
+    "TextConfig",
+    "TextTrainConfig",
     "TrainConfig",
     "fits",
     "setting",

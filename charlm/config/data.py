@@ -1,4 +1,4 @@
-"""How a text becomes ids and splits."""
+"""How data become ids and splits."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,8 @@ from charlm.errors import SettingError
 
 @dataclass(frozen=True)
 class DataConfig(Config):
-    """How a text becomes ids and splits."""
+    """How any data become examples and splits."""
 
-    normalize: str | None = setting(
-        None, "letters, letters-by-line, lower or none; by default what the corpus asks for."
-    )
     encoding: str = setting("utf-8", "How the text's bytes spell characters, as Python names it.")
     min_count: int = setting(
         1, "Characters rarer than this in the training split become <unk>.", minimum=1
@@ -23,12 +20,6 @@ class DataConfig(Config):
     test_fraction: float = setting(
         0.0, "Share at the text's end that is scored once, after training.", minimum=0, below=1
     )
-    val_characters: int = setting(
-        1_000_000, "Hold out no more than this many characters for validation.", minimum=2
-    )
-    train_characters: int | None = setting(
-        None, "Train on no more than this many characters, the first ones.", minimum=2
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -36,3 +27,18 @@ class DataConfig(Config):
             raise SettingError(
                 "val_fraction", "and test_fraction leave nothing to train on.", ["test_fraction"]
             )
+
+
+@dataclass(frozen=True)
+class TextConfig(DataConfig):
+    """How a text becomes ids and splits."""
+
+    normalize: str | None = setting(
+        None, "letters, letters-by-line, lower or none; by default what the corpus asks for."
+    )
+    val_characters: int = setting(
+        1_000_000, "Hold out no more than this many characters for validation.", minimum=2
+    )
+    train_characters: int | None = setting(
+        None, "Train on no more than this many characters, the first ones.", minimum=2
+    )

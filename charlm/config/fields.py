@@ -52,7 +52,7 @@ class Config:
     @classmethod
     def identity(cls) -> tuple[str, ...]:
         """Names of the settings that must be equal for two models to share weights."""
-        return tuple(each.name for each in fields(cls) if each.metadata["identity"])
+        return tuple(each.name for each in fields(cls) if each.metadata.get("identity"))
 
     def to_json(self) -> dict[str, Any]:
         """Values by name."""

@@ -11,24 +11,6 @@ class TrainConfig(Config):
     """How a model is trained."""
 
     batch_size: int = setting(32, "Streams of text trained on side by side.", minimum=1)
-    seq_length: int = setting(64, "Steps of backpropagation through time.", minimum=1)
-    sampling: str = setting(
-        "sequential",
-        "sequential: windows follow one another, the state is carried; random: shuffled windows, "
-        "each from a zero state.",
-        choices=("sequential", "random"),
-    )
-    random_lengths: bool = setting(
-        False,
-        "Sequential windows of about seq_length steps, the learning rate in proportion to each "
-        "one's length (Merity et al. 2018).",
-    )
-    reset_probability: float = setting(
-        0.0,
-        "Probability that a stream's state is not carried into a sequential window.",
-        minimum=0,
-        maximum=1,
-    )
     optimizer: str = setting("adamw", "adamw, adam or sgd.", choices=("adamw", "adam", "sgd"))
     learning_rate: float = setting(2e-3, "The highest learning rate.", above=0, maximum=1e30)
     schedule: str = setting(
@@ -41,17 +23,6 @@ class TrainConfig(Config):
         minimum=0,
     )
     momentum: float = setting(0.0, "Momentum of sgd.", minimum=0, below=1)
-    activation_penalty: float = setting(
-        0.0,
-        "Weight of the mean square of the last layer's outputs, after dropout, in what is "
-        "minimized (Merity et al. 2017).",
-        minimum=0,
-    )
-    temporal_penalty: float = setting(
-        0.0,
-        "The same of their change from step to step, before dropout.",
-        minimum=0,
-    )
     ema_decay: float = setting(
         0.0,
         "Keep an exponential moving average of the weights, such as 0.999, score it too, and "
@@ -77,11 +48,6 @@ class TrainConfig(Config):
     eval_every: int | None = setting(
         None, "Steps between evaluations; by default ten in a run.", minimum=1
     )
-    eval_characters: int = setting(
-        30_000,
-        "Score no more than this many held-out characters along the way; at the end, all of them.",
-        minimum=2,
-    )
     patience: int | None = setting(
         None, "Stop after this many evaluations without a better held-out score.", minimum=1
     )
@@ -98,12 +64,55 @@ class TrainConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.epochs is self.max_steps is self.max_minutes is None:
+            limits = ("epochs", "max_steps", "max_minutes")
+            problem = "is missing: give epochs, max_steps or max_minutes."
+            raise SettingError("epochs", problem, limits)
+
+
+@dataclass(frozen=True)
+class TextTrainConfig(TrainConfig):
+    """How a model is trained on windows of a text."""
+
+    seq_length: int = setting(64, "Steps of backpropagation through time.", minimum=1)
+    sampling: str = setting(
+        "sequential",
+        "sequential: windows follow one another, the state is carried; random: shuffled windows, "
+        "each from a zero state.",
+        choices=("sequential", "random"),
+    )
+    random_lengths: bool = setting(
+        False,
+        "Sequential windows of about seq_length steps, the learning rate in proportion to each "
+        "one's length (Merity et al. 2018).",
+    )
+    reset_probability: float = setting(
+        0.0,
+        "Probability that a stream's state is not carried into a sequential window.",
+        minimum=0,
+        maximum=1,
+    )
+    activation_penalty: float = setting(
+        0.0,
+        "Weight of the mean square of the last layer's outputs, after dropout, in what is "
+        "minimized (Merity et al. 2017).",
+        minimum=0,
+    )
+    temporal_penalty: float = setting(
+        0.0,
+        "The same of their change from step to step, before dropout.",
+        minimum=0,
+    )
+    eval_characters: int = setting(
+        30_000,
+        "Score no more than this many held-out characters along the way; at the end, all of them.",
+        minimum=2,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("random_lengths", "reset_probability"):
             if self.sampling == "random" and getattr(self, name):
                 raise SettingError(
                     name, "is for sequential windows, not for sampling 'random'.", ["sampling"]
                 )
-        if self.epochs is self.max_steps is self.max_minutes is None:
-            limits = ("epochs", "max_steps", "max_minutes")
-            problem = "is missing: give epochs, max_steps or max_minutes."
-            raise SettingError("epochs", problem, limits)

@@ -33,3 +33,10 @@ def runs_folder(given: str | Path | None = None) -> Path:
         UsageError: the path begins with an unknown home folder.
     """
     return expanded(given or os.environ.get("CHARLM_RUNS_DIR") or DEFAULT_RUNS)
+
+
+def bundled_file(name: str) -> Path:
+    """Where a file that comes with charlm is: in the installed package, or in the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed, checked_out = (folder / "data" / name for folder in (package, package.parent))
+    return installed if installed.is_file() else checked_out

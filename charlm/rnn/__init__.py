@@ -4,4 +4,4 @@
 is T consecutive time steps of B independent streams.
 """
 
-__all__ = ["backends", "cells", "dropout", "model", "names", "stack", "weights"]
+__all__ = ["backends", "cells", "dropout", "encoder", "model", "names", "stack", "weights"]

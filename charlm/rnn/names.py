@@ -7,9 +7,13 @@ Weight = TypeVar("Weight")
 TORCH_NAMES = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih", "c": "bias_hh"}
 
 
-def weight_name(letter: str, layer: int) -> str:
-    """The name of a layer's weight, such as weight_hh_l0 for U."""
-    return f"{TORCH_NAMES.get(letter, letter)}_l{layer}"
+def weight_name(letter: str, layer: int, reverse: bool = False) -> str:
+    """The name of a layer's weight, such as weight_hh_l0 for U.
+
+    Args:
+        reverse: of the direction that reads from the end.
+    """
+    return f"{TORCH_NAMES.get(letter, letter)}_l{layer}{'_reverse' if reverse else ''}"
 
 
 def by_letter(weights: Mapping[str, Weight], layer: int, prefix: str = "rnn.") -> dict[str, Weight]:

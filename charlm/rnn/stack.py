@@ -1,6 +1,7 @@
 """Stacked recurrent layers."""
 
 import math
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -27,58 +28,89 @@ class RecurrentStack(nn.Module):
         config: the architecture.
         input_size: size of the first layer's input vectors, or of one-hot vectors if it reads ids.
         backend: "scratch", "builtin", "fused", or "auto" for the fastest.
+        bidirectional: a second layer beside each reads the sequences from their ends, and both
+            outputs stand side by side.
     """
 
-    def __init__(self, config: ModelConfig, input_size: int, backend: str = "auto") -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        input_size: int,
+        backend: str = "auto",
+        bidirectional: bool = False,
+    ) -> None:
         super().__init__()
         self.config = config
+        self.directions = (False, True) if bidirectional else (False,)
         self.cell = make_cell(config)
         self.backend = choose_backend(config, backend)
         for layer in range(config.num_layers):
-            size = config.hidden_size if layer else input_size
-            for letter, shape in self.cell.weight_shapes(size, config.hidden_size).items():
-                weight = nn.Parameter(torch.empty(*shape))
-                self.register_parameter(weight_name(letter, layer), weight)
+            size = len(self.directions) * config.hidden_size if layer else input_size
+            for reverse in self.directions:
+                for letter, shape in self.cell.weight_shapes(size, config.hidden_size).items():
+                    weight = nn.Parameter(torch.empty(*shape))
+                    self.register_parameter(weight_name(letter, layer, reverse), weight)
 
-    def layer_weights(self, layer: int) -> LayerWeights:
-        """One layer's weights, by letter."""
+    def layer_weights(self, layer: int, reverse: bool = False) -> LayerWeights:
+        """The weights of one layer, in one direction, by letter."""
         letters = self.cell.weight_shapes(1, 1)
-        return LayerWeights({each: getattr(self, weight_name(each, layer)) for each in letters})
+        return LayerWeights(
+            {each: getattr(self, weight_name(each, layer, reverse)) for each in letters}
+        )
 
     def initial_state(self, batch_size: int) -> State:
-        """A state of zeros, tensors (L, B, H)."""
-        shape = (self.config.num_layers, batch_size, self.config.hidden_size)
+        """A state of zeros, tensors (L, B, H); L counts each direction of a layer."""
+        layers = self.config.num_layers * len(self.directions)
+        shape = (layers, batch_size, self.config.hidden_size)
         weight = self.get_parameter("weight_ih_l0")
         return tuple(weight.new_zeros(shape) for _ in self.cell.state_names)
 
     def forward(
-        self, inputs: Tensor, state: State, vectors: Tensor | None = None
+        self,
+        inputs: Tensor,
+        state: State,
+        vectors: Tensor | None = None,
+        lengths: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """Outputs of the last layer (T, B, H) and the new state, tensors (L, B, H).
+        """Outputs of the last layer (T, B, D·H) and the new state, tensors (L, B, H).
+
+        D is the number of directions. What stands behind a sequence's end changes none of the
+        outputs before it.
 
         Args:
             inputs: vectors (T, B, I) or ids (T, B).
-            state: tensors (L, B, H).
-            vectors: the vectors that ids stand for, (V, I); None means one-hot vectors.
+            state: tensors (L, B, H), as of `initial_state`.
+            vectors: the vectors that the ids stand for, (V, I); None means one-hot vectors.
+            lengths: steps of each sequence, (B,), int64, where they differ: from its last one on
+                the second direction reads it.
         """
-        backend, zoneout = BACKENDS[self.backend], self.config.zoneout
-        cell = Zoneout(self.cell, zoneout, self.training) if zoneout else self.cell
-        outputs, last_states = inputs, []
+        outputs, last_states = inputs, list[State]()
         for layer in range(self.config.num_layers):
-            weights = self.layer_weights(layer)
-            if layer == 0:
-                outputs, W = self._read(inputs, vectors, weights.W)
-                weights = LayerWeights(weights | {"W": W})
-            else:
+            if layer:
                 outputs = locked_dropout(outputs, self.config.dropout, self.training)
-            if self.training and self.config.weight_drop and "U" in weights:
-                mask = dropout_mask(weights.U, weights.U.shape, self.config.weight_drop)
-                weights = LayerWeights(weights | {"U": weights.U * mask})
-            outputs, last = backend.run_layer(
-                cell, outputs, tuple(s[layer] for s in state), weights
-            )
-            last_states.append(last)
+            sides = []
+            for reverse in self.directions:
+                before = tuple(each[len(last_states)] for each in state)
+                given = reverse_in_time(outputs, lengths) if reverse else outputs
+                side, last = self._run_layer(layer, reverse, given, before, vectors)
+                sides.append(reverse_in_time(side, lengths) if reverse else side)
+                last_states.append(last)
+            outputs = torch.cat(sides, 2) if len(sides) > 1 else sides[0]
         return outputs, tuple(torch.stack(each) for each in zip(*last_states, strict=True))
+
+    def _run_layer(
+        self, layer: int, reverse: bool, inputs: Tensor, state: State, vectors: Tensor | None
+    ) -> tuple[Tensor, State]:
+        """Run one direction of a layer; shapes as of a backend's `run_layer`."""
+        zoneout, weights = self.config.zoneout, self.layer_weights(layer, reverse)
+        cell = Zoneout(self.cell, zoneout, self.training) if zoneout else self.cell
+        if layer == 0:
+            inputs, W = self._read(inputs, vectors, weights.W)
+            weights = LayerWeights(weights | {"W": W})
+        if self.training and self.config.weight_drop and "U" in weights:
+            mask = dropout_mask(weights.U, weights.U.shape, self.config.weight_drop)
+            weights = LayerWeights(weights | {"U": weights.U * mask})
+        return BACKENDS[self.backend].run_layer(cell, inputs, state, weights)
 
     def _read(self, inputs: Tensor, vectors: Tensor | None, W: Tensor) -> tuple[Tensor, Tensor]:
         """Apply input dropout, and choose the form in which the first layer reads its input.
@@ -125,8 +157,8 @@ class RecurrentStack(nn.Module):
                 uniform, biases zero, but 1 for the LSTM's forget gate (Jozefowicz et al. 2015).
         """
         bound = 1 / math.sqrt(self.config.hidden_size)
-        for layer in range(self.config.num_layers):
-            weights = self.layer_weights(layer)
+        for layer, reverse in product(range(self.config.num_layers), self.directions):
+            weights = self.layer_weights(layer, reverse)
             for name, weight in weights.items():
                 if name.startswith("gain"):
                     weight.fill_(1.0)
@@ -147,3 +179,18 @@ class RecurrentStack(nn.Module):
                     nn.init.orthogonal_(each, generator=generator)
             for gate, b in zip(gates, weights.b.chunk(len(gates)), strict=True):
                 b.fill_(1.0 if gate == "f" else 0.0)
+
+
+def reverse_in_time(sequences: Tensor, lengths: Tensor | None) -> Tensor:
+    """Sequences (T, B, …) from the last step to the first; what stands behind their ends stays.
+
+    Args:
+        lengths: steps of each, (B,); None: all have T.
+    """
+    if lengths is None:
+        return sequences.flip(0)
+    t = torch.arange(len(sequences), device=sequences.device)[:, None]
+    source = torch.where(t < lengths, lengths - 1 - t, t)
+    if sequences.dim() > 2:
+        source = source.unsqueeze(2).expand_as(sequences)
+    return sequences.gather(0, source)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charlm.config import ModelConfig
+from charlm.config import EncoderConfig, ModelConfig
 from charlm.errors import RunError, look_up
 from charlm.rnn.names import weight_name
 
@@ -78,6 +78,22 @@ def model_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
     for layer in range(config.num_layers):
         for letter, shape in layer_shapes(config.cell, config, H if layer else E or V, H):
             yield f"rnn.{weight_name(letter, layer)}", shape
+
+
+def encoder_shapes(config: EncoderConfig) -> Iterator[tuple[str, Shape]]:
+    """Names and shapes of an `Encoder`'s weights, one after another as `model_shapes` does."""
+    V, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
+    directions = (False, True) if config.bidirectional else (False,)
+    D, reads_ids = len(directions), not config.input_size
+    yield "output.weight", (config.output_size, D * H)
+    yield "output.bias", (config.output_size,)
+    if reads_ids and E:
+        yield "embedding.weight", (V, E)
+    for layer in range(config.num_layers):
+        size = D * H if layer else config.input_size or E or V
+        for letter, shape in layer_shapes(config.cell, config, size, H):
+            for reverse in directions:
+                yield f"rnn.{weight_name(letter, layer, reverse)}", shape
 
 
 def check_shapes(expected: Iterable[tuple[str, Shape]], shapes: Mapping[str, Shape]) -> None:

@@ -50,11 +50,12 @@ class RunDirectory:
         record: contents of `run.json`.
 
     Attributes:
-        data_config, model_config: classes of the settings in the record.
+        data_config, model_config, train_config: classes of the settings in the record.
     """
 
     data_config: type[DataConfig] = DataConfig
     model_config: type[ModelConfig] = ModelConfig
+    train_config: type[TrainConfig] = TrainConfig
 
     def __init__(self, path: Path, record: Record) -> None:
         # "." and ".." have no name of their own. A link is known by its own name.
@@ -68,7 +69,7 @@ class RunDirectory:
     @classmethod
     def sections(cls) -> dict[str, type[Config]]:
         """Classes of the settings, by their names in the record."""
-        return {"data": cls.data_config, "model": cls.model_config, "train": TrainConfig}
+        return {"data": cls.data_config, "model": cls.model_config, "train": cls.train_config}
 
     @property
     def settings(self) -> Settings:
@@ -76,7 +77,7 @@ class RunDirectory:
         return Settings(
             self.data_config.from_json(self.record.data),
             self.model_config.from_json(self.record.model),
-            TrainConfig.from_json(self.record.train),
+            self.train_config.from_json(self.record.train),
         )
 
     @property

@@ -54,7 +54,7 @@ def resume_session(
         # As for a new run, a limit given by name replaces the others.
         changes = dict.fromkeys(LIMITS) | changes
     settings = overridden(before, **changes)
-    check_relevant(replace(settings, given=changes))
+    check_relevant(replace(settings, given=changes), task.rules)
     over = limits_reached(settings.train, snapshot.counters)
     if run.record.status in ("done", "patience") and over:
         steps = count(snapshot.counters.step, "step")

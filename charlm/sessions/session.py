@@ -180,12 +180,12 @@ class Session:
 
     def _conclude(self, stopped: Stopped, listener: Listener) -> None:
         """Record how training ended: the score of the best weights, and those of the baselines."""
-        first = self.task.score_type.figures[0].key
-        loss = stopped.epoch_loss
+        loss, figure = stopped.epoch_loss, self.task.train_figure
+        told = None if loss is None else {"loss": loss, **self.task.figures_of_loss(loss)}
         result: dict[str, Any] = {
             "seconds": stopped.seconds,
             "steps": stopped.step,
-            f"train_{first}": None if loss is None else self.task.figures_of_loss(loss).get(first),
+            f"train_{figure}": told and told[figure],
         }
         split = self.dataset.split
         if stopped.reason != "interrupted" and split != "train":

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from charlm.errors import RunError, look_up
+from charlm.errors import RunError, UsageError, look_up
 from charlm.runs import store
 from charlm.runs.directory import RunDirectory
+from charlm.tasks.classification.task import ClassificationTask
 from charlm.tasks.language_modeling.task import LanguageModelTask
 from charlm.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (LanguageModelTask(),)}
+TASKS: dict[str, Task] = {task.name: task for task in (LanguageModelTask(), ClassificationTask())}
 DEFAULT_TASK = LanguageModelTask.name
 
 
@@ -19,6 +20,28 @@ def find_task(name: str) -> Task:
         UsageError: there is no such task.
     """
     return look_up(TASKS, name, "task")
+
+
+def choose_task(task: str | None, preset: str | None) -> tuple[Task, str]:
+    """The task that is named, or whose preset is, and the preset.
+
+    Raises:
+        UsageError: there is no such task or preset, or the preset is another task's.
+    """
+    if preset is None:
+        chosen = find_task(task or DEFAULT_TASK)
+        return chosen, chosen.default_preset
+    owners = {name: each for each in TASKS.values() for name in each.presets}
+    owner = look_up(owners, preset, "preset")
+    chosen = find_task(task) if task else TASKS[DEFAULT_TASK]
+    if preset in chosen.presets:
+        return chosen, preset
+    if task:
+        raise UsageError(
+            f"The preset '{preset}' is of the task '{owner.name}', not of '{task}'.",
+            f"Leave out --task, or name one of: {', '.join(chosen.presets)}.",
+        )
+    return owner, preset
 
 
 def task_of(run: RunDirectory) -> Task:

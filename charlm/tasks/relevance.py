@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError
-from charlm.presets import SEQUENTIAL, Settings, preset_values
+from charlm.keywords import SamplingKeywords
+from charlm.presets import PRESETS, Presets, Settings, preset_values
 from charlm.rnn.weights import NOT_RECURRENT
 
 
@@ -21,10 +22,11 @@ class Rule:
     """
 
     names: tuple[str, ...]
-    useless: Callable[[Settings], bool]
+    useless: Callable[[Any], bool]
     why: str
 
 
+# Of every task.
 RULES = (
     Rule(
         ("mogrifier_rounds", "mogrifier_rank"),
@@ -55,17 +57,7 @@ RULES = (
         "is for --optimizer sgd only.",
     ),
     Rule(
-        SEQUENTIAL,
-        lambda settings: settings.train.sampling == "random",
-        "is for --sampling sequential only.",
-    ),
-    Rule(
-        ("temporal_penalty", "random_lengths"),
-        lambda settings: settings.train.seq_length == 1,
-        "does nothing where a window is a single step: give a --seq-length.",
-    ),
-    Rule(
-        ("patience", "average_after", "eval_characters", "val_characters"),
+        ("patience", "average_after"),
         lambda settings: not settings.data.val_fraction,
         "needs held-out text: give a --val-fraction.",
     ),
@@ -77,16 +69,19 @@ INHERITED = ("min_count", "initialization")
 FILTERS = ("top_k", "top_p", "min_p")
 
 
-def check_relevant(settings: Settings, inherits: bool = False) -> None:
+def check_relevant(
+    settings: Settings, rules: tuple[Rule, ...] = (), inherits: bool = False
+) -> None:
     """Raise SettingError for the first setting that was given by name and has no effect.
 
     Values that ask for nothing, such as 0 or False, are accepted.
 
     Args:
+        rules: the task's own.
         inherits: whether the run starts from another one.
     """
     given = settings.given
-    for rule in RULES:
+    for rule in (*RULES, *rules):
         for name in rule.names:
             asks = bool(given.get(name)) or (name in ASK_ALWAYS and name in given)
             if asks and rule.useless(settings):
@@ -105,7 +100,7 @@ def check_on_device(settings: Settings, device: str) -> None:
         return
     if device != "cuda":
         raise SettingError("cuda_graphs", f"is for --device cuda only, and the device is {device}.")
-    if config.random_lengths or config.precision == "fp16":
+    if getattr(config, "random_lengths", False) or config.precision == "fp16":
         raise SettingError(
             "cuda_graphs", "records neither windows of random lengths nor --precision fp16."
         )
@@ -118,14 +113,30 @@ def check_sampling(config: SamplingConfig) -> None:
             raise SettingError(name, "does nothing at --temperature 0: nothing is drawn.")
 
 
-def applied_values(settings: Settings, inherited: Mapping[str, Any]) -> dict[str, Any]:
+def sampling_config(**sampling: Unpack[SamplingKeywords]) -> SamplingConfig:
+    """Sampling settings from keyword arguments; SettingError if one is invalid or useless."""
+    for name in sampling:
+        if name not in SamplingConfig.names():
+            raise SettingError(name, f"is no setting of: {', '.join(SamplingConfig.names())}.")
+    config = SamplingConfig(**sampling)
+    check_sampling(config)
+    return config
+
+
+def applied_values(
+    settings: Settings,
+    inherited: Mapping[str, Any],
+    rules: tuple[Rule, ...] = (),
+    presets: Presets = PRESETS,
+) -> dict[str, Any]:
     """The values that the preset contributes to these settings and that have an effect.
 
     Args:
+        rules: the task's own.
         inherited: settings taken from the run that this one starts from, if any.
     """
-    values = preset_values(settings.preset, {**inherited, **settings.given})
-    left_out = {name for rule in RULES if rule.useless(settings) for name in rule.names}
+    values = preset_values(settings.preset, {**inherited, **settings.given}, presets)
+    left_out = {name for rule in (*RULES, *rules) if rule.useless(settings) for name in rule.names}
     if inherited:
         left_out |= inherited.keys() | set(ModelConfig.names())
     left_out |= settings.given.keys()

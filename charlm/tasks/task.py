@@ -5,16 +5,18 @@ score a model on them. No code outside a task's folder refers to it by name.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from charlm.config import ModelConfig, TrainConfig
+from charlm.errors import UsageError
 from charlm.files.whole import Arrays
-from charlm.presets import Settings
+from charlm.presets import Presets, Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.score import Score
+from charlm.tasks.relevance import Rule
 from charlm.text.corpus import Source
 
 if TYPE_CHECKING:
@@ -130,6 +132,8 @@ class Task(ABC):
         loss_name: key of the loss in `metrics.jsonl`.
         loss_title: heading of the loss in tables.
         score_type: class of the scores.
+        presets: named settings to begin with, and the one that is meant where none is named.
+        rules: which of its own settings have no effect beside others.
         run_type: class of the run directories, which also determines the settings of a run.
     """
 
@@ -139,6 +143,9 @@ class Task(ABC):
     loss_name: ClassVar[str] = "loss"
     loss_title: ClassVar[str] = "loss"
     score_type: ClassVar[type[Score]]
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    presets: ClassVar[Presets] = {"plain": {}}
+    default_preset: ClassVar[str] = "plain"
     run_type: ClassVar[type[RunDirectory]] = RunDirectory
 
     @abstractmethod
@@ -176,6 +183,12 @@ class Task(ABC):
     def make_model(self, config: ModelConfig, backend: str) -> "RecurrentModel":
         """A model whose weights are yet to be initialized or loaded."""
 
+    @property
+    def train_figure(self) -> str:
+        """Key of the figure that training losses are told by, or "loss"."""
+        values = self.figures_of_loss(0.0)
+        return next((each.key for each in self.score_type.figures if each.key in values), "loss")
+
     def figures_of_loss(self, loss: float) -> Mapping[str, float]:
         """The figures of a score, by key, that follow from a training loss alone."""
         return {}
@@ -201,6 +214,34 @@ class Task(ABC):
             advice: what the error tells the user to do.
             training: whether the model is to be trained, not just loaded.
         """
+
+    def evaluate(
+        self, run: RunDirectory, model: "RecurrentModel", source: Any, split: str | None
+    ) -> Any:
+        """The score of some data, with all that there is to say of it.
+
+        Args:
+            source: what the user named; None is the run's own data.
+            split: of these; None is what was held out.
+
+        Raises:
+            UsageError: the task has no such evaluation.
+        """
+        raise UsageError(f"Runs of the task '{self.name}' cannot be evaluated on other data.")
+
+    def predict(
+        self, run: RunDirectory, model: "RecurrentModel", inputs: Iterable[Any]
+    ) -> Iterator[Any]:
+        """What the model says of each input, in order, as they come.
+
+        Raises:
+            UsageError: it says nothing of single inputs.
+        """
+        raise UsageError(
+            f"The run '{run.name}' is of the task '{self.name}', which predicts no labels and no "
+            "numbers.",
+            "Name another run.",
+        )
 
     def differences(self, runs: Sequence[tuple[RunDirectory, Scored]]) -> Iterator[str]:
         """Reasons, as sentences, why scores are not comparable, other than different splits."""

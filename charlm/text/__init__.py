@@ -12,5 +12,6 @@ __all__ = [
     "fragments",
     "normalize",
     "splits",
+    "tokens",
     "vocabulary",
 ]

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from charlm.files.paths import expanded
+from charlm.files.paths import bundled_file, expanded
 
 
 @dataclass(frozen=True)
@@ -156,11 +156,7 @@ def corpus_path(entry: CatalogEntry) -> Path:
     """Path of the entry's file, which may not be downloaded yet."""
     if entry.urls:
         return cache_folder() / f"{entry.name}.txt"
-    package = Path(__file__).resolve().parents[1]
-    installed, checked_out = (
-        folder / "data" / f"{entry.name}.txt" for folder in (package, package.parent)
-    )
-    return installed if installed.is_file() else checked_out
+    return bundled_file(f"{entry.name}.txt")
 
 
 def is_available(entry: CatalogEntry) -> bool:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from charlm.config import DataConfig
+from charlm.config import TextConfig
 from charlm.errors import CorpusError, look_up
 
 Span = tuple[int, int]
@@ -19,7 +19,7 @@ class Splits:
     test: Span
 
     @classmethod
-    def of(cls, characters: int, config: DataConfig) -> "Splits":
+    def of(cls, characters: int, config: TextConfig) -> "Splits":
         """Split a text of so many characters.
 
         Raises:
@@ -45,7 +45,7 @@ class Splits:
         return splits
 
     @classmethod
-    def _cut(cls, characters: int, config: DataConfig) -> "Splits":
+    def _cut(cls, characters: int, config: TextConfig) -> "Splits":
         # Exact decimal fractions: as a float, 0.9 · n may fall just short of a whole number.
         val, test = Fraction(str(config.val_fraction)), Fraction(str(config.test_fraction))
         train_stop = math.floor(characters * (1 - val - test))
@@ -54,7 +54,7 @@ class Splits:
         train = (0, min(train_stop, config.train_characters or train_stop))
         return cls(train, (train_stop, val_stop), (val_stop, characters))
 
-    def _usable(self, config: DataConfig) -> bool:
+    def _usable(self, config: TextConfig) -> bool:
         asked = [self.train]
         asked += [self.val] if config.val_fraction else []
         asked += [self.test] if config.test_fraction else []

@@ -16,6 +16,7 @@ Ids = npt.NDArray[np.unsignedinteger[Any]]
 
 UNKNOWN = "<unk>"
 UNKNOWN_ID = 0
+CHARACTERS, WORDS = "characters", "words"
 POLICIES = {"error": "refuse the text", "replace": f"read them as {UNKNOWN}", "skip": "drop them"}
 
 
@@ -37,27 +38,37 @@ def printable(character: str) -> str:
 
 
 class Vocabulary:
-    """An immutable two-way map between characters (Unicode code points) and ids.
+    """An immutable two-way map between entries and ids: characters, or words where a task asks.
 
     Ids run by descending frequency in the training split, ties by code point; id 0 is `<unk>`.
 
     Args:
-        characters: those with ids 1, 2, 3, …
+        entries: those with ids 1, 2, 3, …
         counts: how often each occurs in the training split.
-        unknown_count: how many characters of the training split became `<unk>`.
+        unknown_count: how many tokens of the training split became `<unk>`.
+        units: what the entries are, "characters" or "words".
     """
 
     def __init__(
-        self, characters: Iterable[str], counts: Iterable[int], unknown_count: int = 0
+        self,
+        entries: Iterable[str],
+        counts: Iterable[int],
+        unknown_count: int = 0,
+        units: str = CHARACTERS,
     ) -> None:
-        self.characters = tuple(characters)
+        self.entries = tuple(entries)
         self.counts = tuple(counts)
         self.unknown_count = unknown_count
-        if not all(isinstance(each, str) and len(each) == 1 for each in self.characters):
+        self.units = units
+        if units not in (CHARACTERS, WORDS):
+            raise ValueError("a vocabulary's entries are characters or words")
+        if not all(isinstance(each, str) and each for each in self.entries):
+            raise ValueError("a vocabulary's entries are texts")
+        if units == CHARACTERS and not all(len(each) == 1 for each in self.entries):
             raise ValueError("a vocabulary's entries are single characters")
         if not all(isinstance(each, int) for each in (*self.counts, unknown_count)):
             raise ValueError("a vocabulary's counts are whole numbers")
-        if not len(self.counts) == len(self.characters) == len(set(self.characters)):
+        if not len(self.counts) == len(self.entries) == len(set(self.entries)):
             raise ValueError("a vocabulary needs distinct characters and a count for each")
 
     @classmethod
@@ -69,27 +80,43 @@ class Vocabulary:
         characters = [chr(point) for point in points[kept][order]]
         return cls(characters, counts[kept][order].tolist(), int(counts[~kept].sum()))
 
+    @classmethod
+    def of_counts(
+        cls, counts: Mapping[str, int], units: str, min_count: int = 1, most: int | None = None
+    ) -> "Vocabulary":
+        """Make a vocabulary of tokens that were counted.
+
+        Args:
+            most: keep no more entries than this, the most frequent ones; None: all.
+        """
+        ordered = sorted(counts, key=lambda token: (-counts[token], token))
+        entries = [token for token in ordered if counts[token] >= min_count][:most]
+        known = [counts[token] for token in entries]
+        return cls(entries, known, sum(counts.values()) - sum(known), units)
+
     def __len__(self) -> int:
         """Number of entries, `<unk>` included."""
-        return len(self.characters) + 1
+        return len(self.entries) + 1
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Vocabulary) and self.characters == other.characters
+        if not isinstance(other, Vocabulary):
+            return False
+        return (self.units, self.entries) == (other.units, other.entries)
 
     def __hash__(self) -> int:
-        return hash(self.characters)
+        return hash(self.entries)
 
     def __contains__(self, character: str) -> bool:
         return character in self._known
 
     @cached_property
     def _known(self) -> frozenset[str]:
-        return frozenset(self.characters)
+        return frozenset(self.entries)
 
     @cached_property
     def _ids(self) -> Ids:
         """Table from code point to id, up to one code point beyond the highest known one."""
-        points = np.array([ord(character) for character in self.characters], dtype=np.int64)
+        points = np.array([ord(character) for character in self.entries], dtype=np.int64)
         table = np.zeros(int(points.max(initial=0)) + 2, dtype=np.min_scalar_type(len(self) - 1))
         table[points] = np.arange(1, len(self))
         return table
@@ -97,7 +124,7 @@ class Vocabulary:
     @property
     def likely_beginning(self) -> str:
         """Default character to start from: a line end, a space, or the most frequent character."""
-        return next((each for each in "\n " if each in self), self.characters[0])
+        return next((each for each in "\n " if each in self), self.entries[0])
 
     def unknown(self, text: str) -> dict[str, int]:
         """Characters of `text` that are not in the vocabulary, with counts, most frequent first."""
@@ -127,14 +154,23 @@ class Vocabulary:
             ids = ids[ids != UNKNOWN_ID]
         return ids
 
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {entry: number for number, entry in enumerate(self.entries, 1)}
+
+    def encode_tokens(self, tokens: Iterable[str]) -> list[int]:
+        """Ids of tokens, those without an id as `<unk>`."""
+        numbers = self._numbers
+        return [numbers.get(token, UNKNOWN_ID) for token in tokens]
+
     def decode(self, ids: Iterable[int]) -> str:
         """Text of the ids; `<unk>` becomes U+FFFD."""
-        return "".join(self.characters[i - 1] if i else "\N{REPLACEMENT CHARACTER}" for i in ids)
+        return "".join(self.entries[i - 1] if i else "\N{REPLACEMENT CHARACTER}" for i in ids)
 
     def to_json(self) -> str:
         """The vocabulary as JSON text."""
         content = {
-            "characters": self.characters,
+            self.units: self.entries,
             "counts": self.counts,
             "unknown_count": self.unknown_count,
         }
@@ -149,7 +185,8 @@ class Vocabulary:
         """
         try:
             values = json.loads(content)
-            return cls(values["characters"], values["counts"], values["unknown_count"])
+            units = WORDS if WORDS in values else CHARACTERS
+            return cls(values[units], values["counts"], values["unknown_count"], units)
         except (TypeError, KeyError) as error:
             raise ValueError(f"no vocabulary ({error})") from None
 

@@ -45,7 +45,7 @@ class Learner:
         self.update: Callable[..., int] = self._update
         # A CUDA graph has fixed shapes and no branches, whereas loss scaling looks at the
         # gradients to decide whether to take a step.
-        recordable = not config.random_lengths and not self.scaler.is_enabled()
+        recordable = task.same_shapes and not self.scaler.is_enabled()
         if self.device.type == "cuda" and config.cuda_graphs and recordable:
             self.update = CapturedFunction(self._update, self.device, CudaGraphs())
         torch.manual_seed(derived_seed(config.seed, Stream.DROPOUT))

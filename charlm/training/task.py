@@ -37,10 +37,13 @@ class TrainingTask(Protocol):
 
     Attributes:
         items_per_step: items in a window of the usual length, for which the learning rate is meant.
+        same_shapes: all windows have tensors of the same shapes, so that on CUDA a step can be
+            recorded once and replayed.
         worst_loss: mean training loss beyond which training counts as diverged.
     """
 
     items_per_step: int
+    same_shapes: bool
     worst_loss: float
 
     @property

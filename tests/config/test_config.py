@@ -8,10 +8,10 @@ from typing import Any, get_args
 
 import pytest
 
-from charlm.config import Config, DataConfig, ModelConfig, SamplingConfig, TrainConfig
+from charlm.config import Config, ModelConfig, SamplingConfig, TextConfig, TextTrainConfig
 from charlm.errors import SettingError, UsageError
 
-CONFIGS: tuple[type[Config], ...] = (DataConfig, ModelConfig, TrainConfig, SamplingConfig)
+CONFIGS: tuple[type[Config], ...] = (TextConfig, ModelConfig, TextTrainConfig, SamplingConfig)
 SETTINGS = [(config, each) for config in CONFIGS for each in fields(config)]
 
 
@@ -22,7 +22,7 @@ def kinds(setting: Field[Any]) -> set[type]:
 
 def build(config: type[Config], **values: Any) -> Config:
     """The config with what else it insists on."""
-    required: dict[str, Any] = {"epochs": 1} if config is TrainConfig else {}
+    required: dict[str, Any] = {"epochs": 1} if config is TextTrainConfig else {}
     if values.get("tie_weights"):
         required["embedding_size"] = 8
     if "test_fraction" in values:
@@ -118,10 +118,10 @@ def test_values_of_another_type_are_refused_by_name(
 @pytest.mark.parametrize(
     ("config", "values"),
     [
-        (DataConfig, {"min_count": 0}),
-        (DataConfig, {"val_fraction": 1.0}),
-        (DataConfig, {"test_fraction": -0.1}),
-        (DataConfig, {"train_characters": 1}),
+        (TextConfig, {"min_count": 0}),
+        (TextConfig, {"val_fraction": 1.0}),
+        (TextConfig, {"test_fraction": -0.1}),
+        (TextConfig, {"train_characters": 1}),
         (ModelConfig, {"vocabulary_size": 1}),
         (ModelConfig, {"hidden_size": 0}),
         (ModelConfig, {"num_layers": 0}),
@@ -130,29 +130,29 @@ def test_values_of_another_type_are_refused_by_name(
         (ModelConfig, {"output_dropout": 1}),
         (ModelConfig, {"weight_drop": -0.5}),
         (ModelConfig, {"input_dropout": 1.0}),
-        (TrainConfig, {"batch_size": 0}),
-        (TrainConfig, {"seq_length": 0}),
-        (TrainConfig, {"sampling": "shuffled"}),
-        (TrainConfig, {"optimizer": "lbfgs"}),
-        (TrainConfig, {"learning_rate": 0.0}),
-        (TrainConfig, {"schedule": "linear"}),
-        (TrainConfig, {"warmup_steps": -1}),
-        (TrainConfig, {"weight_decay": -1e-9}),
-        (TrainConfig, {"momentum": 1.0}),
-        (TrainConfig, {"reset_probability": 1.01}),
-        (TrainConfig, {"activation_penalty": -1.0}),
-        (TrainConfig, {"temporal_penalty": -1.0}),
-        (TrainConfig, {"ema_decay": 1.0}),
-        (TrainConfig, {"average_after": 0}),
-        (TrainConfig, {"clip_norm": -1}),
-        (TrainConfig, {"initialization": "zeros"}),
-        (TrainConfig, {"epochs": 0}),
-        (TrainConfig, {"max_steps": 0}),
-        (TrainConfig, {"max_minutes": 0}),
-        (TrainConfig, {"eval_every": 0}),
-        (TrainConfig, {"patience": 0}),
-        (TrainConfig, {"precision": "fp8"}),
-        (TrainConfig, {"seed": -1}),
+        (TextTrainConfig, {"batch_size": 0}),
+        (TextTrainConfig, {"seq_length": 0}),
+        (TextTrainConfig, {"sampling": "shuffled"}),
+        (TextTrainConfig, {"optimizer": "lbfgs"}),
+        (TextTrainConfig, {"learning_rate": 0.0}),
+        (TextTrainConfig, {"schedule": "linear"}),
+        (TextTrainConfig, {"warmup_steps": -1}),
+        (TextTrainConfig, {"weight_decay": -1e-9}),
+        (TextTrainConfig, {"momentum": 1.0}),
+        (TextTrainConfig, {"reset_probability": 1.01}),
+        (TextTrainConfig, {"activation_penalty": -1.0}),
+        (TextTrainConfig, {"temporal_penalty": -1.0}),
+        (TextTrainConfig, {"ema_decay": 1.0}),
+        (TextTrainConfig, {"average_after": 0}),
+        (TextTrainConfig, {"clip_norm": -1}),
+        (TextTrainConfig, {"initialization": "zeros"}),
+        (TextTrainConfig, {"epochs": 0}),
+        (TextTrainConfig, {"max_steps": 0}),
+        (TextTrainConfig, {"max_minutes": 0}),
+        (TextTrainConfig, {"eval_every": 0}),
+        (TextTrainConfig, {"patience": 0}),
+        (TextTrainConfig, {"precision": "fp8"}),
+        (TextTrainConfig, {"seed": -1}),
         (SamplingConfig, {"temperature": -0.1}),
         (SamplingConfig, {"top_k": -1}),
         (SamplingConfig, {"top_p": 0}),
@@ -210,9 +210,9 @@ def test_an_enormous_whole_number_is_judged_by_its_range() -> None:
 
 
 def test_held_out_shares_must_leave_something_to_train_on() -> None:
-    assert DataConfig(val_fraction=0.5, test_fraction=0.49).test_fraction == 0.49
+    assert TextConfig(val_fraction=0.5, test_fraction=0.49).test_fraction == 0.49
     with pytest.raises(SettingError, match=r"^val_fraction and test_fraction leave nothing"):
-        DataConfig(val_fraction=0.5, test_fraction=0.5)
+        TextConfig(val_fraction=0.5, test_fraction=0.5)
 
 
 def test_tied_weights_need_character_vectors() -> None:
@@ -223,25 +223,25 @@ def test_tied_weights_need_character_vectors() -> None:
 
 @pytest.mark.parametrize("values", [{"random_lengths": True}, {"reset_probability": 0.1}], ids=str)
 def test_random_windows_know_neither_lengths_nor_resets(values: dict[str, Any]) -> None:
-    assert TrainConfig(max_steps=1, **values).sampling == "sequential"
+    assert TextTrainConfig(max_steps=1, **values).sampling == "sequential"
     (name,) = values
     with pytest.raises(SettingError, match=f"^{name} is for sequential windows"):
-        TrainConfig(max_steps=1, sampling="random", **values)
+        TextTrainConfig(max_steps=1, sampling="random", **values)
 
 
 def test_training_needs_an_end() -> None:
     with pytest.raises(SettingError, match="epochs, max_steps or max_minutes"):
-        TrainConfig()
-    assert TrainConfig(max_steps=1).epochs is None
-    assert TrainConfig(max_minutes=0.5).max_minutes == 0.5
+        TextTrainConfig()
+    assert TextTrainConfig(max_steps=1).epochs is None
+    assert TextTrainConfig(max_minutes=0.5).max_minutes == 0.5
 
 
 @pytest.mark.parametrize(
     "config",
     [
-        DataConfig("letters", "latin-1", 3, 0.25, 0.125, 1000),
+        TextConfig("latin-1", 3, 0.25, 0.125, "letters", 1000),
         ModelConfig(66, "lstm", 17, 3, 5, True, False, True, 4, 7, 0.1, 0.2, 0.3),
-        TrainConfig(optimizer="sgd", momentum=0.9, max_minutes=1.5, patience=3, seed=2**40),
+        TextTrainConfig(optimizer="sgd", momentum=0.9, max_minutes=1.5, patience=3, seed=2**40),
         SamplingConfig(0.7, 5, 0.9, 0.05, 10, 2, "\n\N{GRINNING FACE}", 7),
     ],
     ids=lambda config: type(config).__name__,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charlm import api
-from charlm.config import ModelConfig, TrainConfig
+from charlm.config import ModelConfig, TextTrainConfig
 from charlm.language_model import LanguageModel
 from charlm.machine.memory import (
     NotEnoughMemoryError,
@@ -59,14 +59,14 @@ def test_parameters_of_one_hot_input() -> None:
 @pytest.mark.parametrize(
     "train",
     [
-        TrainConfig(max_steps=1),
-        TrainConfig(max_steps=1, optimizer="sgd"),
-        TrainConfig(max_steps=1, optimizer="sgd", momentum=0.9, ema_decay=0.99),
-        TrainConfig(max_steps=1, optimizer="adam", ema_decay=0.99),
+        TextTrainConfig(max_steps=1),
+        TextTrainConfig(max_steps=1, optimizer="sgd"),
+        TextTrainConfig(max_steps=1, optimizer="sgd", momentum=0.9, ema_decay=0.99),
+        TextTrainConfig(max_steps=1, optimizer="adam", ema_decay=0.99),
     ],
     ids=["adamw", "sgd", "sgd, momentum, average", "adam, average"],
 )
-def test_what_is_kept_is_what_a_snapshot_holds(train: TrainConfig) -> None:
+def test_what_is_kept_is_what_a_snapshot_holds(train: TextTrainConfig) -> None:
     config = ModelConfig(vocabulary_size=11, hidden_size=30, num_layers=2)
     model = LanguageModel(config, "scratch")
     model.initialize("uniform", 0)
@@ -80,7 +80,7 @@ def test_what_is_kept_is_what_a_snapshot_holds(train: TrainConfig) -> None:
 
 def test_a_step_is_counted_as_no_more_than_autograd_saves() -> None:
     config = ModelConfig(vocabulary_size=11, cell="lstm", hidden_size=40, num_layers=2)
-    train = TrainConfig(max_steps=1, batch_size=8, seq_length=20)
+    train = TextTrainConfig(max_steps=1, batch_size=8, seq_length=20)
     model = LanguageModel(config, "scratch")
     model.initialize("uniform", 0)
     saved: dict[int, int] = {}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tolerances import rounding
 
-from charlm.config import ModelConfig, TrainConfig
+from charlm.config import ModelConfig, TextTrainConfig
 from charlm.generation.torch_drawing import generate_block
 from charlm.language_model import LanguageModel
 from charlm.machine.cuda_graphs import WARM_UP, CapturedFunction
@@ -47,7 +47,7 @@ class Refused(Recalled):
 def learner_of(**values: object) -> Learner:
     sizes = ModelConfig(vocabulary_size=11, hidden_size=9, output_dropout=0.3, weight_drop=0.2)
     settings: dict[str, object] = {"batch_size": 3, "seq_length": 5, "seed": 1}
-    config = TrainConfig(**settings | {"epochs": 3, "schedule": "cosine"} | values)  # type: ignore[arg-type]
+    config = TextTrainConfig(**settings | {"epochs": 3, "schedule": "cosine"} | values)  # type: ignore[arg-type]
     model = LanguageModel(sizes)
     model.initialize("uniform", 0)
     ids = np.random.default_rng(0).integers(0, 11, 200, dtype=np.uint8)

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from stored import create_run
 
 import charlm
-from charlm.config import DataConfig, ModelConfig, TrainConfig
+from charlm.config import ModelConfig, TextConfig, TextTrainConfig
 from charlm.errors import CharlmError, RunError, UsageError
 from charlm.files.whole import Arrays
 from charlm.rnn.weights import model_shapes
@@ -64,9 +64,9 @@ def make_record(name: str = "one", created: str = "2026-01-01T00:00:00+00:00") -
             "characters": len(TEXT),
         },
         splits={"train": [0, 16], "val": [16, 21], "test": [21, 21]},
-        data=DataConfig(normalize="none").to_json(),
+        data=TextConfig(normalize="none").to_json(),
         model=MODEL.to_json(),
-        train=TrainConfig(max_steps=7).to_json(),
+        train=TextTrainConfig(max_steps=7).to_json(),
     )
 
 
@@ -100,8 +100,8 @@ def test_a_run_comes_back_as_it_was_made(tmp_path: Path) -> None:
     assert run.path == made.path
     assert run.record == make_record()
     assert run.settings.model == MODEL
-    assert run.settings.train == TrainConfig(max_steps=7)
-    assert run.settings.data == DataConfig(normalize="none")
+    assert run.settings.train == TextTrainConfig(max_steps=7)
+    assert run.settings.data == TextConfig(normalize="none")
     assert run.spans == Splits((0, 16), (16, 21), (21, 21))
     assert run.record.status == "running"
     assert run.vocabulary == VOCABULARY
@@ -431,7 +431,7 @@ def test_a_vocabulary_of_something_else_is_one_sentence(characters: Any, tmp_pat
     except RunError as error:
         assert "vocabulary.json" in str(error)
         return
-    assert all(isinstance(each, str) and len(each) == 1 for each in opened.vocabulary.characters)
+    assert all(isinstance(each, str) and len(each) == 1 for each in opened.vocabulary.entries)
     opened.vocabulary.encode("a", "replace")
 
 

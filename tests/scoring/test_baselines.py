@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import charlm.scoring.baselines
-from charlm.config import DataConfig
+from charlm.config import TextConfig
 from charlm.scoring.baselines import baselines, ngram, ngram_probabilities, uniform, xz
 from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.text.corpus import open_corpus
@@ -148,7 +148,7 @@ def test_xz_takes_any_text() -> None:
 def bundled() -> tuple[Ids, Ids, Vocabulary]:
     """The bundled corpus's first nine tenths and the rest."""
     corpus = open_corpus()
-    splits = Splits.of(len(corpus.text), DataConfig(val_fraction=0.1))
+    splits = Splits.of(len(corpus.text), TextConfig(val_fraction=0.1))
     train, val = (splits.of_text(corpus.text, name) for name in ("train", "val"))
     vocabulary = Vocabulary.build(train)
     return vocabulary.encode(train), vocabulary.encode(val), vocabulary

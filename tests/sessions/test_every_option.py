@@ -120,7 +120,7 @@ def left_by(run: charlm.Run) -> Any:
         for name, each in load_file(path).items()
     }
     record = run.directory.record
-    return rows, arrays, record.splits, record.status, run.vocabulary.characters
+    return rows, arrays, record.splits, record.status, run.vocabulary.entries
 
 
 def train(folder: Path, situation: str, **settings: Any) -> charlm.Run:

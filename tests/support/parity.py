@@ -74,7 +74,7 @@ def predictions(model: LanguageModel, bits: np.ndarray[Any, Any]) -> tuple[Tenso
 
 
 class ParityTraining:
-    holds_out, worst_loss = True, 5.0
+    holds_out, worst_loss, same_shapes = True, 5.0, True
 
     def __init__(self, data: Sequences, model: LanguageModel, config: Any) -> None:
         self.data, self.model, self.size = data, model, config.batch_size

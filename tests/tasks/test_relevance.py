@@ -9,6 +9,7 @@ import charlm
 from charlm.errors import SettingError
 from charlm.presets import LIMITS, resolve, setting_names
 from charlm.sessions.session import Chosen
+from charlm.tasks.language_modeling.settings import RULES as TEXT_RULES
 from charlm.tasks.relevance import RULES, applied_values, check_relevant
 
 NAMES = setting_names()
@@ -36,8 +37,10 @@ CASES: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {case[0] for case in CASES} == {name for rule in RULES for name in rule.names}
-    assert {name for rule in RULES for name in rule.names} <= NAMES.keys()
+    assert {case[0] for case in CASES} == {
+        name for rule in (*RULES, *TEXT_RULES) for name in rule.names
+    }
+    assert {name for rule in (*RULES, *TEXT_RULES) for name in rule.names} <= NAMES.keys()
 
 
 @pytest.mark.parametrize(("name", "value", "useless", "useful"), CASES)
@@ -45,14 +48,14 @@ def test_what_does_nothing_is_refused_and_what_does_something_is_not(
     name: str, value: Any, useless: dict[str, Any], useful: dict[str, Any]
 ) -> None:
     with pytest.raises(SettingError) as caught:
-        check_relevant(resolve("quick", **{name: value, **useless}))
+        check_relevant(resolve("quick", **{name: value, **useless}), TEXT_RULES)
     assert caught.value.setting == name
-    check_relevant(resolve("quick", **{name: value, **useful}))
+    check_relevant(resolve("quick", **{name: value, **useful}), TEXT_RULES)
 
 
 def test_a_presets_own_values_are_never_refused() -> None:
-    check_relevant(resolve("d2l"))
-    check_relevant(resolve("quick", cell="rnn", dropout=0.0))
+    check_relevant(resolve("d2l"), TEXT_RULES)
+    check_relevant(resolve("quick", cell="rnn", dropout=0.0), TEXT_RULES)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ def test_the_presets_line_names_only_what_applies(parent: Path) -> None:
     for option in ("--hidden-size", "--embedding-size", "--initialization", "--max-minutes"):
         assert option not in words
     assert "--learning-rate" in words
-    applied = applied_values(resolve("quick", epochs=1, dropout=0.0), {})
+    applied = applied_values(resolve("quick", epochs=1, dropout=0.0), {}, TEXT_RULES)
     assert not {"epochs", "max_minutes", "dropout"} & applied.keys()
     assert applied["hidden_size"] == 384
     assert set(LIMITS) <= NAMES.keys()

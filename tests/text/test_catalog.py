@@ -61,8 +61,8 @@ def test_the_default_corpus_needs_no_network() -> None:
 def test_an_installed_package_is_preferred_to_a_checkout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = tmp_path / "charlm" / "text" / "catalog.py"
-    monkeypatch.setattr("charlm.text.catalog.__file__", str(module))
+    module = tmp_path / "charlm" / "files" / "paths.py"
+    monkeypatch.setattr("charlm.files.paths.__file__", str(module))
     entry = CATALOG[DEFAULT_CORPUS]
     assert corpus_path(entry) == tmp_path / "data" / f"{entry.name}.txt"
     assert not is_available(entry)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from charlm.config import DataConfig
+from charlm.config import TextConfig
 from charlm.errors import CorpusError, SettingError, UsageError
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS, corpus_path
 from charlm.text.corpus import Corpus, open_corpus
@@ -437,9 +437,9 @@ def test_a_normalization_that_leaves_nothing(tmp_path: Path, content: str) -> No
 percentages = st.tuples(st.integers(0, 99), st.integers(0, 99)).filter(lambda each: sum(each) < 100)
 
 
-def shares(val: int, test: int, **more: Any) -> DataConfig:
+def shares(val: int, test: int, **more: Any) -> TextConfig:
     more = {"val_characters": 10**9, **more}
-    return DataConfig(val_fraction=val / 100, test_fraction=test / 100, **more)
+    return TextConfig(val_fraction=val / 100, test_fraction=test / 100, **more)
 
 
 def lengths(splits: Splits) -> tuple[int, int, int]:
@@ -486,7 +486,7 @@ def test_a_split_that_is_not_asked_for_is_empty(characters: int, percent: int) -
 @pytest.mark.skipif(not SHAKESPEARE.exists(), reason="Tiny Shakespeare is not at hand")
 def test_nanogpts_split_of_tiny_shakespeare() -> None:
     text = SHAKESPEARE.read_bytes().decode()
-    splits = Splits.of(len(text), DataConfig(val_fraction=0.1))
+    splits = Splits.of(len(text), TextConfig(val_fraction=0.1))
     assert lengths(splits) == (1_003_854, 111_540, 0)
     n = len(text)
     assert splits.of_text(text, "train") == text[: int(n * 0.9)]
@@ -494,12 +494,12 @@ def test_nanogpts_split_of_tiny_shakespeare() -> None:
 
 
 def test_nanogpts_split() -> None:
-    splits = Splits.of(1_115_394, DataConfig(val_fraction=0.1))
+    splits = Splits.of(1_115_394, TextConfig(val_fraction=0.1))
     assert splits == Splits((0, 1_003_854), (1_003_854, 1_115_394), (1_115_394, 1_115_394))
 
 
 def test_test_is_the_end_and_val_stands_before_it() -> None:
-    splits = Splits.of(1000, DataConfig(val_fraction=0.1, test_fraction=0.2))
+    splits = Splits.of(1000, TextConfig(val_fraction=0.1, test_fraction=0.2))
     assert splits == Splits((0, 700), (700, 800), (800, 1000))
     text = "".join(map(chr, range(1000, 2000)))
     assert splits.of_text(text, "val") == text[700:800]
@@ -508,12 +508,12 @@ def test_test_is_the_end_and_val_stands_before_it() -> None:
 
 
 def test_training_on_the_first_characters_only_moves_no_other_border() -> None:
-    whole = Splits.of(1000, DataConfig(val_fraction=0.1))
-    first = Splits.of(1000, DataConfig(val_fraction=0.1, train_characters=300))
+    whole = Splits.of(1000, TextConfig(val_fraction=0.1))
+    first = Splits.of(1000, TextConfig(val_fraction=0.1, train_characters=300))
     assert first == Splits((0, 300), whole.val, whole.test)
-    more = Splits.of(1000, DataConfig(val_fraction=0.1, train_characters=901))
+    more = Splits.of(1000, TextConfig(val_fraction=0.1, train_characters=901))
     assert more == whole
-    assert Splits.of(1000, DataConfig(train_characters=2)).size("train") == 2
+    assert Splits.of(1000, TextConfig(train_characters=2)).size("train") == 2
 
 
 @pytest.mark.parametrize(
@@ -528,10 +528,10 @@ def test_a_result_is_reported_on_what_was_held_out_longest(
 
 def test_an_unknown_split_is_answered_with_the_known() -> None:
     with pytest.raises(UsageError, match=r"no split called 'valid'.*train, val, test, all"):
-        Splits.of(100, DataConfig()).span("valid")
+        Splits.of(100, TextConfig()).span("valid")
 
 
-def needed(characters: int, config: DataConfig) -> int | None:
+def needed(characters: int, config: TextConfig) -> int | None:
     """How many characters the refusal asks for; None where there is none."""
     try:
         Splits.of(characters, config)
@@ -563,24 +563,24 @@ def test_a_text_that_is_too_short_is_told_exactly_how_long_it_must_be(
 
 def test_how_short_a_text_is_and_what_helps() -> None:
     with pytest.raises(CorpusError) as refusal:
-        Splits.of(1, DataConfig(val_fraction=0.1))
+        Splits.of(1, TextConfig(val_fraction=0.1))
     assert refusal.value.message == "The text has 1 character; training needs at least 11."
     assert "--val-fraction" in refusal.value.hint
     with pytest.raises(CorpusError, match=r"has 0 characters; training needs at least 2\."):
-        Splits.of(0, DataConfig(val_fraction=0))
-    assert lengths(Splits.of(11, DataConfig(val_fraction=0.1))) == (9, 2, 0)
+        Splits.of(0, TextConfig(val_fraction=0))
+    assert lengths(Splits.of(11, TextConfig(val_fraction=0.1))) == (9, 2, 0)
 
 
 def test_a_tiny_share_is_refused_at_once() -> None:
     """However long the text would have to be, nobody waits for the answer."""
     began = time.perf_counter()
-    assert needed(100, DataConfig(val_fraction=1e-6)) == 1_000_001
+    assert needed(100, TextConfig(val_fraction=1e-6)) == 1_000_001
     assert time.perf_counter() - began < 0.5
 
 
 def test_no_more_is_held_out_than_can_be_scored_in_good_time() -> None:
-    splits = Splits.of(100_000_000, DataConfig())
+    splits = Splits.of(100_000_000, TextConfig())
     assert splits.val == (99_000_000, 100_000_000)
     assert splits.train == (0, 99_000_000)
-    few = Splits.of(1000, DataConfig(val_characters=30, test_fraction=0.1))
+    few = Splits.of(1000, TextConfig(val_characters=30, test_fraction=0.1))
     assert (few.train, few.val, few.test) == ((0, 870), (870, 900), (900, 1000))

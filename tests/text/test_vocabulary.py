@@ -42,19 +42,19 @@ def slow_order(text: str, min_count: int = 1) -> list[str]:
 def test_ids_run_by_frequency_and_ties_by_code_point(text: str, min_count: int) -> None:
     vocabulary = Vocabulary.build(text, min_count)
     counts = Counter(text)
-    assert list(vocabulary.characters) == slow_order(text, min_count)
-    assert list(vocabulary.counts) == [counts[each] for each in vocabulary.characters]
+    assert list(vocabulary.entries) == slow_order(text, min_count)
+    assert list(vocabulary.counts) == [counts[each] for each in vocabulary.entries]
     assert vocabulary.unknown_count + sum(vocabulary.counts) == len(text)
-    assert len(vocabulary) == len(vocabulary.characters) + 1
+    assert len(vocabulary) == len(vocabulary.entries) + 1
 
 
 def test_an_example_by_hand() -> None:
     vocabulary = Vocabulary.build("abbccd东", min_count=1)
-    assert vocabulary.characters == ("b", "c", "a", "d", "东")
+    assert vocabulary.entries == ("b", "c", "a", "d", "东")
     assert vocabulary.counts == (2, 2, 1, 1, 1)
     assert vocabulary.encode("东bad").tolist() == [5, 1, 3, 4]
     rare = Vocabulary.build("abbccd东", min_count=2)
-    assert (rare.characters, rare.unknown_count) == (("b", "c"), 3)
+    assert (rare.entries, rare.unknown_count) == (("b", "c"), 3)
 
 
 @settings(deadline=None)
@@ -204,7 +204,7 @@ def test_a_vocabulary_survives_a_file(text: str, min_count: int) -> None:
     again = Vocabulary.from_json(content)
     assert again == vocabulary
     assert hash(again) == hash(vocabulary)
-    assert again.characters == vocabulary.characters
+    assert again.entries == vocabulary.entries
     assert again.counts == vocabulary.counts
     assert again.unknown_count == vocabulary.unknown_count
     assert again.encode(text, unknown="replace").tolist() == (
@@ -267,8 +267,8 @@ def test_the_65_characters_of_tiny_shakespeare() -> None:
     text = SHAKESPEARE.read_bytes().decode()
     vocabulary = Vocabulary.build(text)
     assert len(vocabulary) == 66
-    assert vocabulary.characters[:2] == (" ", "e")
-    assert set(vocabulary.characters) == set(text)
+    assert vocabulary.entries[:2] == (" ", "e")
+    assert set(vocabulary.entries) == set(text)
     ids = vocabulary.encode(text)
     assert ids.dtype == np.uint8
     assert np.bincount(ids).tolist() == [0, *vocabulary.counts]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tolerances import rounding
 from torch import nn
 
-from charlm.config import ModelConfig, TrainConfig
+from charlm.config import ModelConfig, TextTrainConfig
 from charlm.errors import RunError
 from charlm.language_model import LanguageModel
 from charlm.training.optimization import Optimizer, scheduled_rate
@@ -18,8 +18,8 @@ from charlm.training.optimization import Optimizer, scheduled_rate
 NEAR = rounding(torch.float32, 4 * 10)
 
 
-def config(**values: object) -> TrainConfig:
-    return TrainConfig(**{"max_steps": 10, **values})  # type: ignore[arg-type]
+def config(**values: object) -> TextTrainConfig:
+    return TextTrainConfig(**{"max_steps": 10, **values})  # type: ignore[arg-type]
 
 
 # Schedules

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from tolerances import rounding
 from torch import Tensor, nn
 
-from charlm.config import ModelConfig, TrainConfig
+from charlm.config import ModelConfig, TextTrainConfig
 from charlm.errors import RunError
 from charlm.language_model import LanguageModel
 from charlm.rnn.cells import State
@@ -63,6 +63,7 @@ class FakeTask:
 
     items_per_step = 6
     worst_loss = math.inf
+    same_shapes = True
     items = (6, 6, 6, 6)
 
     def penalty(self, w: Tensor) -> Tensor | None:
@@ -142,12 +143,12 @@ def spoilt(loss: Tensor, kind: str) -> Tensor:
     return loss.detach() + (zero * 0).sqrt()
 
 
-def config(**values: object) -> TrainConfig:
+def config(**values: object) -> TextTrainConfig:
     plain = {"optimizer": "sgd", "learning_rate": 0.1, "clip_norm": 0.0}
-    return TrainConfig(**{**plain, **values})  # type: ignore[arg-type]
+    return TextTrainConfig(**{**plain, **values})  # type: ignore[arg-type]
 
 
-def train(task: FakeTask, settings: TrainConfig) -> list[Event]:
+def train(task: FakeTask, settings: TextTrainConfig) -> list[Event]:
     return list(Trainer(task, settings, clock=task.clock).run())
 
 
@@ -821,7 +822,7 @@ def test_an_evaluation_that_is_stopped_leaves_the_weights_in_their_place() -> No
 
 
 def real_task(
-    ids: np.ndarray, settings: TrainConfig, cell: str = "gru", **model_settings: object
+    ids: np.ndarray, settings: TextTrainConfig, cell: str = "gru", **model_settings: object
 ) -> LanguageModeling:
     values = {"vocabulary_size": 5, "hidden_size": 6, **model_settings}
     model = LanguageModel(ModelConfig(cell=cell, **values))  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import torch
 
-from charlm.config import ModelConfig, SamplingConfig, TrainConfig
+from charlm.config import ModelConfig, SamplingConfig, TextTrainConfig, TrainConfig
 from charlm.errors import SettingError
 from charlm.files.whole import Arrays
 from charlm.generation.choice import cpu_engine
@@ -24,6 +24,7 @@ from charlm.tasks.language_modeling.evaluation_text import beginning_sha256
 from charlm.tasks.language_modeling.planning import measured, plan
 from charlm.tasks.language_modeling.run import TEXT, VOCABULARY, LanguageModelRun
 from charlm.tasks.language_modeling.run_text import find_moved_corpus, find_run_corpus
+from charlm.tasks.language_modeling.settings import TextSettings
 from charlm.tasks.language_modeling.sizes import check_training
 from charlm.tasks.language_modeling.small_texts import LARGE_ALPHABET, for_small_text
 from charlm.tasks.language_modeling.training import LanguageModeling
@@ -71,21 +72,22 @@ class TextDataset(Dataset):
     ) -> Settings:
         """Set the vocabulary size; adapt the model to a small text or little time; fit windows."""
         characters = self.size("train")
-        data = replace(settings.data, normalize=self.corpus["normalization"])
-        settings = replace(settings, data=data)
+        mine = cast("TextSettings", settings)
+        data = replace(mine.data, normalize=self.corpus["normalization"])
+        mine = replace(mine, data=data)
         if parent is None:
             V = len(self.text.vocabulary)
-            settings = replace(settings, model=replace(settings.model, vocabulary_size=V))
-            settings = adapted_to_text(settings, characters, tell)
+            mine = replace(mine, model=replace(mine.model, vocabulary_size=V))
+            mine = adapted_to_text(mine, characters, tell)
         else:
-            settings = with_parents_model(settings, parent)
-        asked, settings = settings, with_windows_that_fit(settings, characters)
-        shrunk = notices.smaller_windows(asked.train, settings.train, characters)
+            mine = with_parents_model(mine, parent)
+        asked, mine = mine, with_windows_that_fit(mine, characters)
+        shrunk = notices.smaller_windows(asked.train, mine.train, characters)
         self.notices = [*self.notices, *shrunk]
-        check_training(settings.model, settings.train, device)
+        check_training(mine.model, mine.train, device)
         if parent is None:
-            settings = planned_for_time(settings, characters, device, backend, tell)
-        return settings
+            mine = planned_for_time(mine, characters, device, backend, tell)
+        return mine
 
     def initialize(self, model: RecurrentModel, settings: Settings) -> None:
         """Use the scheme in the settings and, for a large alphabet, the character frequencies."""
@@ -103,12 +105,13 @@ class TextDataset(Dataset):
     def training_task(self, model: RecurrentModel, config: TrainConfig) -> LanguageModeling:
         """Windows of the training split, and the beginning of val for the evaluations."""
         train, val = self.text.split("train"), self.text.split("val")
-        held_out = val[: config.eval_characters]
-        return LanguageModeling(cast("LanguageModel", model), train, held_out, config)
+        mine = cast("TextTrainConfig", config)
+        held_out = val[: mine.eval_characters]
+        return LanguageModeling(cast("LanguageModel", model), train, held_out, mine)
 
     def scores_all_of_val(self, config: TrainConfig) -> bool:
         """Whether val is no longer than what evaluations score."""
-        return self.size("val") <= config.eval_characters
+        return self.size("val") <= cast("TextTrainConfig", config).eval_characters
 
     def score(self, model: RecurrentModel, split: str) -> CrossEntropy:
         """The exact cross-entropy of every character after the first."""
@@ -130,7 +133,7 @@ class TextDataset(Dataset):
 
 def read_text(
     source: Source,
-    settings: Settings,
+    settings: TextSettings,
     parent: LanguageModelRun | None,
     report: ProgressCallback | None,
 ) -> TextDataset:
@@ -150,7 +153,7 @@ def read_text(
     splits = Splits.of(len(corpus.text), data)
     if parent is None:
         vocabulary = Vocabulary.build(splits.of_text(corpus.text, "train"), data.min_count)
-        if not vocabulary.characters:
+        if not vocabulary.entries:
             raise SettingError("min_count", "leaves no character in the vocabulary.")
     else:
         vocabulary = parent.vocabulary
@@ -189,7 +192,7 @@ def description(corpus: Corpus, splits: Splits) -> dict[str, Any]:
     }
 
 
-def with_parents_model(settings: Settings, parent: RunDirectory) -> Settings:
+def with_parents_model(settings: TextSettings, parent: RunDirectory) -> TextSettings:
     """The settings with the parent's model in place of the preset's.
 
     Settings given by name that do not change the weights' shapes or meaning, such as dropout, stay.
@@ -210,7 +213,7 @@ def with_parents_model(settings: Settings, parent: RunDirectory) -> Settings:
     return replace(settings, model=replace(theirs, **mine))
 
 
-def adapted_to_text(settings: Settings, characters: int, tell: Tell) -> Settings:
+def adapted_to_text(settings: TextSettings, characters: int, tell: Tell) -> TextSettings:
     """The settings adapted to the length of the training split, if the preset allows it."""
     small = for_small_text(settings, characters) if settings.adapts_to_text else {}
     if small:
@@ -218,7 +221,7 @@ def adapted_to_text(settings: Settings, characters: int, tell: Tell) -> Settings
     return overridden(settings, **small)
 
 
-def with_windows_that_fit(settings: Settings, characters: int) -> Settings:
+def with_windows_that_fit(settings: TextSettings, characters: int) -> TextSettings:
     """The settings with windows no larger than a training split of this length can fill."""
     train = settings.train
     batch_size, seq_length = fit(characters, train.batch_size, train.seq_length)
@@ -226,8 +229,8 @@ def with_windows_that_fit(settings: Settings, characters: int) -> Settings:
 
 
 def planned_for_time(
-    settings: Settings, characters: int, device: torch.device, backend: str, tell: Tell
-) -> Settings:
+    settings: TextSettings, characters: int, device: torch.device, backend: str, tell: Tell
+) -> TextSettings:
     """The settings with sizes planned for the `max_minutes` given by name, if sizes are open."""
     asked = settings.can_plan_sizes and "max_minutes" in settings.given
     if not asked or for_small_text(settings, characters):

@@ -158,7 +158,7 @@ def check_alike(one: LanguageModelRun, other: LanguageModelRun) -> None:
     forms = [each.normalization for each in (one, other)]
     if forms[0] != forms[1]:
         raise UsageError(f"{problem} their texts are normalized by '{forms[0]}' and '{forms[1]}'.")
-    known = [frozenset(each.vocabulary.characters) for each in (one, other)]
+    known = [frozenset(each.vocabulary.entries) for each in (one, other)]
     if known[0] != known[1]:
         odd = sorted(known[0] ^ known[1])
         raise UsageError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from charlm.config import TrainConfig
+from charlm.config import TextTrainConfig
 from charlm.runs.directory import RunDirectory
 from charlm.text.encoded import EncodedText
 from charlm.text.splits import count
@@ -12,7 +12,7 @@ from charlm.text.vocabulary import UNKNOWN, describe
 LEAST_CHARACTERS = 2_000
 
 
-def smaller_windows(asked: TrainConfig, got: TrainConfig, characters: int) -> Iterator[str]:
+def smaller_windows(asked: TextTrainConfig, got: TextTrainConfig, characters: int) -> Iterator[str]:
     """Say so if the text is too short for the windows that were asked for."""
     if (got.batch_size, got.seq_length) != (asked.batch_size, asked.seq_length):
         yield (

@@ -12,12 +12,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from charlm.config import ModelConfig, TrainConfig
+from charlm.config import ModelConfig, TextTrainConfig
 from charlm.language_model import LanguageModel
 from charlm.machine.cuda_graphs import WARM_UP
 from charlm.machine.threads import tuned_threads
-from charlm.presets import Settings, as_options, overridden
+from charlm.presets import as_options, overridden
 from charlm.rnn.backends.choice import choose_precision_and_backend
+from charlm.tasks.language_modeling.settings import TextSettings
 from charlm.tasks.language_modeling.sizes import parameter_count
 from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.training.learner import Learner
@@ -32,10 +33,10 @@ DROPOUT = ((8, 0.1, 0.0), (15, 0.2, 0.1), (40, 0.25, 0.2), (np.inf, 0.4, 0.3))
 FEW_EPOCHS = 8
 MEASURED_SECONDS = 0.3
 
-Speed = Callable[[ModelConfig, TrainConfig], float]
+Speed = Callable[[ModelConfig, TextTrainConfig], float]
 
 
-def plan(settings: Settings, characters: int, speed: Speed) -> tuple[Settings, str]:
+def plan(settings: TextSettings, characters: int, speed: Speed) -> tuple[TextSettings, str]:
     """Plan the width and dropout of a model for the time limit in the settings.
 
     Args:
@@ -91,7 +92,7 @@ def measured(device: torch.device, backend: str) -> Speed:
         backend: its name; "auto" takes the fastest one for each model, as for the precision.
     """
 
-    def speed(model_config: ModelConfig, config: TrainConfig) -> float:
+    def speed(model_config: ModelConfig, config: TextTrainConfig) -> float:
         precision, name = choose_precision_and_backend(
             model_config, device, config.precision, backend
         )

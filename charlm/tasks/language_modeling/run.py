@@ -2,6 +2,7 @@
 
 from functools import cached_property
 
+from charlm.config import TextConfig, TextTrainConfig
 from charlm.errors import RunError, look_up
 from charlm.files.whole import COPY_AGAIN, Arrays, read
 from charlm.rnn.weights import check_shapes, model_shapes
@@ -31,6 +32,9 @@ class LanguageModelRun(RunDirectory):
     vocabulary.json
     corpus.txt         the text, only if it cannot be read from its source again
     """
+
+    data_config = TextConfig
+    train_config = TextTrainConfig
 
     @property
     def spans(self) -> Splits:

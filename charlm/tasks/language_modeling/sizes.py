@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from charlm.config import ModelConfig, TrainConfig
+from charlm.config import ModelConfig, TextTrainConfig
 from charlm.machine.device import free_memory
 from charlm.machine.memory import available_memory, check_memory
 from charlm.rnn.cells import make_cell
@@ -47,14 +47,14 @@ def parameter_count(config: ModelConfig) -> int:
     return V * E + recurrent + halfway + output
 
 
-def lasting_bytes(config: ModelConfig, train: TrainConfig) -> int:
+def lasting_bytes(config: ModelConfig, train: TextTrainConfig) -> int:
     """Bytes that training keeps between steps: weights, their averages, optimizer state."""
     moments = 2 if train.optimizer != "sgd" else int(train.momentum > 0)
     copies = 1 + moments + int(train.ema_decay > 0) + int(train.average_after is not None)
     return FLOAT * copies * parameter_count(config)
 
 
-def step_bytes(config: ModelConfig, train: TrainConfig) -> int:
+def step_bytes(config: ModelConfig, train: TextTrainConfig) -> int:
     """Bytes that a training step adds: gradients, and activations for the backward pass.
 
     Counted are each layer's gates and output at every time step, and the logits twice, but not what
@@ -68,7 +68,7 @@ def step_bytes(config: ModelConfig, train: TrainConfig) -> int:
     return FLOAT * parameter_count(config) + activations
 
 
-def costliest_setting(config: ModelConfig, train: TrainConfig) -> str:
+def costliest_setting(config: ModelConfig, train: TextTrainConfig) -> str:
     """The command-line option whose reduction saves the most memory."""
 
     def without(name: str) -> int:
@@ -81,7 +81,7 @@ def costliest_setting(config: ModelConfig, train: TrainConfig) -> str:
 
 
 def check_training(
-    config: ModelConfig, train: TrainConfig, device: torch.device, advice: str = ""
+    config: ModelConfig, train: TextTrainConfig, device: torch.device, advice: str = ""
 ) -> None:
     """Check that there is enough memory to train a model.
 

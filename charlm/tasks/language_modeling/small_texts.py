@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from charlm.presets import BY_CELL, DEFAULT_PRESET, EVALUATIONS, Settings
+from charlm.presets import BY_CELL, DEFAULT_PRESET, EVALUATIONS
+from charlm.tasks.language_modeling.settings import TextSettings
 
 # A text that can be memorized within the preset's time needs a narrower model, more dropout and
 # smaller batches. For the smallest ones the learning rate is constant, since training ends when the
@@ -48,7 +49,7 @@ FOR_LARGE_ALPHABETS: dict[str, Any] = {"tie_weights": True, "embedding_size": 12
 EPOCHS_BETWEEN, STEPS_BETWEEN, FEWER_STEPS = 2, 50, 25
 
 
-def for_small_text(settings: Settings, characters: int) -> dict[str, Any]:
+def for_small_text(settings: TextSettings, characters: int) -> dict[str, Any]:
     """Settings that suit a training split of this length better; none if it is not small."""
     given = settings.given
     sizes = [limit for limit in SMALL_TEXTS if characters <= limit]

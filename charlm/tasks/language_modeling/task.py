@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from charlm.config import ModelConfig
-from charlm.presets import Settings
+from charlm.presets import DEFAULT_PRESET, PRESETS, Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.baselines import copying_is_far_ahead
 from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.tasks.language_modeling.run import LanguageModelRun
+from charlm.tasks.language_modeling.settings import RULES, TextSettings
 from charlm.tasks.task import Dataset, Scored, Task
 from charlm.text.catalog import CATALOG
 from charlm.text.corpus import Source
@@ -31,6 +32,9 @@ class LanguageModelTask(Task):
     loss_name = "nats_per_character"
     loss_title = "nats"
     score_type = CrossEntropy
+    rules = RULES
+    presets = PRESETS
+    default_preset = DEFAULT_PRESET
     run_type = LanguageModelRun
 
     def read(
@@ -43,7 +47,9 @@ class LanguageModelTask(Task):
         """Read a text, with the vocabulary of its training split or of the parent."""
         from charlm.tasks.language_modeling.dataset import read_text
 
-        return read_text(source, settings, cast("LanguageModelRun | None", parent), report)
+        return read_text(
+            source, cast("TextSettings", settings), cast("LanguageModelRun | None", parent), report
+        )
 
     def reread(self, run: RunDirectory, source: Source, encoding: str | None) -> Dataset:
         """Read the run's own text again."""
@@ -80,7 +86,8 @@ class LanguageModelTask(Task):
         from charlm.tasks.language_modeling.sizes import check_model, check_training
 
         if training:
-            check_training(settings.model, settings.train, device, advice)
+            mine = cast("TextSettings", settings)
+            check_training(mine.model, mine.train, device, advice)
         else:
             check_model(settings.model, device)
 
@@ -90,7 +97,7 @@ class LanguageModelTask(Task):
         texts = {run.record.corpus["text_sha256"] for run in each}
         splits = dict.fromkeys(found.split for _, found in runs)
         spans = {(str(run.record.splits.get(found.split)), found.items) for run, found in runs}
-        vocabularies = {frozenset(run.vocabulary.characters) for run in each}
+        vocabularies = {frozenset(run.vocabulary.entries) for run in each}
         if len(texts) > 1 and len({run.record.corpus["sha256"] for run in each}) > 1:
             yield "These runs were trained on different texts: their scores do not compare."
         elif len(texts) > 1:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from charlm.config import TrainConfig
+from charlm.config import TextTrainConfig
 from charlm.language_model import LanguageModel
 from charlm.rnn.cells import State
 from charlm.scoring.cross_entropy import CrossEntropy
@@ -31,7 +31,7 @@ class LanguageModeling:
     """
 
     def __init__(
-        self, model: LanguageModel, train: Ids, held_out: Ids, config: TrainConfig
+        self, model: LanguageModel, train: Ids, held_out: Ids, config: TextTrainConfig
     ) -> None:
         device = next(model.parameters()).device
         self.windows = Windows(
@@ -49,6 +49,7 @@ class LanguageModeling:
         self.held_out = held_out
         self.all_streams = torch.ones(config.batch_size, 1, dtype=torch.bool, device=device)
         self.no_streams = ~self.all_streams
+        self.same_shapes = not config.random_lengths
         self.items_per_step = config.batch_size * config.seq_length
         self.worst_loss = WORST_SHARE * math.log(model.config.vocabulary_size)
         dtype = DTYPES[config.precision]

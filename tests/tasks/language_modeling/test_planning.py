@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import charlm
-from charlm.config import ModelConfig, TrainConfig
+from charlm.config import ModelConfig, TextTrainConfig
 from charlm.language_model import LanguageModel
 from charlm.presets import Settings, overridden, resolve
 from charlm.sessions.session import Chosen, Notice
@@ -123,7 +123,7 @@ def test_a_text_that_is_too_small_is_trained_on_and_called_so(tmp_path: Path) ->
 def test_the_measurement_draws_from_no_stream_of_the_run(cell: str) -> None:
     before = torch.get_rng_state()
     speed = measured(torch.device("cpu"), "auto")
-    config = TrainConfig(batch_size=2, seq_length=5, max_minutes=1)
+    config = TextTrainConfig(batch_size=2, seq_length=5, max_minutes=1)
     model = ModelConfig(vocabulary_size=7, cell=cell, hidden_size=8, output_dropout=0.5)
     assert speed(model, config) > 0
     assert torch.equal(before, torch.get_rng_state())
@@ -149,7 +149,7 @@ def test_the_planned_width_decides_on_the_precision(
     measured_in = []
 
     class Listening(Learner):
-        def __init__(self, task: LanguageModeling, config: TrainConfig) -> None:
+        def __init__(self, task: LanguageModeling, config: TextTrainConfig) -> None:
             measured_in.append(config.precision)
             super().__init__(task, config)
 

@@ -1,0 +1,84 @@
+"""Which part of a table each row belongs to: training, validation or test."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+TRAIN, VAL, TEST = 0, 1, 2
+NAMES = ("train", "val", "test")
+# Words for the parts that a column may hold.
+WORDS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "val": VAL,
+    "valid": VAL,
+    "validation": VAL,
+    "dev": VAL,
+    "test": TEST,
+}
+
+Parts = npt.NDArray[np.uint8]
+Ids = npt.NDArray[np.integer]
+
+
+def draw_parts(
+    strata: Sequence[str], val: float, test: float, seed: int, groups: Sequence[str] | None = None
+) -> Parts:
+    """Draw which rows are held out, in the same shares of every stratum.
+
+    Args:
+        strata: of each row, such as its label.
+        val, test: shares of the rows.
+        seed: of the draw.
+        groups: of each row, such as its author: all rows of a group are in one part. Whole groups
+            are drawn then, whatever their strata.
+
+    Returns:
+        TRAIN, VAL or TEST of each row, (rows,).
+    """
+    random = np.random.default_rng(seed)
+    parts = np.full(len(strata), TRAIN, dtype=np.uint8)
+    members: dict[str, list[int]] = defaultdict(list)
+    for row, key in enumerate(strata if groups is None else groups):
+        members[key].append(row)
+    if groups is not None:
+        return draw_groups(list(members.values()), parts, val, test, random)
+    sizes = {key: (share(len(rows), test), share(len(rows), val)) for key, rows in members.items()}
+    for key in sorted(members):
+        order = random.permutation(np.array(members[key]))
+        n_test, n_val = sizes[key]
+        parts[order[:n_test]] = TEST
+        parts[order[n_test : n_test + n_val]] = VAL
+    for part, fraction in ((TEST, test), (VAL, val)):
+        if fraction and not (parts == part).any():
+            # So few rows that every share rounds to none: one row stands for the part.
+            rest = np.flatnonzero(parts == TRAIN)
+            parts[random.permutation(rest)[: int(len(rest) > 1)]] = part
+    return parts
+
+
+def draw_groups(
+    members: list[list[int]], parts: Parts, val: float, test: float, random: np.random.Generator
+) -> Parts:
+    """Whole groups, in random order, into test and then val until these have their shares."""
+    wanted = {TEST: share(len(parts), test), VAL: share(len(parts), val)}
+    for number in random.permutation(len(members)):
+        part = next((each for each in (TEST, VAL) if wanted[each] > 0), TRAIN)
+        parts[members[number]] = part
+        if part != TRAIN:
+            wanted[part] -= len(members[number])
+    return parts
+
+
+def share(rows: int, fraction: float) -> int:
+    """The whole number nearest to this fraction of the rows."""
+    return math.floor(Fraction(str(fraction)) * rows + Fraction(1, 2))
+
+
+def folds(rows: int, k: int, seed: int) -> list[Ids]:
+    """k disjoint sets of rows of nearly equal size: a permutation, cut."""
+    return list(np.array_split(np.random.default_rng(seed).permutation(rows), k))

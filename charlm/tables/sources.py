@@ -1,0 +1,268 @@
+"""Where tables come from: CSV and TSV files, JSON lines, folders of texts, standard input."""
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO
+
+from charlm.errors import CorpusError, SettingError
+from charlm.files.paths import expanded
+from charlm.tables.table import Row, Table
+
+DELIMITERS = (",", ";", "\t", "|")
+JSON_LINES = (".jsonl", ".ndjson")
+TEXT_SUFFIXES = (".txt", ".text")
+STDIN = "-"
+# Of a folder tree, whose folders are labels: the names of its columns, and folders that are none.
+TEXT_COLUMN, LABEL_COLUMN, FILE_COLUMN, PART_COLUMN = "text", "label", "file", "part"
+UNLABELLED = ("unsup", "unsupervised")
+# Bytes that the encoding does not know, as Python's surrogateescape spells them.
+UNDECODABLE = re.compile("[\udc80-\udcff]")
+
+
+def open_table(sources: str | Path | Iterable[str | Path], encoding: str = "utf-8") -> Table:
+    """A table from files, a folder, or "-" for standard input.
+
+    Args:
+        sources: one or several, of the same columns.
+        encoding: as Python names it.
+
+    Raises:
+        CorpusError: nothing there, no table, or columns that differ.
+        SettingError: Python knows no such encoding.
+    """
+    given = [sources] if isinstance(sources, str | Path) else list(sources)
+    tables = [open_one(str(each), encoding) for each in given]
+    if not tables:
+        raise CorpusError("No table was given.", "Name a CSV file, or a folder of texts.")
+    first = tables[0]
+    for other in tables[1:]:
+        if other.columns != first.columns:
+            raise CorpusError(
+                f"{other.name} has the columns {', '.join(other.columns)}; {first.name} has "
+                f"{', '.join(first.columns)}.",
+                "Give files with the same columns.",
+            )
+    if len(tables) == 1:
+        return first
+    sources_of_all = tuple(source for each in tables for source in each.source)
+    return Table(
+        first.name,
+        first.columns,
+        lambda: (row for each in tables for row in each),
+        sources_of_all if all(each.source for each in tables) else (),
+    )
+
+
+def open_one(given: str, encoding: str) -> Table:
+    """A table from one file, folder or standard input."""
+    if given == STDIN:
+        if sys.stdin is None:
+            raise CorpusError("Cannot read standard input: it is closed.", "Name a file.")
+        content = sys.stdin.buffer.read()
+        return open_delimited(lambda: io.BytesIO(content), "stdin", "standard input", encoding, ())
+    path = expanded(given)
+    if path.is_dir():
+        return open_folder(path, encoding)
+    if not path.exists():
+        raise CorpusError(f"There is no file called '{given}'.", "Name a CSV file or a folder.")
+    place = path.resolve()
+    opened = (path.stem, f"'{given}'", encoding, (str(place),))
+    if path.suffix.lower() in JSON_LINES:
+        return open_json_lines(lambda: read_binary(place), *opened)
+    return open_delimited(lambda: read_binary(place), *opened)
+
+
+def read_binary(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CorpusError(f"Cannot read '{path}': {reason}.") from None
+
+
+def lines_of(file: BinaryIO, label: str, encoding: str) -> Iterator[str]:
+    """Lines with their ends; bytes that are no text are errors that name the line.
+
+    Raises:
+        CorpusError: a NUL, or bytes that are not of this encoding.
+        SettingError: Python knows no such encoding.
+    """
+    number = 0
+    name = "utf-8-sig" if encoding.lower().replace("_", "-") == "utf-8" else encoding
+    try:
+        with io.TextIOWrapper(file, name, "surrogateescape", newline="") as text:
+            for number, line in enumerate(text, 1):
+                check_line(line, number, label, encoding)
+                yield line
+    except UnicodeError:
+        raise CorpusError(
+            f"{label} is not {encoding} text, after line {number:,}.",
+            "Name its encoding with --encoding.",
+        ) from None
+    except LookupError:
+        raise SettingError("encoding", f"'{encoding}' is not known.") from None
+
+
+def check_line(line: str, number: int, label: str, encoding: str) -> None:
+    """Raise CorpusError for a line with a NUL, or with bytes that the encoding does not know."""
+    if "\0" in line:
+        raise CorpusError(
+            f"{label} has a NUL in line {number:,}: it is binary, or text in utf-16.",
+            "Name its encoding with --encoding, for example utf-16.",
+        )
+    if found := UNDECODABLE.search(line):
+        raise CorpusError(
+            f"{label} is not {encoding} text: line {number:,} has the byte "
+            f"0x{ord(found.group()) - 0xDC00:02X}.",
+            "Name its encoding with --encoding, for example latin-1 or cp1251.",
+        )
+
+
+def open_delimited(
+    reopen: Callable[[], BinaryIO],
+    name: str,
+    label: str,
+    encoding: str,
+    source: tuple[str, ...],
+) -> Table:
+    """A CSV or TSV file, whose first row names the columns.
+
+    Quoted fields may be of any length and hold line ends. The delimiter is the one of DELIMITERS
+    that makes most fields of the first row.
+    """
+    csv.field_size_limit(sys.maxsize)
+
+    def records(delimiter: str) -> Generator[tuple[int, list[str]], None, None]:
+        with closing(reopen()) as file:
+            reader = csv.reader(lines_of(file, label, encoding), delimiter=delimiter, strict=True)
+            try:
+                for record in reader:
+                    if record:
+                        yield reader.line_num, record
+            except csv.Error as error:
+                raise CorpusError(
+                    f"{label} is no table: {error}, in line {reader.line_num:,}.",
+                    "Quote fields that hold quotes, commas or line ends.",
+                ) from None
+
+    def header(delimiter: str) -> list[str]:
+        with closing(records(delimiter)) as every:
+            return next(every, (0, list[str]()))[1]
+
+    delimiter = max(DELIMITERS, key=lambda each: len(header(each)))
+    columns = tuple(header(delimiter))
+    if not columns:
+        raise CorpusError(f"{label} is empty.", "Give a table with a row of column names.")
+    if len(set(columns)) < len(columns):
+        twice = next(each for each in columns if columns.count(each) > 1)
+        raise CorpusError(f"{label} has two columns called '{twice}'.", "Rename one of them.")
+
+    def rows() -> Iterator[Row]:
+        every = records(delimiter)
+        next(every)
+        for line, record in every:
+            if len(record) != len(columns):
+                raise CorpusError(
+                    f"{label} has {len(record)} fields in line {line:,}, where its first line "
+                    f"names {len(columns)} columns.",
+                    "Mend that line: a field that holds the delimiter needs quotes.",
+                )
+            yield dict(zip(columns, record, strict=True))
+
+    return Table(name, columns, rows, source)
+
+
+def open_json_lines(
+    reopen: Callable[[], BinaryIO],
+    name: str,
+    label: str,
+    encoding: str,
+    source: tuple[str, ...],
+) -> Table:
+    """A file of JSON objects, one a line, all with the keys of the first."""
+
+    def objects() -> Generator[tuple[int, dict[str, object]], None, None]:
+        with closing(reopen()) as file:
+            for number, line in enumerate(lines_of(file, label, encoding), 1):
+                if not line.strip():
+                    continue
+                try:
+                    value = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise CorpusError(f"{label} has no JSON in line {number:,}: {error}.") from None
+                if not isinstance(value, dict):
+                    raise CorpusError(f"{label} has no JSON object in line {number:,}.")
+                yield number, value
+
+    with closing(objects()) as every:
+        columns = tuple(next(every, (0, dict[str, object]()))[1])
+    if not columns:
+        raise CorpusError(f"{label} is empty.", "Give a file with a JSON object in each line.")
+
+    def rows() -> Iterator[Row]:
+        for number, value in objects():
+            if value.keys() != set(columns):
+                odd = sorted(value.keys() ^ set(columns))[0]
+                raise CorpusError(
+                    f"{label} differs from its first line in line {number:,}: '{odd}' is in only "
+                    "one of them.",
+                    "Give every line the same keys.",
+                )
+            yield {each: as_written(value[each], label, number, each) for each in columns}
+
+    return Table(name, columns, rows, source)
+
+
+def as_written(value: object, label: str, number: int, column: str) -> str:
+    """A JSON value as the text of a cell; null is a missing value.
+
+    Raises:
+        CorpusError: it is a list or an object.
+    """
+    if isinstance(value, list | dict):
+        raise CorpusError(
+            f"{label} has several values for '{column}' in line {number:,}.",
+            "One value for each column is what can be read.",
+        )
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def open_folder(root: Path, encoding: str) -> Table:
+    """A folder of texts, whose folders are labels; below `train` and `test`, a column `part` too.
+
+    Raises:
+        CorpusError: there are no text files in folders.
+    """
+    parts = [each for each in ("train", "test") if (root / each).is_dir()]
+    places = [(part, root / part) for part in parts] or [("", root)]
+    files = [
+        (part, folder.name, path)
+        for part, place in places
+        for folder in sorted(place.iterdir())
+        if folder.is_dir() and folder.name not in UNLABELLED and not folder.name.startswith(".")
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in TEXT_SUFFIXES
+    ]
+    if not files:
+        raise CorpusError(
+            f"The folder '{root}' has no folders of text files ({', '.join(TEXT_SUFFIXES)}).",
+            "Put the texts of each label into a folder of its own, or name a CSV file.",
+        )
+    columns = (TEXT_COLUMN, LABEL_COLUMN, FILE_COLUMN, *([PART_COLUMN] if parts else []))
+
+    def rows() -> Iterator[Row]:
+        for part, label, path in files:
+            with closing(read_binary(path)) as file:
+                text = "".join(lines_of(file, f"'{path}'", encoding))
+            values = (text, label, str(path.relative_to(root)), *([part] if parts else []))
+            yield dict(zip(columns, values, strict=True))
+
+    return Table(root.resolve().name, columns, rows, (str(root.resolve()),))

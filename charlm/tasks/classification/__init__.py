@@ -1,0 +1,1 @@
+"""Classification: give each text one of several labels."""

@@ -1,0 +1,213 @@
+"""Labelled texts as the data of a run."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from charlm.config import EncoderConfig, TrainConfig
+from charlm.errors import CorpusError, RunError
+from charlm.presets import Settings
+from charlm.rnn.encoder import Encoder
+from charlm.rnn.model import RecurrentModel
+from charlm.runs.directory import RunDirectory
+from charlm.scoring.score import Score
+from charlm.tables.parts import NAMES
+from charlm.tables.table import Table
+from charlm.tasks.classification.baselines import baselines
+from charlm.tasks.classification.reading import LabelledTexts, notices_of, read_labelled
+from charlm.tasks.classification.run import (
+    DATA,
+    LABELS,
+    VOCABULARY,
+    ClassificationRun,
+    Labels,
+)
+from charlm.tasks.classification.scores import score_of
+from charlm.tasks.classification.settings import ClassificationConfig
+from charlm.tasks.supervised.examples import Sequences
+from charlm.tasks.supervised.training import EncoderTraining, outputs_of
+from charlm.tasks.task import Dataset, Tell
+from charlm.text.vocabulary import Vocabulary
+
+# A guess that knows nothing costs ln C; at several times that nothing is being learned.
+WORST_SHARE = 5.0
+
+
+class LabelledDataset(Dataset):
+    """Labelled texts as ids, the parts one behind the other.
+
+    Args:
+        vocabulary, labels: a run's; None makes them of the training part.
+    """
+
+    def __init__(
+        self,
+        read: LabelledTexts,
+        vocabulary: Vocabulary | None = None,
+        labels: Labels | None = None,
+        files: bool = False,
+    ) -> None:
+        config = read.collected.config
+        rows = [np.flatnonzero(read.parts == part) for part in range(len(NAMES))]
+        stops = np.cumsum([len(each) for each in rows]).tolist()
+        starts = [0, *stops[:-1]]
+        self.splits = {n: [a, b] for n, a, b in zip(NAMES, starts, stops, strict=True)}
+        self.split = next((n for n in ("test", "val") if self.size(n)), "train")
+        order = np.concatenate(rows)
+        numbered = read.collected.ordered(order)
+        train = numbered[slice(0, stops[0])]
+        self.vocabulary = vocabulary or read.collected.build_vocabulary(train)
+        self.sequences = read.collected.encode(numbered, self.vocabulary)
+        written = [read.labels[row] for row in order]
+        self.labels = labels or labels_of(written[: stops[0]], read.name)
+        self.targets = numbers_of(written, self.labels, self.splits)
+        self.name = read.name
+        self.corpus = {
+            "name": read.name,
+            "source": read.source,
+            "columns": list(read.columns),
+            "sha256": read.sha256,
+            "texts": len(order),
+        }
+        self.balanced = cast("ClassificationConfig", config).class_weights == "balanced"
+        self.notices = list(notices_of(read, self.labels, config.drop_duplicates))
+        self.files: dict[str, str] = {}
+        if files:
+            self.files = {
+                VOCABULARY: self.vocabulary.to_json(),
+                LABELS: self.labels.to_json(),
+                **({} if read.source else {DATA: read.copy}),
+            }
+
+    def choose_settings(
+        self,
+        settings: Settings,
+        parent: RunDirectory | None,
+        device: torch.device,
+        backend: str,
+        tell: Tell,
+    ) -> Settings:
+        """Set the sizes of the vocabulary and of the output."""
+        model = replace(
+            cast("EncoderConfig", settings.model),
+            vocabulary_size=len(self.vocabulary),
+            output_size=len(self.labels.names),
+        )
+        return replace(settings, model=model)
+
+    def part(self, name: str) -> tuple[Sequences, npt.NDArray[np.int64]]:
+        """The texts of a part and their labels."""
+        start, stop = self.splits[name]
+        return self.sequences[slice(start, stop)], self.targets[start:stop]
+
+    def training_task(self, model: RecurrentModel, config: TrainConfig) -> EncoderTraining:
+        """Cross-entropy, of which rare labels' texts may have a larger share."""
+        weight = None
+        if self.balanced:
+            counts = torch.tensor(self.labels.counts, dtype=torch.float32)
+            weight = (counts.sum() / (len(counts) * counts)).to(next(model.parameters()).device)
+
+        def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            return F.cross_entropy(outputs, targets, weight)
+
+        train, held_out = self.part("train"), self.part("val")
+        worst = WORST_SHARE * math.log(len(self.labels.names))
+        encoder = cast("Encoder", model)
+        return EncoderTraining(encoder, *train, *held_out, config, loss, score_of, worst)
+
+    def score(self, model: RecurrentModel, split: str) -> Score:
+        """Accuracy and log loss."""
+        sequences, targets = self.part(split)
+        outputs = outputs_of(cast("Encoder", model), sequences)
+        assert outputs is not None
+        return score_of(outputs, targets)
+
+    def baselines(self, split: str) -> Mapping[str, Score]:
+        """The majority's label, and logistic regressions where scikit-learn is there."""
+        (train, targets), (held_out, held_out_targets) = self.part("train"), self.part(split)
+        shown = held_out, held_out_targets
+        return baselines((train, targets), shown, self.labels.counts, self.vocabulary)
+
+    def take_files(self) -> dict[str, str]:
+        files, self.files = self.files, {}
+        return files
+
+
+def labels_of(written: Sequence[str], name: str) -> Labels:
+    """The labels of the training part, sorted.
+
+    Raises:
+        CorpusError: there are fewer than two.
+    """
+    counts = Counter(written)
+    if len(counts) < 2:
+        only = f"only the label '{next(iter(counts))}'" if counts else "no rows"
+        raise CorpusError(
+            f"The training part of {name} has {only}.", "Give texts of two labels or more."
+        )
+    names = tuple(sorted(counts))
+    return Labels(names, tuple(counts[each] for each in names))
+
+
+def numbers_of(
+    written: Sequence[str], labels: Labels, splits: Mapping[str, Sequence[int]]
+) -> npt.NDArray[np.int64]:
+    """The labels as numbers, (texts,).
+
+    Raises:
+        CorpusError: a held-out part has a label that training has not.
+    """
+    numbers = {name: number for number, name in enumerate(labels.names)}
+    if missing := sorted(set(written) - numbers.keys()):
+        place = written.index(missing[0])
+        part = next(name for name, (a, b) in splits.items() if a <= place < b)
+        raise CorpusError(
+            f"The label '{missing[0]}' stands in the {part} part only, and cannot be learned.",
+            "Leave its rows out, or give the training part some.",
+        )
+    return np.array([numbers[each] for each in written], dtype=np.int64)
+
+
+def read_dataset(source: Any, settings: Settings) -> LabelledDataset:
+    """The data of a new run."""
+    config = cast("ClassificationConfig", settings.data)
+    return LabelledDataset(read_labelled(source, config, settings.train.seed), files=True)
+
+
+def reread_dataset(run: ClassificationRun, source: Any) -> LabelledDataset:
+    """The data of a run that goes on.
+
+    Raises:
+        RunError: they are not what they were.
+    """
+    about, config = run.record.corpus, run.classification
+    stored = run.read_file(DATA)
+    if source is None and stored is not None:
+        rows = [json.loads(line) for line in stored.splitlines()]
+        plain = replace(
+            config,
+            text_column="text",
+            label_column="label",
+            split_column="part",
+            group_column=None,
+            test=None,
+            val=None,
+        )
+        read = read_labelled(Table.of(rows, about["name"]), plain, run.settings.train.seed)
+    else:
+        place = about["source"] if source is None else source
+        read = read_labelled(place, config, run.settings.train.seed)
+        if read.sha256 != about["sha256"]:
+            raise RunError(
+                f"The rows that '{run.name}' was trained on have changed since.",
+                f"Put them back, or name where they are: {run.resume_command} FILE",
+            )
+    return LabelledDataset(read, run.vocabulary, run.labels)

@@ -1,0 +1,138 @@
+"""Labelled texts, read from the rows of a table."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from charlm.errors import CorpusError
+from charlm.files import strict_json
+from charlm.tables.parts import NAMES, TRAIN, Parts
+from charlm.tables.table import digest_of
+from charlm.tasks.classification.run import Labels
+from charlm.tasks.classification.settings import ClassificationConfig
+from charlm.tasks.supervised.rows import Sources, assign_parts, find_column
+from charlm.tasks.supervised.texts import TextCollector
+from charlm.text.splits import count
+
+TEXT_COLUMNS = ("text", "review", "sentence", "content", "title")
+LABEL_COLUMNS = ("label", "sentiment", "class", "category", "target")
+
+
+@dataclass
+class LabelledTexts:
+    """Texts, labels and parts as they were read, row by row.
+
+    Args:
+        collected: the texts that are not empty.
+        labels: of each, as written.
+        parts: of each.
+        source: where the rows can be read again; nothing where they cannot.
+        columns: of texts and of labels.
+        empty: how many rows had no text.
+        repeated: how many rows of the training part also stand in a held-out part.
+    """
+
+    name: str
+    collected: TextCollector
+    labels: list[str]
+    parts: Parts
+    source: list[str]
+    columns: tuple[str, str]
+    sha256: str
+    empty: int
+    repeated: int
+
+    @property
+    def copy(self) -> str:
+        """The rows as JSON lines."""
+        tokens = list(self.collected.numbers)
+        joint = " " if self.collected.config.units == "words" else ""
+        every = self.collected.ordered(np.arange(len(self.labels)))
+        lines = []
+        for row, (label, part) in enumerate(zip(self.labels, self.parts.tolist(), strict=True)):
+            if part == len(NAMES):
+                continue  # left out as a duplicate
+            numbers = every.steps[every.starts[row] : every.starts[row + 1]]
+            text = joint.join(tokens[each] for each in numbers)
+            lines.append(strict_json.dumps({"text": text, "label": label, "part": NAMES[part]}))
+        return "\n".join(lines) + "\n"
+
+
+def read_labelled(source: Any, config: ClassificationConfig, seed: int) -> LabelledTexts:
+    """Read all rows, and draw the part of each that is not known to belong to one.
+
+    Raises:
+        CorpusError: no such columns, a row without a label, or nothing to read.
+    """
+    sources = Sources.open(source, config)
+    table = sources.main
+    text_column = find_column(table, config.text_column, TEXT_COLUMNS, "--text-column")
+    label_column = find_column(table, config.label_column, LABEL_COLUMNS, "--label-column")
+    if config.group_column is not None:
+        table.column(config.group_column, "--group-column")
+    collected = TextCollector(config)
+    labels, known, groups, texts = [], list[int | None](), [], list[str]()
+    empty = 0
+    for number, (row, part) in enumerate(sources.rows(config), 1):
+        for column in (text_column, label_column):
+            if column not in row:
+                raise CorpusError(
+                    f"A held-out table has no column '{column}'.",
+                    "Give files with the columns of the first one.",
+                )
+        if not row[label_column].strip():
+            raise CorpusError(
+                f"{sources.name} has no label in row {number:,}.",
+                "Give every row a label, or leave the row out.",
+            )
+        if not collected.add(row[text_column]):
+            empty += 1
+            continue
+        labels.append(row[label_column])
+        known.append(part)
+        groups.append(row[config.group_column] if config.group_column else "")
+        texts.append(row[text_column])
+    if not labels:
+        raise CorpusError(f"{sources.name} has no texts.", "Give a table with some.")
+    parts = assign_parts(known, labels, groups if config.group_column else None, config, seed)
+    names = [NAMES[each] for each in parts.tolist()]
+    digest = digest_of(zip(texts, labels, names, strict=True))
+    held_out = {text for text, part in zip(texts, parts, strict=True) if part != TRAIN}
+    repeated = np.array([p == TRAIN and t in held_out for t, p in zip(texts, parts, strict=True)])
+    result = LabelledTexts(
+        name=sources.name,
+        collected=collected,
+        labels=labels,
+        parts=parts,
+        source=sources.again,
+        columns=(text_column, label_column),
+        sha256=digest,
+        empty=empty,
+        repeated=int(repeated.sum()),
+    )
+    if config.drop_duplicates and repeated.any():
+        result.parts = np.where(repeated, np.uint8(len(NAMES)), parts)
+    return result
+
+
+def notices_of(read: LabelledTexts, labels: Labels, dropped: bool) -> Iterator[str]:
+    """What to know of the rows before training."""
+    counts = zip(labels.names, labels.counts, strict=True)
+    shown = sorted(counts, key=lambda pair: -pair[1])
+    named = ", ".join(f"{name} {n:,}" for name, n in shown[:8])
+    more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""
+    yield f"Labels of the training part: {named}{more}."
+    if read.empty:
+        yield f"{count(read.empty, 'row')} without text left out."
+    if read.collected.cut:
+        longest = read.collected.config.max_length
+        cut, units = read.collected.cut, read.collected.config.units
+        yield f"{count(cut, 'text')} cut to {longest:,} {units}."
+    if read.repeated:
+        what = "left out of training" if dropped else "to leave them out: --drop-duplicates"
+        yield (
+            f"{count(read.repeated, 'text')} of the training part also stand in a held-out part; "
+            f"{what}."
+        )

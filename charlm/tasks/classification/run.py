@@ -1,0 +1,113 @@
+"""What the run of a classifier keeps besides: a vocabulary, labels, and data that have no file."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+from charlm.config import EncoderConfig
+from charlm.errors import RunError
+from charlm.files import strict_json
+from charlm.files.whole import COPY_AGAIN, Arrays, read
+from charlm.rnn.weights import check_shapes, encoder_shapes
+from charlm.runs.directory import RunDirectory
+from charlm.tasks.classification.settings import ClassificationConfig
+from charlm.text.splits import count
+from charlm.text.vocabulary import Vocabulary
+
+VOCABULARY, LABELS, DATA = "vocabulary.json", "labels.json", "data.jsonl"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels in the order of a model's outputs, and how often each stands in training."""
+
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    def to_json(self) -> str:
+        content = {"labels": self.names, "counts": self.counts}
+        return strict_json.dumps(content, ensure_ascii=True, indent=1)
+
+    @classmethod
+    def from_json(cls, content: str) -> "Labels":
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError: the content is not what `to_json` writes.
+        """
+        try:
+            values = json.loads(content)
+            names, counts = tuple(values["labels"]), tuple(values["counts"])
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"no labels ({error})") from None
+        if not all(isinstance(each, str) for each in names) or len(set(names)) < len(names):
+            raise ValueError("labels are distinct texts")
+        if len(counts) != len(names) or not all(isinstance(each, int) for each in counts):
+            raise ValueError("labels need a count each")
+        return cls(names, counts)
+
+
+class ClassificationRun(RunDirectory):
+    """The run of a classifier.
+
+    vocabulary.json
+    labels.json
+    data.jsonl         the rows, only if they cannot be read from their source again
+    """
+
+    data_config = ClassificationConfig
+    model_config = EncoderConfig
+
+    @property
+    def classification(self) -> ClassificationConfig:
+        """How the run reads texts."""
+        return cast("ClassificationConfig", self.settings.data)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Of the training part.
+
+        Raises:
+            RunError: it is missing or damaged, or not the model's.
+        """
+        file = self.path / VOCABULARY
+        try:
+            vocabulary = Vocabulary.from_json(read(file))
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"'{file}' is damaged ({error}).", COPY_AGAIN) from None
+        size = self.record.model["vocabulary_size"]
+        if len(vocabulary) != size or vocabulary.units != self.classification.units:
+            raise RunError(
+                f"'{file}' has {count(len(vocabulary), 'entry', 'entries')} where the model has "
+                f"{size}: it belongs to another run.",
+                COPY_AGAIN,
+            )
+        return vocabulary
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Of the training part.
+
+        Raises:
+            RunError: they are missing or damaged, or not the model's.
+        """
+        file = self.path / LABELS
+        try:
+            labels = Labels.from_json(read(file))
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"'{file}' is damaged ({error}).", COPY_AGAIN) from None
+        if len(labels.names) != self.record.model["output_size"]:
+            raise RunError(f"'{file}' belongs to another run.", COPY_AGAIN)
+        return labels
+
+    def check_contents(self) -> None:
+        """Settings, vocabulary and labels."""
+        super().check_contents()
+        _ = self.record.corpus["sha256"], self.record.corpus["source"]
+        _ = self.vocabulary, self.labels
+
+    def check_weights(self, weights: Arrays) -> Arrays:
+        shapes = {name: each.shape for name, each in weights.items()}
+        check_shapes(encoder_shapes(cast("EncoderConfig", self.settings.model)), shapes)
+        return super().check_weights(weights)

@@ -1,0 +1,89 @@
+"""Settings of classification, and its presets."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from charlm.config import setting
+from charlm.tasks.supervised.settings import TableConfig
+
+
+@dataclass(frozen=True)
+class ClassificationConfig(TableConfig):
+    """How the rows of a table become labelled texts."""
+
+    label_column: str | None = setting(
+        None, "Column of the labels; by default 'label', 'sentiment' or 'class'."
+    )
+    class_weights: str = setting(
+        "none",
+        "Weigh all texts alike (none), or rare labels' more, so that all labels weigh the same "
+        "(balanced).",
+        choices=("none", "balanced"),
+    )
+
+
+# From texts on sentiment analysis with recurrent nets: words, and batches of similar lengths. They
+# read padding as if it were words; charlm does not.
+SENTIMENT: dict[str, Any] = {
+    "units": "words",
+    "lower": True,
+    "embedding_size": 100,
+    "hidden_size": 256,
+    "input_dropout": 0.5,
+    "output_dropout": 0.5,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "clip_norm": 0.0,
+    "weight_decay": 0.0,
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    # Short texts of any kind, a few thousand of them, in a minute or two on two cores.
+    "labels": {
+        "cell": "gru",
+        "bidirectional": True,
+        "encoder_pooling": "max",
+        "embedding_size": 64,
+        "hidden_size": 128,
+        "input_dropout": 0.1,
+        "output_dropout": 0.5,
+        "batch_size": 32,
+        "learning_rate": 2e-3,
+        "schedule": "cosine",
+        "warmup_steps": 20,
+        "weight_decay": 0.01,
+        "initialization": "orthogonal",
+        "epochs": 10,
+    },
+    "sentiment-gru": {
+        **SENTIMENT,
+        "cell": "gru",
+        "max_vocabulary": 25_000,
+        "batch_size": 64,
+        "epochs": 5,
+    },
+    "sentiment-lstm": {
+        **SENTIMENT,
+        "cell": "lstm",
+        "num_layers": 2,
+        "bidirectional": True,
+        "dropout": 0.5,
+        "max_vocabulary": 10_000,
+        "batch_size": 30,
+        "epochs": 10,
+    },
+    # Four sentences, learned by heart.
+    "toy-rnn": {
+        "units": "words",
+        "lower": True,
+        "val_fraction": 0.0,
+        "cell": "rnn",
+        "embedding_size": 8,
+        "hidden_size": 8,
+        "batch_size": 2,
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "clip_norm": 0.0,
+        "epochs": 20,
+    },
+}
+DEFAULT_PRESET = "labels"

@@ -1,0 +1,111 @@
+"""The registry's entry. Torch, which takes a second to import, is imported where it is needed."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from charlm.config import EncoderConfig, ModelConfig
+from charlm.errors import UsageError
+from charlm.files.paths import bundled_file
+from charlm.presets import Settings
+from charlm.progress import ProgressCallback
+from charlm.runs.commands import run_command
+from charlm.runs.directory import RunDirectory
+from charlm.tasks.classification.run import ClassificationRun
+from charlm.tasks.classification.scores import ClassificationScore
+from charlm.tasks.classification.settings import DEFAULT_PRESET, PRESETS
+from charlm.tasks.relevance import Rule
+from charlm.tasks.task import Dataset, Task
+from charlm.text.splits import count
+
+if TYPE_CHECKING:
+    from charlm.rnn.encoder import Encoder
+    from charlm.rnn.model import RecurrentModel
+    from charlm.tasks.classification.evaluation import ClassificationEvaluation
+    from charlm.tasks.classification.predict import Prediction
+
+RULES = (
+    Rule(("tie_weights",), lambda settings: True, "is for language models only."),
+    Rule(
+        ("cuda_graphs",),
+        lambda settings: True,
+        "records steps of one shape, and batches of texts have many.",
+    ),
+)
+# What is read where the user names nothing, by preset.
+BUNDLED = {"toy-rnn": "toy-sentences.csv"}
+SENTENCES = "sentences.csv"
+
+
+class ClassificationTask(Task):
+    """Give each text one of several labels."""
+
+    name = "classification"
+    item = "text"
+    item_short = "texts"
+    loss_name = "log_loss"
+    loss_title = "log loss"
+    score_type = ClassificationScore
+    run_type = ClassificationRun
+    rules = RULES
+    presets = PRESETS
+    default_preset = DEFAULT_PRESET
+
+    def read(
+        self,
+        source: Any,
+        settings: Settings,
+        parent: RunDirectory | None,
+        report: ProgressCallback | None,
+    ) -> Dataset:
+        """Rows with a text and a label; by default those that come with charlm."""
+        from charlm.tasks.classification.dataset import read_dataset
+
+        if parent is not None:
+            raise UsageError("A classifier starts from no other run.", "Leave out --init-from.")
+        if source is None:
+            source = str(bundled_file(BUNDLED.get(settings.preset, SENTENCES)))
+        return read_dataset(source, settings)
+
+    def reread(self, run: RunDirectory, source: Any, encoding: str | None) -> Dataset:
+        """The rows of a run."""
+        from charlm.tasks.classification.dataset import reread_dataset
+
+        return reread_dataset(cast("ClassificationRun", run), source)
+
+    def make_model(self, config: ModelConfig, backend: str) -> "Encoder":
+        """An Encoder."""
+        from charlm.rnn.encoder import Encoder
+
+        return Encoder(cast("EncoderConfig", config), backend)
+
+    def figures_of_loss(self, loss: float) -> Mapping[str, float]:
+        """The log loss itself."""
+        return {"log_loss": loss}
+
+    def evaluate(
+        self, run: RunDirectory, model: "RecurrentModel", source: Any, split: str | None
+    ) -> "ClassificationEvaluation":
+        """Accuracy and the rest, of a table of labelled texts."""
+        from charlm.tasks.classification.evaluation import evaluate_labels
+
+        own = cast("ClassificationRun", run)
+        return evaluate_labels(own, cast("Encoder", model), source, split)
+
+    def predict(
+        self, run: RunDirectory, model: "RecurrentModel", inputs: Iterable[Any]
+    ) -> "Iterator[Prediction | None]":
+        """The label of each text; None for a text with nothing in it."""
+        from charlm.tasks.classification.predict import predict
+
+        return predict(cast("ClassificationRun", run), cast("Encoder", model), inputs)
+
+    def describe_data(self, run: RunDirectory) -> str:
+        """The table, its columns and the number of texts."""
+        about = run.record.corpus
+        columns = " and ".join(f"'{each}'" for each in about["columns"])
+        return f"{about['name']}, columns {columns}, {count(about['texts'], 'text')}"
+
+    def next_commands(self, run: RunDirectory) -> Iterator[str]:
+        """Label, and score."""
+        yield run_command(run.path, "predict", "a text to label", option="run")
+        yield run_command(run.path, "eval", option="run")

@@ -1,0 +1,1 @@
+"""What tasks share that say one thing about each sequence: rows, batches, an encoder's training."""

@@ -1,0 +1,45 @@
+"""Settings of tasks whose examples are the rows of a table."""
+
+from dataclasses import dataclass
+
+from charlm.config import DataConfig, setting
+from charlm.errors import SettingError
+
+
+@dataclass(frozen=True)
+class TableConfig(DataConfig):
+    """How the rows of a table become examples and parts."""
+
+    text_column: str | None = setting(
+        None, "Column of the texts; by default 'text', or the only one that it can be."
+    )
+    units: str = setting(
+        "characters",
+        "What a text is read as: characters or words.",
+        choices=("characters", "words"),
+    )
+    lower: bool = setting(False, "Read capitals as small letters.")
+    max_vocabulary: int | None = setting(
+        None, "Keep only so many entries of the vocabulary, the most frequent.", minimum=1
+    )
+    max_length: int | None = setting(
+        None, "Read no more than so many units of a text, the first ones.", minimum=1
+    )
+    test: str | None = setting(None, "A file whose rows are the test part.")
+    val: str | None = setting(None, "A file whose rows are the validation part.")
+    split_column: str | None = setting(
+        None, "Column that says of each row whether it is for train, val or test."
+    )
+    group_column: str | None = setting(
+        None, "Column such as an author's name: all rows of a group are in the same part."
+    )
+    drop_duplicates: bool = setting(
+        False, "Leave out of training what also stands in a held-out part."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.split_column and (self.test or self.val):
+            raise SettingError("split_column", "does not go with --test or --val.", ["test", "val"])
+        if self.group_column and self.split_column:
+            raise SettingError("group_column", "does not go with --split-column.", ["split_column"])

@@ -1,0 +1,121 @@
+"""The training of an encoder on labelled sequences."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from charlm.config import TrainConfig
+from charlm.machine.device import matmul_precision
+from charlm.rnn.cells import State
+from charlm.rnn.encoder import Encoder
+from charlm.scoring.score import Score
+from charlm.tasks.supervised.examples import Sequences, batches_by_length, batches_of_epoch
+from charlm.training.optimization import DTYPES
+from charlm.training.task import WindowLoss, never
+
+# Sequences that are scored at a time.
+SCORED_TOGETHER = 256
+
+# From outputs (B, C) and targets (B,) to the mean loss.
+Loss = Callable[[Tensor, Tensor], Tensor]
+# From outputs (examples, C) and targets (examples,) to a score.
+MakeScore = Callable[[npt.NDArray[np.float32], npt.NDArray[np.generic]], Score]
+
+
+class EncoderTraining:
+    """Batches of sequences by length, a loss of the encoder's outputs, and a held-out score.
+
+    Args:
+        train, held_out: the sequences of each part; held_out may be empty.
+        targets, held_out_targets: of each sequence, (examples,).
+        loss: what is minimized.
+        make_score: the score of outputs.
+        worst_loss: mean loss beyond which nothing is being learned.
+    """
+
+    same_shapes = False
+
+    def __init__(
+        self,
+        model: Encoder,
+        train: Sequences,
+        targets: npt.NDArray[np.generic],
+        held_out: Sequences,
+        held_out_targets: npt.NDArray[np.generic],
+        config: TrainConfig,
+        loss: Loss,
+        make_score: MakeScore,
+        worst_loss: float,
+    ) -> None:
+        self.model = model
+        self.device = next(model.parameters()).device
+        self.train, self.held_out = train, held_out
+        self.targets = torch.from_numpy(targets).to(self.device)
+        self.held_out_targets = held_out_targets
+        self.config = config
+        self.compute_loss, self.make_score, self.worst_loss = loss, make_score, worst_loss
+        self.items_per_step = min(config.batch_size, len(train))
+        dtype = DTYPES[config.precision]
+        self.autocast = torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
+        self.batches: list[npt.NDArray[np.int64]] = []
+
+    @property
+    def holds_out(self) -> bool:
+        return len(self.held_out) > 0
+
+    def load_epoch(self, epoch: int) -> int:
+        size, seed = self.config.batch_size, self.config.seed
+        self.batches = batches_of_epoch(self.train.lengths, size, seed, epoch)
+        return len(self.batches)
+
+    def initial_state(self) -> State:
+        """None: no sequence goes on in another."""
+        return ()
+
+    def batch(self, window: int) -> tuple[Tensor, ...]:
+        """Inputs (T, B) or (T, B, I), lengths (B,) and targets (B,)."""
+        inputs, lengths, rows = self.train.batch(self.batches[window], self.device)
+        return inputs, lengths, self.targets[torch.from_numpy(rows).to(self.device)]
+
+    def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
+        inputs, lengths, targets = batch
+        with self.autocast:
+            outputs = self.model(inputs, lengths)
+        return WindowLoss(self.compute_loss(outputs.float(), targets), (), len(targets))
+
+    def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
+        outputs = outputs_of(self.model, self.held_out, should_stop)
+        return None if outputs is None else self.make_score(outputs, self.held_out_targets)
+
+
+@torch.no_grad()
+def outputs_of(
+    model: Encoder,
+    sequences: Sequences,
+    should_stop: Callable[[], bool] = never,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> npt.NDArray[np.float32] | None:
+    """An encoder's outputs for sequences, (examples, C); None once asked to stop.
+
+    Args:
+        report: told how many are done, of how many.
+    """
+    device = next(model.parameters()).device
+    outputs = np.empty((len(sequences), model.config.output_size), dtype=np.float32)
+    was_training, done = model.training, 0
+    model.eval()
+    try:
+        for rows in batches_by_length(sequences.lengths, SCORED_TOGETHER):
+            if should_stop():
+                return None
+            inputs, lengths, _ = sequences.batch(rows, device)
+            with matmul_precision("fp32"):
+                outputs[rows] = model(inputs, lengths).float().cpu().numpy()
+            done += len(rows)
+            report(done, len(sequences))
+    finally:
+        model.train(was_training)
+    return outputs
