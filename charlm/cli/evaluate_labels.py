@@ -23,6 +23,9 @@ def show(run: str, result: "ClassificationEvaluation") -> None:
             ("macro F1", console.number(result.macro_f1, 4)),
             ("log loss", console.number(score.loss, 4)),
             ("calibration error", console.number(result.calibration_error, 4)),
+            ("temperature", console.number(result.temperature, 3)),
+            ("log loss at that temperature", console.number(result.calibrated.score.loss, 4)),
+            ("calibration error there", console.number(result.calibrated.calibration_error, 4)),
         ]
     )
     console.gap()

@@ -189,10 +189,12 @@ class Session:
         }
         split = self.dataset.split
         if stopped.reason != "interrupted" and split != "train":
-            baselines = self.dataset.baselines(split)
             result["split"] = split
             result["score"] = self._best_score(split, listener).to_json()
+            baselines = self.dataset.baselines(split)
             result["baselines"] = {name: each.to_json() for name, each in baselines.items()}
+            self.model.load_weights(self.run.load_weights())
+            result |= self.dataset.finish(self.model, split)
         result["peak_memory"] = peak_memory()
         self.run.update(status=stopped.reason, result=finite(result))
         if stopped.reason == "diverged":

@@ -113,6 +113,15 @@ class Dataset(ABC):
         """Scores of simple models fitted on the training split, by name."""
         return {}
 
+    def finish(self, model: "RecurrentModel", split: str) -> dict[str, Any]:
+        """What else to keep of a finished training beside its score and the baselines'.
+
+        Args:
+            model: with its best weights.
+            split: the one that the result is of.
+        """
+        return {}
+
     def illustrate(self, config: ModelConfig, weights: Arrays) -> str | None:
         """Something to show while a model trains, such as a text that it writes; None for nothing.
 

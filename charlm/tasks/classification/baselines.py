@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charlm.tasks.classification.scores import ClassificationScore, score_of
 from charlm.tasks.supervised.examples import Sequences
 from charlm.text.vocabulary import WORDS, Vocabulary
 
@@ -23,22 +22,21 @@ Labelled = tuple[Sequences, npt.NDArray[np.int64]]
 
 def baselines(
     train: Labelled, held_out: Labelled, counts: Sequence[int], vocabulary: Vocabulary
-) -> Mapping[str, ClassificationScore]:
-    """The scores of all of them on held-out texts, by name.
+) -> Mapping[str, npt.NDArray[np.float64]]:
+    """The logarithms of the probabilities that each gives to held-out texts, (texts, C), by name.
 
     Args:
         counts: of each label in training, (C,).
     """
-    _, targets = held_out
+    texts = len(held_out[0])
     shares = np.array(counts, dtype=np.float64) / sum(counts)
-    guesses = np.tile(np.log(shares), (len(targets), 1))
-    found = regressions(train, held_out, len(counts), vocabulary)
-    return {"majority": score_of(guesses, targets), **dict(found)}
+    guesses = np.tile(np.log(shares), (texts, 1))
+    return {"majority": guesses, **dict(regressions(train, held_out, len(counts), vocabulary))}
 
 
 def regressions(
     train: Labelled, held_out: Labelled, n_labels: int, vocabulary: Vocabulary
-) -> Iterator[tuple[str, ClassificationScore]]:
+) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
     """Logistic regressions on tf-idf of n-grams; none without scikit-learn."""
     try:
         from sklearn.feature_extraction.text import TfidfVectorizer
@@ -67,7 +65,7 @@ def regressions(
             regression.fit(features, train[1][: len(texts)])
         logs = np.full((len(scored), n_labels), LEAST)
         logs[:, regression.classes_] = regression.predict_log_proba(vectorizer.transform(scored))
-        yield name, score_of(np.maximum(logs, LEAST), held_out[1])
+        yield name, np.maximum(logs, LEAST)
 
 
 def decoded(sequences: Sequences, vocabulary: Vocabulary, most: int) -> Iterator[str]:

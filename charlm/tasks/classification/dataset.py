@@ -19,9 +19,11 @@ from charlm.rnn.encoder import Encoder
 from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.score import Score
+from charlm.seeds import Stream, generator
 from charlm.tables.parts import NAMES
 from charlm.tables.table import Table
 from charlm.tasks.classification.baselines import baselines
+from charlm.tasks.classification.comparison import paired_interval
 from charlm.tasks.classification.reading import LabelledTexts, notices_of, read_labelled
 from charlm.tasks.classification.run import (
     DATA,
@@ -30,8 +32,9 @@ from charlm.tasks.classification.run import (
     ClassificationRun,
     Labels,
 )
-from charlm.tasks.classification.scores import score_of
+from charlm.tasks.classification.scores import fit_temperature, score_of
 from charlm.tasks.classification.settings import ClassificationConfig
+from charlm.tasks.classification.vectors import complete, count_found, read_vectors
 from charlm.tasks.supervised.examples import Sequences
 from charlm.tasks.supervised.training import EncoderTraining, outputs_of
 from charlm.tasks.task import Dataset, Tell
@@ -77,6 +80,7 @@ class LabelledDataset(Dataset):
             "sha256": read.sha256,
             "texts": len(order),
         }
+        self.vectors: npt.NDArray[np.float32] | None = None
         self.balanced = cast("ClassificationConfig", config).class_weights == "balanced"
         self.notices = list(notices_of(read, self.labels, config.drop_duplicates))
         self.files: dict[str, str] = {}
@@ -101,7 +105,23 @@ class LabelledDataset(Dataset):
             vocabulary_size=len(self.vocabulary),
             output_size=len(self.labels.names),
         )
+        file = cast("ClassificationConfig", settings.data).pretrained_vectors
+        if file is not None:
+            size = settings.model.embedding_size
+            self.vectors = read_vectors(file, self.vocabulary, size)
+            words = len(self.vocabulary) - 1
+            tell(f"Vectors for {count_found(self.vectors):,} of {words:,} words found in '{file}'.")
         return replace(settings, model=model)
+
+    def initialize(self, model: RecurrentModel, settings: Settings) -> None:
+        """By the scheme; vectors that were trained elsewhere in place of drawn ones."""
+        super().initialize(model, settings)
+        if self.vectors is not None:
+            random = generator(settings.train.seed, Stream.INITIALIZATION, 1)
+            vectors = torch.from_numpy(complete(self.vectors, random))
+            embedding = cast("Encoder", model).embedding
+            assert embedding is not None
+            embedding.weight.data.copy_(vectors)
 
     def part(self, name: str) -> tuple[Sequences, npt.NDArray[np.int64]]:
         """The texts of a part and their labels."""
@@ -132,9 +152,29 @@ class LabelledDataset(Dataset):
 
     def baselines(self, split: str) -> Mapping[str, Score]:
         """The majority's label, and logistic regressions where scikit-learn is there."""
-        (train, targets), (held_out, held_out_targets) = self.part("train"), self.part(split)
-        shown = held_out, held_out_targets
-        return baselines((train, targets), shown, self.labels.counts, self.vocabulary)
+        held_out, targets = self.part(split)
+        counts = self.labels.counts
+        found = baselines(self.part("train"), (held_out, targets), counts, self.vocabulary)
+        scores = {name: score_of(logs, targets) for name, logs in found.items()}
+        self.strongest = min(found, key=lambda name: scores[name].loss)
+        self.strongest_right = found[self.strongest].argmax(1) == targets
+        return scores
+
+    def finish(self, model: RecurrentModel, split: str) -> dict[str, Any]:
+        """A temperature fitted on val, and how sure the difference to the best baseline is."""
+        encoder = cast("Encoder", model)
+        result: dict[str, Any] = {}
+        if self.size("val"):
+            sequences, targets = self.part("val")
+            outputs = outputs_of(encoder, sequences)
+            assert outputs is not None
+            result["temperature"] = fit_temperature(outputs, targets)
+        sequences, targets = self.part(split)
+        outputs = outputs_of(encoder, sequences)
+        assert outputs is not None
+        interval = paired_interval(outputs.argmax(1) == targets, self.strongest_right)
+        result["comparison"] = {"baseline": self.strongest, "interval": list(interval)}
+        return result
 
     def take_files(self) -> dict[str, str]:
         files, self.files = self.files, {}

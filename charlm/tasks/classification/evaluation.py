@@ -1,6 +1,6 @@
 """How good a classifier is on labelled texts, label by label."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,17 @@ from charlm.rnn.encoder import Encoder
 from charlm.tasks.classification.dataset import reread_dataset
 from charlm.tasks.classification.reading import LABEL_COLUMNS, TEXT_COLUMNS
 from charlm.tasks.classification.run import ClassificationRun
-from charlm.tasks.classification.scores import ClassificationScore, log_softmax, score_of
+from charlm.tasks.classification.scores import (
+    ClassificationScore,
+    calibration_error,
+    log_softmax,
+    score_of,
+)
 from charlm.tasks.supervised.examples import Sequences
 from charlm.tasks.supervised.rows import Sources, find_column
 from charlm.tasks.supervised.texts import encode_texts
 from charlm.tasks.supervised.training import outputs_of
 from charlm.text.splits import count
-
-# Intervals of probability between which the calibration error compares.
-BINS = 15
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class ClassificationEvaluation:
         targets: numbers of the true labels, (texts,); -1 for one that training had not.
         labels: their names, in order.
         notes: sentences that whoever reads the score should see.
+        temperature: by which the run divides its logits for probabilities.
     """
 
     corpus: str
@@ -63,6 +66,7 @@ class ClassificationEvaluation:
     targets: npt.NDArray[np.int64]
     labels: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    temperature: float = 1.0
 
     @property
     def score(self) -> ClassificationScore:
@@ -108,15 +112,13 @@ class ClassificationEvaluation:
 
     @property
     def calibration_error(self) -> float:
-        """Mean distance of the likeliest label's probability from how often it is right.
+        """See `calibration_error`."""
+        return calibration_error(np.exp(log_softmax(self.outputs)), self.targets)
 
-        Texts are put into BINS equal intervals of that probability (Guo et al. 2017).
-        """
-        p = np.exp(log_softmax(self.outputs)).max(1)
-        right = (self.outputs.argmax(1) == self.targets).astype(np.float64)
-        bins = np.minimum((p * BINS).astype(np.int64), BINS - 1)
-        gaps = np.bincount(bins, right - p, minlength=BINS)
-        return float(np.abs(gaps).sum() / max(len(p), 1))
+    @property
+    def calibrated(self) -> "ClassificationEvaluation":
+        """The same at the run's temperature."""
+        return replace(self, outputs=self.outputs / np.float32(self.temperature), temperature=1.0)
 
     def confused(self, most: int) -> list[tuple[str, str, int]]:
         """The pairs of a true label and the one given in its place that occur most often."""
@@ -136,6 +138,9 @@ class ClassificationEvaluation:
             **self.score.to_json(),
             "macro_f1": self.macro_f1,
             "calibration_error": self.calibration_error,
+            "temperature": self.temperature,
+            "calibrated_log_loss": self.calibrated.score.loss,
+            "calibrated_calibration_error": self.calibrated.calibration_error,
             "labels": [{**vars(each), "f1": each.f1} for each in self.by_label],
         }
 
@@ -170,7 +175,9 @@ def evaluate_labels(
         raise CorpusError(f"{name} ({split}) has no texts to label.", "Name another part.")
     outputs = outputs_of(model, sequences)
     assert outputs is not None
-    return ClassificationEvaluation(name, split, outputs, targets, run.labels.names, notes)
+    return ClassificationEvaluation(
+        name, split, outputs, targets, run.labels.names, notes, run.temperature
+    )
 
 
 def read_table(

@@ -35,7 +35,8 @@ def predict(
 ) -> Iterator[Prediction | None]:
     """The label of each text, in order, as they come; None for a text with nothing in it.
 
-    Texts are read as the run's were: by its units, its case and its longest length.
+    Texts are read as the run's were: by its units, its case and its longest length. Probabilities
+    are calibrated by the run's temperature.
     """
     texts = iter(texts)
     while piece := list(islice(texts, READ_TOGETHER)):
@@ -54,7 +55,9 @@ def predict_piece(
     outputs = outputs_of(model, Sequences.of(encoded[row] for row in rows))
     assert outputs is not None
     names = run.labels.names
-    for row, p in zip(rows, np.exp(log_softmax(outputs)), strict=True):
+    for row, p in zip(
+        rows, np.exp(log_softmax(outputs / np.float32(run.temperature))), strict=True
+    ):
         order = np.argsort(-p, kind="stable").tolist()
         predictions[row] = Prediction(names[order[0]], {names[i]: float(p[i]) for i in order})
     return predictions

@@ -101,6 +101,12 @@ class ClassificationRun(RunDirectory):
             raise RunError(f"'{file}' belongs to another run.", COPY_AGAIN)
         return labels
 
+    @property
+    def temperature(self) -> float:
+        """By which logits are divided for calibrated probabilities; 1 before one was fitted."""
+        fitted = self.record.result.get("temperature", 1.0)
+        return float(fitted) if isinstance(fitted, float | int) and fitted > 0 else 1.0
+
     def check_contents(self) -> None:
         """Settings, vocabulary and labels."""
         super().check_contents()

@@ -14,6 +14,11 @@ class ClassificationConfig(TableConfig):
     label_column: str | None = setting(
         None, "Column of the labels; by default 'label', 'sentiment' or 'class'."
     )
+    pretrained_vectors: str | None = setting(
+        None,
+        "A text file of word vectors, such as glove.6B.100d.txt, for the words that it has; the "
+        "others' are drawn. For --units words.",
+    )
     class_weights: str = setting(
         "none",
         "Weigh all texts alike (none), or rare labels' more, so that all labels weigh the same "

@@ -10,6 +10,7 @@ from charlm.presets import Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
+from charlm.tasks.classification.comparison import verdict
 from charlm.tasks.classification.run import ClassificationRun
 from charlm.tasks.classification.scores import ClassificationScore
 from charlm.tasks.classification.settings import DEFAULT_PRESET, PRESETS
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 RULES = (
     Rule(("tie_weights",), lambda settings: True, "is for language models only."),
+    Rule(
+        ("pretrained_vectors",),
+        lambda settings: settings.data.units != "words" or not settings.model.embedding_size,
+        "is of words: give --units words and an --embedding-size.",
+    ),
     Rule(
         ("cuda_graphs",),
         lambda settings: True,
@@ -104,6 +110,13 @@ class ClassificationTask(Task):
         about = run.record.corpus
         columns = " and ".join(f"'{each}'" for each in about["columns"])
         return f"{about['name']}, columns {columns}, {count(about['texts'], 'text')}"
+
+    def remarks(self, result: Mapping[str, Any]) -> Iterator[str]:
+        """How sure the difference to the best baseline is."""
+        found = result.get("comparison")
+        if found is not None:
+            low, high = found["interval"]
+            yield verdict((low, high), found["baseline"])
 
     def next_commands(self, run: RunDirectory) -> Iterator[str]:
         """Label, and score."""

@@ -13,7 +13,14 @@ from safetensors.numpy import load_file
 
 import charlm
 from charlm.errors import CharlmError, CorpusError, SettingError, UsageError
-from charlm.tasks.classification.scores import ClassificationScore, score_of
+from charlm.tasks.classification.comparison import paired_interval, verdict
+from charlm.tasks.classification.scores import (
+    TEMPERATURES,
+    ClassificationScore,
+    calibration_error,
+    score_of,
+)
+from charlm.tasks.classification.vectors import complete, count_found, read_vectors
 
 TINY: dict[str, Any] = {
     "task": "classification",
@@ -311,3 +318,105 @@ def test_a_damaged_run_is_a_sentence(table: Path) -> None:
         assert "labels.json" in result.err
     labels.write_text(good)
     assert command("eval", "--run", "one").code == 0
+
+
+def test_a_temperature_is_fitted_where_nothing_is_trained(table: Path) -> None:
+    run = charlm.train(table, run="one", **TINY)
+    evaluation = run.evaluate(split="val")
+    losses = {t: score_of(evaluation.outputs / t, evaluation.targets).loss for t in TEMPERATURES}
+    assert run.result["temperature"] == min(losses, key=losses.__getitem__)
+    assert evaluation.calibrated.score.loss <= evaluation.score.loss
+    assert evaluation.calibrated.score.right == evaluation.score.right
+    (first,) = np.flatnonzero(evaluation.targets >= 0)[:1]
+    p = np.exp(evaluation.outputs[first].astype(np.float64) / run.result["temperature"])
+    assert max(p / p.sum()) <= 1
+
+
+def test_calibration_error_by_hand() -> None:
+    p = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.45, 0.55]])
+    labels = np.array([0, 1, 1, 1])
+    # Of 15 bins .9 is in the 13th, .8 in the 12th, .7 in the 10th, .55 in the 8th.
+    by_hand = (abs(1 - 0.9) + abs(0 - 0.8) + abs(1 - 0.7) + abs(1 - 0.55)) / 4
+    assert calibration_error(p, labels) == pytest.approx(by_hand)
+    alike = np.array([[0.75, 0.25]] * 4)
+    assert calibration_error(alike, np.array([0, 0, 0, 1])) == pytest.approx(0)
+
+
+def test_models_that_label_alike_cannot_be_told_apart() -> None:
+    right = np.random.default_rng(0).random(400) < 0.7
+    low, high = paired_interval(right, right)
+    assert low == high == 0
+    assert "cannot tell it apart from 'x'" in verdict((low, high), "x")
+    better = right | (np.random.default_rng(1).random(400) < 0.3)
+    low, high = paired_interval(better, right)
+    assert 0 < low < better.mean() - right.mean() < high
+    assert verdict((low, high), "x").startswith("Better than 'x'")
+    worse = paired_interval(right, better)
+    assert worse == pytest.approx((-high, -low), abs=0.01)
+    assert verdict(worse, "x").startswith("Worse than 'x'")
+
+
+def test_the_interval_is_that_of_a_plain_bootstrap() -> None:
+    rng = np.random.default_rng(3)
+    one, other = rng.random(150) < 0.8, rng.random(150) < 0.7
+    rows = rng.integers(0, 150, (4000, 150))
+    differences = one[rows].mean(1) - other[rows].mean(1)
+    plain = np.quantile(differences, (0.025, 0.975))
+    np.testing.assert_allclose(paired_interval(one, other), plain, atol=0.012)
+
+
+def test_the_difference_to_the_best_baseline_is_said(table: Path) -> None:
+    words = ("--task", "classification", "--hidden-size", "8", "--epochs", "2")
+    said = command("train", str(table), *words)
+    assert "'majority'" in said.out
+
+
+def vectors_file(path: Path, header: str = "") -> Path:
+    path.write_text(f"{header}xx 1 2 3\nnew york 4 5 6\nyy 7 8 9\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("header", ["", "3 3\n"])
+def test_word_vectors_from_a_file(here: Path, table: Path, header: str) -> None:
+    file = vectors_file(here / "v.txt", header)
+    settings = {**TINY, "units": "words", "embedding_size": 3, "pretrained_vectors": str(file)}
+    run = charlm.train(table, run="a", **{**settings, "epochs": 1})
+    vocabulary = run.directory.vocabulary  # type: ignore[attr-defined]
+    vectors = read_vectors(str(file), vocabulary, 3)
+    assert count_found(vectors) == 2
+    whole = complete(vectors, np.random.default_rng(0))
+    assert whole[vocabulary.encode_tokens(["yy"])[0]].tolist() == [7, 8, 9]
+    assert np.isfinite(whole).all()
+    told: list[str] = []
+    charlm.train(
+        table,
+        run="b",
+        listener=lambda event: told.append(str(getattr(event, "text", ""))),
+        **{**settings, "max_steps": 1, "epochs": None, "learning_rate": 1e-9},
+    )
+    assert any("Vectors for 2 of 6 words" in each for each in told)
+    weights = load_file("runs/b/last/model.safetensors")["embedding.weight"]
+    row = charlm.load("b").directory.vocabulary.encode_tokens(["xx"])[0]  # type: ignore[attr-defined]
+    np.testing.assert_allclose(weights[row], [1, 2, 3], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "content", "problem"),
+    [
+        (2, b"xx 1 2 3\nyy 4 5 6\n", "no vector of 2 numbers in line 1"),
+        (5, b"xx 1 2 3\n", "no vector of 5 numbers in line 1"),
+        (3, b"xx 1 2 3\nyy 1 2 three\n", "no vector of 3 numbers in line 2"),
+        (3, b"xx\0 1 2 3\n", "is binary: line 1"),
+    ],
+)
+def test_files_of_other_vectors(
+    here: Path, table: Path, size: int, content: bytes, problem: str
+) -> None:
+    (here / "v.bin").write_bytes(content)
+    settings = {**TINY, "units": "words", "embedding_size": size, "pretrained_vectors": "v.bin"}
+    with pytest.raises(CorpusError, match=problem):
+        charlm.train(table, **settings)
+    with pytest.raises(SettingError, match="give --units words"):
+        charlm.train(table, **{**settings, "units": "characters"})
+    with pytest.raises(CorpusError, match="Cannot read"):
+        charlm.train(table, **{**settings, "pretrained_vectors": "none.txt"})
