@@ -80,7 +80,8 @@ def train(
         raise SettingError("encoding", "is of bytes, and this text is a string: leave it out.")
     inherited = {} if parent is None else kind.inherited_settings(parent)
     chosen = resolve(preset, inherited, kind.run_type.sections(), kind.presets, **given)
-    described = chosen if parent is None else replace(chosen, model=parent.settings.model)
+    same_task = parent is not None and parent.record.task == kind.name
+    described = replace(chosen, model=parent.settings.model) if parent and same_task else chosen
     check_relevant(described, kind.rules, parent is not None)
     if run is not None:
         run = check_free(folder, run)

@@ -24,6 +24,7 @@ from charlm.presets import DEFAULT_PRESET, PRESETS
 from charlm.runs.commands import run_command
 from charlm.tasks.classification.settings import PRESETS as LABEL_PRESETS
 from charlm.tasks.classification.settings import ClassificationConfig
+from charlm.tasks.supervised.settings import EncoderTrainConfig
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ PANELS: dict[str, type[Config]] = {
     "Labels": ClassificationConfig,
     "Model": EncoderConfig,
     "Training": TextTrainConfig,
+    "Training on labels": EncoderTrainConfig,
 }
 ALL_PRESETS = (*PRESETS, *LABEL_PRESETS)
 

@@ -57,10 +57,7 @@ def start_session(
     settings = dataset.choose_settings(settings, parent, where, backend, tell)
     settings, backend_name = with_arithmetic(settings, where, backend)
     model = task.make_model(settings.model, backend_name)
-    if parent is None:
-        dataset.initialize(model, settings)
-    else:
-        model.load_weights(parent.load_weights())
+    dataset.initialize(model, settings, parent)
     # Done before the run is created, since the device may lack the memory.
     model = model.to(where)
     record = describe(task, dataset, settings, model, where, parent)

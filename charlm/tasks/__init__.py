@@ -1,3 +1,11 @@
 """What models can be trained for: one folder per task, and one line in the registry."""
 
-__all__ = ["classification", "comparison", "language_modeling", "registry", "relevance", "task"]
+__all__ = [
+    "classification",
+    "comparison",
+    "language_modeling",
+    "registry",
+    "relevance",
+    "supervised",
+    "task",
+]

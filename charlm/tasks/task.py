@@ -92,9 +92,14 @@ class Dataset(ABC):
     def score(self, model: "RecurrentModel", split: str) -> Score:
         """Score a whole split."""
 
-    def initialize(self, model: "RecurrentModel", settings: Settings) -> None:
-        """Initialize a new model's weights."""
-        model.initialize(settings.train.initialization, settings.train.seed)
+    def initialize(
+        self, model: "RecurrentModel", settings: Settings, parent: RunDirectory | None
+    ) -> None:
+        """Give a new model its weights: drawn, or those of the run that it starts from."""
+        if parent is None:
+            model.initialize(settings.train.initialization, settings.train.seed)
+        else:
+            model.load_weights(parent.load_weights())
 
     def take_files(self) -> dict[str, str]:
         """Files that a new run stores, content by name; the dataset drops them on this call."""
@@ -203,12 +208,19 @@ class Task(ABC):
         return {}
 
     def inherited_settings(self, parent: RunDirectory) -> dict[str, Any]:
-        """Settings that a run takes from the one it starts from, unless given by name."""
+        """Settings that a run takes from the run that it starts from, unless given by name.
+
+        Raises:
+            UsageError: a run of this task cannot start from that one.
+        """
+        if parent.record.task != self.name:
+            raise UsageError(
+                f"The run '{parent.name}' is of the task '{parent.record.task}', from which no run "
+                f"of the task '{self.name}' starts.",
+                "Name another run with --init-from.",
+            )
         settings = parent.settings
-        return {
-            "cell": settings.model.cell,
-            "initialization": settings.train.initialization,
-        }
+        return {"cell": settings.model.cell, "initialization": settings.train.initialization}
 
     def check_memory(  # noqa: B027 (not every task has models that could be too large)
         self,

@@ -27,7 +27,9 @@ FINAL_SHARE = 0.01  # of the learning rate, at the end of a cosine schedule
 
 
 class Optimizer:
-    """SGD with momentum, Adam, or AdamW (Loshchilov & Hutter 2019) over all weights of a model.
+    """SGD with momentum, Adam, or AdamW (Loshchilov & Hutter 2019) over a model's weights.
+
+    Those that require no gradient stay as they are.
 
     Weight decay, decoupled in AdamW, applies to matrices but not to biases. Embeddings count as
     matrices: they are multiplied by the first layer's matrix, or shared with the output layer.
@@ -40,7 +42,7 @@ class Optimizer:
     """
 
     def __init__(self, model: nn.Module, config: TrainConfig) -> None:
-        named = list(model.named_parameters())
+        named = [each for each in model.named_parameters() if each[1].requires_grad]
         self.groups = [
             Group([each for each in named if each[1].dim() > 1], config, config.weight_decay),
             Group([each for each in named if each[1].dim() <= 1], config, 0.0),
@@ -125,6 +127,8 @@ class Group:
 
     def step(self, rate: float | Tensor) -> None:
         """Update the weights from their gradients, at this learning rate."""
+        if not self.weights:
+            return
         gradients = [each.grad for each in self.weights]
         self.function(self.weights, gradients, lr=rate)
 

@@ -44,7 +44,7 @@ def regressions(
     except ImportError:
         return
     texts = list(decoded(train[0], vocabulary, MOST_TEXTS))
-    scored = list(decoded(held_out[0], vocabulary, len(held_out[0])))
+    scored = list(decoded(held_out[0], vocabulary))
     kinds: dict[str, dict[str, Any]] = {
         "words 1-2, logistic": {"analyzer": "word", "ngram_range": (1, 2)},
         "characters 1-5, logistic": {
@@ -68,9 +68,10 @@ def regressions(
         yield name, np.maximum(logs, LEAST)
 
 
-def decoded(sequences: Sequences, vocabulary: Vocabulary, most: int) -> Iterator[str]:
+def decoded(sequences: Sequences, vocabulary: Vocabulary, most: int | None = None) -> Iterator[str]:
     """The first texts, from their ids."""
     entries, joint = vocabulary.entries, " " if vocabulary.units == WORDS else ""
-    for row in range(min(len(sequences), most)):
+    rows = len(sequences) if most is None else min(len(sequences), most)
+    for row in range(rows):
         ids = sequences.steps[sequences.starts[row] : sequences.starts[row + 1]].tolist()
         yield joint.join(entries[i - 1] if i else "\N{REPLACEMENT CHARACTER}" for i in ids)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from charlm.config import EncoderConfig, TrainConfig
-from charlm.errors import CorpusError, RunError
+from charlm.errors import CorpusError, RunError, SettingError
 from charlm.presets import Settings
 from charlm.rnn.encoder import Encoder
 from charlm.rnn.model import RecurrentModel
@@ -22,8 +22,9 @@ from charlm.scoring.score import Score
 from charlm.seeds import Stream, generator
 from charlm.tables.parts import NAMES
 from charlm.tables.table import Table
-from charlm.tasks.classification.baselines import baselines
+from charlm.tasks.classification.baselines import baselines, decoded
 from charlm.tasks.classification.comparison import paired_interval
+from charlm.tasks.classification.parent import check_parent, check_unseen, load_encoder, tell_of
 from charlm.tasks.classification.reading import LabelledTexts, notices_of, read_labelled
 from charlm.tasks.classification.run import (
     DATA,
@@ -35,8 +36,10 @@ from charlm.tasks.classification.run import (
 from charlm.tasks.classification.scores import fit_temperature, score_of
 from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.tasks.classification.vectors import complete, count_found, read_vectors
+from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.supervised.examples import Sequences
-from charlm.tasks.supervised.training import EncoderTraining, outputs_of
+from charlm.tasks.supervised.settings import EncoderTrainConfig
+from charlm.tasks.supervised.training import EncoderTraining, HeadTraining, outputs_of
 from charlm.tasks.task import Dataset, Tell
 from charlm.text.vocabulary import Vocabulary
 
@@ -49,6 +52,8 @@ class LabelledDataset(Dataset):
 
     Args:
         vocabulary, labels: a run's; None makes them of the training part.
+        files: make those that a new run keeps.
+        parent: a language model that a new run starts from.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class LabelledDataset(Dataset):
         vocabulary: Vocabulary | None = None,
         labels: Labels | None = None,
         files: bool = False,
+        parent: LanguageModelRun | None = None,
     ) -> None:
         config = read.collected.config
         rows = [np.flatnonzero(read.parts == part) for part in range(len(NAMES))]
@@ -83,6 +89,10 @@ class LabelledDataset(Dataset):
         self.vectors: npt.NDArray[np.float32] | None = None
         self.balanced = cast("ClassificationConfig", config).class_weights == "balanced"
         self.notices = list(notices_of(read, self.labels, config.drop_duplicates))
+        if parent is not None:
+            held_out = self.sequences[slice(self.splits["val"][0], None)]
+            unchecked = check_unseen(parent, decoded(held_out, self.vocabulary))
+            self.notices += [unchecked] if unchecked else []
         self.files: dict[str, str] = {}
         if files:
             self.files = {
@@ -111,11 +121,19 @@ class LabelledDataset(Dataset):
             self.vectors = read_vectors(file, self.vocabulary, size)
             words = len(self.vocabulary) - 1
             tell(f"Vectors for {count_found(self.vectors):,} of {words:,} words found in '{file}'.")
+        if parent is not None:
+            tell_of(cast("LanguageModelRun", parent), settings, tell)
+        elif cast("EncoderTrainConfig", settings.train).freeze:
+            raise SettingError("freeze", "is of a run that starts from another: give --init-from.")
         return replace(settings, model=model)
 
-    def initialize(self, model: RecurrentModel, settings: Settings) -> None:
-        """By the scheme; vectors that were trained elsewhere in place of drawn ones."""
-        super().initialize(model, settings)
+    def initialize(
+        self, model: RecurrentModel, settings: Settings, parent: RunDirectory | None
+    ) -> None:
+        """By the scheme; vectors or layers that were trained elsewhere in place of drawn ones."""
+        super().initialize(model, settings, None)
+        if parent is not None:
+            load_encoder(cast("Encoder", model), cast("LanguageModelRun", parent))
         if self.vectors is not None:
             random = generator(settings.train.seed, Stream.INITIALIZATION, 1)
             vectors = torch.from_numpy(complete(self.vectors, random))
@@ -141,7 +159,9 @@ class LabelledDataset(Dataset):
         train, held_out = self.part("train"), self.part("val")
         worst = WORST_SHARE * math.log(len(self.labels.names))
         encoder = cast("Encoder", model)
-        return EncoderTraining(encoder, *train, *held_out, config, loss, score_of, worst)
+        frozen = cast("EncoderTrainConfig", config).freeze
+        kind = HeadTraining if frozen else EncoderTraining
+        return kind(encoder, *train, *held_out, config, loss, score_of, worst)
 
     def score(self, model: RecurrentModel, split: str) -> Score:
         """Accuracy and log loss."""
@@ -216,10 +236,19 @@ def numbers_of(
     return np.array([numbers[each] for each in written], dtype=np.int64)
 
 
-def read_dataset(source: Any, settings: Settings) -> LabelledDataset:
-    """The data of a new run."""
+def read_dataset(
+    source: Any, settings: Settings, parent: RunDirectory | None = None
+) -> LabelledDataset:
+    """The data of a new run.
+
+    Args:
+        parent: the run that it starts from.
+    """
     config = cast("ClassificationConfig", settings.data)
-    return LabelledDataset(read_labelled(source, config, settings.train.seed), files=True)
+    theirs = None if parent is None else check_parent(parent, settings)
+    read = read_labelled(source, config, settings.train.seed)
+    vocabulary = None if theirs is None else theirs.vocabulary
+    return LabelledDataset(read, vocabulary, files=True, parent=theirs)
 
 
 def reread_dataset(run: ClassificationRun, source: Any) -> LabelledDataset:

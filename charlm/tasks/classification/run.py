@@ -12,6 +12,7 @@ from charlm.files.whole import COPY_AGAIN, Arrays, read
 from charlm.rnn.weights import check_shapes, encoder_shapes
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.classification.settings import ClassificationConfig
+from charlm.tasks.supervised.settings import EncoderTrainConfig
 from charlm.text.splits import count
 from charlm.text.vocabulary import Vocabulary
 
@@ -58,6 +59,7 @@ class ClassificationRun(RunDirectory):
 
     data_config = ClassificationConfig
     model_config = EncoderConfig
+    train_config = EncoderTrainConfig
 
     @property
     def classification(self) -> ClassificationConfig:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from charlm.config import EncoderConfig, ModelConfig
-from charlm.errors import UsageError
 from charlm.files.paths import bundled_file
 from charlm.presets import Settings
 from charlm.progress import ProgressCallback
@@ -66,17 +65,21 @@ class ClassificationTask(Task):
         """Rows with a text and a label; by default those that come with charlm."""
         from charlm.tasks.classification.dataset import read_dataset
 
-        if parent is not None:
-            raise UsageError("A classifier starts from no other run.", "Leave out --init-from.")
         if source is None:
             source = str(bundled_file(BUNDLED.get(settings.preset, SENTENCES)))
-        return read_dataset(source, settings)
+        return read_dataset(source, settings, parent)
 
     def reread(self, run: RunDirectory, source: Any, encoding: str | None) -> Dataset:
         """The rows of a run."""
         from charlm.tasks.classification.dataset import reread_dataset
 
         return reread_dataset(cast("ClassificationRun", run), source)
+
+    def inherited_settings(self, parent: RunDirectory) -> dict[str, Any]:
+        """A language model's net, alphabet and case."""
+        from charlm.tasks.classification.parent import inherited_settings
+
+        return inherited_settings(parent)
 
     def make_model(self, config: ModelConfig, backend: str) -> "Encoder":
         """An Encoder."""

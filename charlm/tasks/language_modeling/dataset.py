@@ -89,8 +89,13 @@ class TextDataset(Dataset):
             mine = planned_for_time(mine, characters, device, backend, tell)
         return mine
 
-    def initialize(self, model: RecurrentModel, settings: Settings) -> None:
+    def initialize(
+        self, model: RecurrentModel, settings: Settings, parent: RunDirectory | None
+    ) -> None:
         """Use the scheme in the settings and, for a large alphabet, the character frequencies."""
+        if parent is not None:
+            super().initialize(model, settings, parent)
+            return
         vocabulary = self.text.vocabulary
         large = len(vocabulary) > LARGE_ALPHABET
         counts = (vocabulary.unknown_count, *vocabulary.counts) if large else ()

@@ -69,10 +69,11 @@ class LanguageModelTask(Task):
 
     def inherited_settings(self, parent: RunDirectory) -> dict[str, Any]:
         """The cell, its initialization, `min_count` and the normalization."""
+        inherited = super().inherited_settings(parent)
         return {
             "normalize": cast("LanguageModelRun", parent).normalization,
             "min_count": parent.settings.data.min_count,
-            **super().inherited_settings(parent),
+            **inherited,
         }
 
     def check_memory(

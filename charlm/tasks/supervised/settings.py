@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from charlm.config import DataConfig, setting
+from charlm.config import DataConfig, TrainConfig, setting
 from charlm.errors import SettingError
+from charlm.text.normalize import NORMALIZATIONS
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class TableConfig(DataConfig):
         "What a text is read as: characters or words.",
         choices=("characters", "words"),
     )
+    normalize: str | None = setting(None, "letters, lower or none, before anything else.")
     lower: bool = setting(False, "Read capitals as small letters.")
     max_vocabulary: int | None = setting(
         None, "Keep only so many entries of the vocabulary, the most frequent.", minimum=1
@@ -39,7 +41,20 @@ class TableConfig(DataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.normalize is not None and self.normalize not in NORMALIZATIONS:
+            raise SettingError("normalize", f"must be {' or '.join(NORMALIZATIONS)}.")
         if self.split_column and (self.test or self.val):
             raise SettingError("split_column", "does not go with --test or --val.", ["test", "val"])
         if self.group_column and self.split_column:
             raise SettingError("group_column", "does not go with --split-column.", ["split_column"])
+
+
+@dataclass(frozen=True)
+class EncoderTrainConfig(TrainConfig):
+    """How an encoder is trained."""
+
+    freeze: bool = setting(
+        False,
+        "Train the output layer alone, on what the run of --init-from says of each text, computed "
+        "once.",
+    )

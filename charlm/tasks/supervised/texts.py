@@ -9,8 +9,15 @@ import numpy.typing as npt
 
 from charlm.tasks.supervised.examples import Sequences
 from charlm.tasks.supervised.settings import TableConfig
+from charlm.text.normalize import FRAGMENT_NORMALIZATIONS
 from charlm.text.tokens import tokenize
 from charlm.text.vocabulary import Vocabulary
+
+
+def tokens_of(text: str, config: TableConfig) -> list[str]:
+    """The tokens of a text as the settings have them, however long it is."""
+    normalized = FRAGMENT_NORMALIZATIONS[config.normalize or "none"](text)
+    return tokenize(normalized, config.units, config.lower)
 
 
 @dataclass
@@ -32,7 +39,7 @@ class TextCollector:
 
     def add(self, text: str) -> bool:
         """Take a text in; False where nothing of it is left, and it is not."""
-        tokens = tokenize(text, self.config.units, self.config.lower)
+        tokens = tokens_of(text, self.config)
         longest = self.config.max_length
         if longest is not None and len(tokens) > longest:
             self.cut += 1
@@ -70,5 +77,5 @@ def encode_texts(
 ) -> Iterator[npt.NDArray[np.int64]]:
     """The ids of each text by a vocabulary, (tokens,); none of an empty text."""
     for text in texts:
-        tokens = tokenize(text, config.units, config.lower)[: config.max_length]
+        tokens = tokens_of(text, config)[: config.max_length]
         yield np.array(vocabulary.encode_tokens(tokens), dtype=np.int64)

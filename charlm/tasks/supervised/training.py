@@ -1,6 +1,8 @@
 """The training of an encoder on labelled sequences."""
 
 from collections.abc import Callable
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +93,56 @@ class EncoderTraining:
         return None if outputs is None else self.make_score(outputs, self.held_out_targets)
 
 
-@torch.no_grad()
+class HeadTraining(EncoderTraining):
+    """The training of an encoder's output layer alone, on features that are computed once."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        for name, weight in self.model.named_parameters():
+            weight.requires_grad_(name.startswith("output."))
+
+    # Computed when they are first asked for: a run that goes on has its weights by then.
+
+    @cached_property
+    def features(self) -> Tensor:
+        """Of the training part, (examples, D·H)."""
+        return torch.from_numpy(features_of(self.model, self.train)).to(self.device)
+
+    @cached_property
+    def held_out_features(self) -> Tensor:
+        """Of the held-out part."""
+        return torch.from_numpy(features_of(self.model, self.held_out)).to(self.device)
+
+    def load_epoch(self, epoch: int) -> int:
+        size, seed = self.config.batch_size, self.config.seed
+        alike = np.ones(len(self.train), dtype=np.int64)
+        self.batches = batches_of_epoch(alike, size, seed, epoch)
+        return len(self.batches)
+
+    def batch(self, window: int) -> tuple[Tensor, ...]:
+        """Features (B, D·H) and targets (B,)."""
+        rows = torch.from_numpy(self.batches[window]).to(self.device)
+        return self.features[rows], self.targets[rows]
+
+    def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
+        features, targets = batch
+        outputs = self.model.head(features)
+        return WindowLoss(self.compute_loss(outputs, targets), (), len(targets))
+
+    @torch.no_grad()
+    def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
+        outputs = self.model.head(self.held_out_features)
+        return self.make_score(outputs.cpu().numpy(), self.held_out_targets)
+
+
+def features_of(model: Encoder, sequences: Sequences) -> npt.NDArray[np.float32]:
+    """What an encoder's recurrent layers say of each sequence, (examples, D·H)."""
+    size = model.output.in_features
+    found = by_batches(model, sequences, model.features, size, never, lambda done, total: None)
+    assert found is not None
+    return found
+
+
 def outputs_of(
     model: Encoder,
     sequences: Sequences,
@@ -103,8 +154,21 @@ def outputs_of(
     Args:
         report: told how many are done, of how many.
     """
+    return by_batches(model, sequences, model, model.config.output_size, should_stop, report)
+
+
+@torch.no_grad()
+def by_batches(
+    model: Encoder,
+    sequences: Sequences,
+    compute: Callable[[Tensor, Tensor], Tensor],
+    size: int,
+    should_stop: Callable[[], bool],
+    report: Callable[[int, int], None],
+) -> npt.NDArray[np.float32] | None:
+    """What `compute` makes of sequences and their lengths, (examples, size), in evaluation mode."""
     device = next(model.parameters()).device
-    outputs = np.empty((len(sequences), model.config.output_size), dtype=np.float32)
+    outputs = np.empty((len(sequences), size), dtype=np.float32)
     was_training, done = model.training, 0
     model.eval()
     try:
@@ -113,7 +177,7 @@ def outputs_of(
                 return None
             inputs, lengths, _ = sequences.batch(rows, device)
             with matmul_precision("fp32"):
-                outputs[rows] = model(inputs, lengths).float().cpu().numpy()
+                outputs[rows] = compute(inputs, lengths).float().cpu().numpy()
             done += len(rows)
             report(done, len(sequences))
     finally:

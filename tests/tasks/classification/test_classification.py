@@ -251,7 +251,7 @@ def test_what_is_left_out_cut_or_repeated_is_said(here: Path) -> None:
         ({"seq_length": 5}, "seq_length is no setting"),
         ({"tie_weights": True}, "is for language models only"),
         ({"preset": "quick"}, "is of the task 'language-model'"),
-        ({"init_from": "one"}, "starts from no other run"),
+        ({"init_from": "one"}, "starts from a language model"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(table: Path, settings: dict[str, Any], problem: str) -> None:
