@@ -11,8 +11,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from processes import CHARLM, SMALL, run, wait_for
 from stored import create_run
-from test_cli_process import CHARLM, SMALL, run, wait_for
 from test_runs import VOCABULARY, hidden, make_record, make_run
 
 from charlm.errors import UsageError
