@@ -1,7 +1,7 @@
 """A trained model, as a Python object."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -18,6 +18,7 @@ from charlm.keywords import SamplingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.results import DynamicConfig
+from charlm.tables.table import Table
 from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.registry import task_of
@@ -228,22 +229,20 @@ class Run:
     # Labels and numbers
 
     def predict(self, data: Any, *, device: str = "cpu", backend: str = "auto") -> Any:
-        """What a classifier says of texts it has not seen.
+        """What a classifier says of texts, or a regression of rows, that it has not seen.
 
         Args:
-            data: a text, or several.
+            data: a text, or a row as a mapping; or several of them, or a data frame of rows.
 
         Returns:
-            For a text a `Prediction` with its label and all probabilities, or None if nothing of
-            it is left; for several a list of these.
-
-        Raises:
-            CharlmError: the run is of another task, or damaged.
+            For a text a `Prediction` with its label and all probabilities, for a row a number, and
+            None where there is nothing to go by; for several a list of these.
         """
-        given = [data] if isinstance(data, str) else list(data)
+        single = isinstance(data, str | Mapping)
+        given = [data] if single else Table.of(data) if hasattr(data, "columns") else data
         model = self.model(device, backend)
         found = list(task_of(self.directory).predict(self.directory, model, given))
-        return found[0] if isinstance(data, str) else found
+        return found[0] if single else found
 
     # Scoring
 

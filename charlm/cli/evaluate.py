@@ -19,7 +19,6 @@ from charlm.cli.options import (
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
-    from charlm.run import Run
     from charlm.scoring.results import Evaluation
 
 
@@ -87,6 +86,7 @@ def evaluate(
 ) -> None:
     """Score a text exactly: every character after the first, in order, the state carried along."""
     from charlm.api import evaluate_together, load
+    from charlm.cli.evaluate_tables import evaluate_table
     from charlm.errors import UsageError
     from charlm.tasks.registry import DEFAULT_TASK
 
@@ -107,7 +107,7 @@ def evaluate(
                 "Leave them out, or name other runs.",
             )
         options["dynamic"] = dynamic
-        show_other(trained[0], corpus, json, calibrate=calibrate, **options)
+        evaluate_table(trained[0], corpus, json, calibrate=calibrate, **options)
         return
     with scoring() as report:
         if len(trained) > 1:
@@ -130,20 +130,6 @@ def evaluate(
     if max_perplexity is not None and not perplexity <= max_perplexity:
         console.say(over_limit(perplexity, max_perplexity))
         raise typer.Exit(1)
-
-
-def show_other(trained: "Run", source: list[str] | None, json: bool, **options: Any) -> None:
-    """Score and show a run that is no language model's."""
-    from charlm.cli.evaluate_labels import show as show_labels
-
-    del options["unknown"]  # of characters; words that a run lacks are read as <unk>
-    result = trained.evaluate(source, **options)
-    for note in result.notes:
-        console.say(note)
-    if json:
-        console.write_json({"run": trained.name, **result.to_json()})
-    else:
-        show_labels(trained.name, result)
 
 
 def check_options(

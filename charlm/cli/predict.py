@@ -49,31 +49,32 @@ def predict(
         bool, typer.Option("--json", help="Print one JSON object for each text.")
     ] = False,
 ) -> None:
-    """Label texts with a trained classifier.
+    """Label texts, or predict numbers, with a trained model.
 
     A text gives its label and all probabilities. A table comes out as it went in, with columns for
-    the label and its probability added.
+    the label and its probability added, or for the number of a regression.
     """
     from charlm.api import load
     from charlm.tasks.registry import task_of
 
     trained = load(run, runs_dir=runs_dir)
+    task = task_of(trained.directory)
     path = Path(text)
     is_file = text != "-" and exists(path)
     model = trained.model(device, backend)
-
-    def labels(texts: Iterator[str]) -> "Iterator[Prediction | None]":
-        return task_of(trained.directory).predict(trained.directory, model, texts)
-
     if is_file and (path.is_dir() or path.suffix.lower() in TABLES):
         from charlm.tables.sources import open_table
 
         table = open_table(path, encoding)
-        about = trained.directory.record.corpus.get("columns", ["text", "label"])
-        column = table.column(text_column or about[0], "--text-column")
-        read, texts = tee(table)
-        found = labels(row[column] for row in texts)
-        show_table(table, zip(read, found, strict=True), about[1], json)
+        read, given = tee(table)
+        inputs: Iterator[Any] = given
+        if not task.reads_rows():
+            usual = trained.directory.record.corpus.get("columns", ["text"])[0]
+            column = table.column(text_column or usual, "--text-column")
+            inputs = (row[column] for row in given)
+        found = task.predict(trained.directory, model, inputs)
+        cells = (task.cells_of(trained.directory, each) for each in found)
+        show_table(table, zip(read, cells, strict=True), json)
         return
     if text_column is not None:
         raise UsageError("--text-column is of a table.", "Name a CSV file, or leave it out.")
@@ -81,7 +82,7 @@ def predict(
         text = read_text(text, encoding)
     elif path.suffix.lower() in FILES and " " not in text:
         console.say(f"There is no file '{text}': these words are what is labelled.")
-    (prediction,) = labels(iter([text]))
+    (prediction,) = task.predict(trained.directory, model, iter([text]))
     show_prediction(prediction, top, json)
 
 
@@ -116,28 +117,23 @@ def show_prediction(prediction: "Prediction | None", top: int | None, json: bool
     )
 
 
-def show_table(
-    table: "Table", rows: "Iterator[tuple[Row, Prediction | None]]", label_column: str, json: bool
-) -> None:
-    """The rows as they came, each with its label and that label's probability."""
-    label = free_name(table.columns, f"predicted {label_column}")
-    probability = free_name(table.columns, "probability")
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    if not json:
-        writer.writerow((*table.columns, label, probability))
-    empty = 0
-    for row, prediction in rows:
-        empty += prediction is None
-        p = "" if prediction is None else f"{prediction.probabilities[prediction.label]:.4f}"
+def show_table(table: "Table", rows: "Iterator[tuple[Row, dict[str, str]]]", json: bool) -> None:
+    """The rows as they came, each with what is predicted for it."""
+    writer, empty, names = csv.writer(sys.stdout, lineterminator="\n"), 0, dict[str, str]()
+    for row, cells in rows:
+        if not names:
+            names = {each: free_name(table.columns, each) for each in cells}
+            if not json:
+                writer.writerow((*table.columns, *names.values()))
+        empty += not any(cells.values())
         if json:
-            content: dict[str, Any] = {**row, label: prediction and prediction.label}
-            content["probabilities"] = prediction and prediction.probabilities
-            console.write(strict_json.dumps(content) + "\n")
+            added = {names[each]: cell or None for each, cell in cells.items()}
+            console.write(strict_json.dumps({**row, **added}) + "\n")
         else:
-            writer.writerow((*row.values(), prediction.label if prediction else "", p))
+            writer.writerow((*row.values(), *cells.values()))
     sys.stdout.flush()
     if empty:
-        console.say(f"{count(empty, 'row')} without text: nothing is said of them.")
+        console.say(f"{count(empty, 'row')} without what it takes: nothing is said of them.")
 
 
 def free_name(columns: tuple[str, ...], name: str) -> str:

@@ -24,6 +24,8 @@ from charlm.presets import DEFAULT_PRESET, PRESETS
 from charlm.runs.commands import run_command
 from charlm.tasks.classification.settings import PRESETS as LABEL_PRESETS
 from charlm.tasks.classification.settings import ClassificationConfig
+from charlm.tasks.regression.settings import PRESETS as NUMBER_PRESETS
+from charlm.tasks.regression.settings import RegressionConfig
 from charlm.tasks.supervised.settings import EncoderTrainConfig
 from charlm.text.splits import count
 
@@ -36,11 +38,12 @@ if TYPE_CHECKING:
 PANELS: dict[str, type[Config]] = {
     "Text": TextConfig,
     "Labels": ClassificationConfig,
+    "Numbers": RegressionConfig,
     "Model": EncoderConfig,
     "Training": TextTrainConfig,
     "Training on labels": EncoderTrainConfig,
 }
-ALL_PRESETS = (*PRESETS, *LABEL_PRESETS)
+ALL_PRESETS = (*PRESETS, *LABEL_PRESETS, *NUMBER_PRESETS)
 
 
 @settings_options(PRESETS[DEFAULT_PRESET], **PANELS)
@@ -49,7 +52,7 @@ def train(
     task: Annotated[
         str | None,
         typer.Option(
-            help="What the model is for: language-model or classification.",
+            help="What the model is for: language-model, classification or regression.",
             show_default="the preset's, or language-model",
         ),
     ] = None,

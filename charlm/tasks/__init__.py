@@ -5,6 +5,7 @@ __all__ = [
     "comparison",
     "language_modeling",
     "registry",
+    "regression",
     "relevance",
     "supervised",
     "task",

@@ -7,9 +7,12 @@ from charlm.runs import store
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.classification.task import ClassificationTask
 from charlm.tasks.language_modeling.task import LanguageModelTask
+from charlm.tasks.regression.task import RegressionTask
 from charlm.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (LanguageModelTask(), ClassificationTask())}
+TASKS: dict[str, Task] = {
+    task.name: task for task in (LanguageModelTask(), ClassificationTask(), RegressionTask())
+}
 DEFAULT_TASK = LanguageModelTask.name
 
 

@@ -264,6 +264,14 @@ class Task(ABC):
             "Name another run.",
         )
 
+    def reads_rows(self) -> bool:
+        """Whether `predict` takes rows of a table, and not texts."""
+        return False
+
+    def cells_of(self, run: RunDirectory, prediction: Any) -> dict[str, str]:
+        """What a prediction adds to a row of a table, by column; empty cells for None."""
+        return {}
+
     def differences(self, runs: Sequence[tuple[RunDirectory, Scored]]) -> Iterator[str]:
         """Reasons, as sentences, why scores are not comparable, other than different splits."""
         return iter(())

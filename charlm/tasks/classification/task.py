@@ -108,6 +108,14 @@ class ClassificationTask(Task):
 
         return predict(cast("ClassificationRun", run), cast("Encoder", model), inputs)
 
+    def cells_of(self, run: RunDirectory, prediction: Any) -> dict[str, str]:
+        """The label and its probability."""
+        label = f"predicted {run.record.corpus['columns'][1]}"
+        if prediction is None:
+            return {label: "", "probability": ""}
+        p = prediction.probabilities[prediction.label]
+        return {label: prediction.label, "probability": f"{p:.4f}"}
+
     def describe_data(self, run: RunDirectory) -> str:
         """The table, its columns and the number of texts."""
         about = run.record.corpus

@@ -155,7 +155,7 @@ def test_a_table_comes_out_with_columns_added_and_none_overwritten(table: Path) 
         if before["text"]:
             assert row["predicted label"] == run.predict(before["text"]).label
     assert (out[3]["predicted label"], out[3]["probability_"]) == ("", "")
-    assert "1 row without text" in result.err
+    assert "1 row without what it takes" in result.err
     lines = command("predict", "new.csv", "--run", "one", "--json").out.splitlines()
     assert [json.loads(line)["predicted label"] or "" for line in lines] == [
         row["predicted label"] for row in out

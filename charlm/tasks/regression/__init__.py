@@ -1,0 +1,1 @@
+"""Regression: predict a number from the other columns of a row."""
