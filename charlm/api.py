@@ -64,7 +64,7 @@ def train(
         should_stop: asked after every step; once it returns True, the run is saved and training
             ends.
         report: called with bytes received and total if a corpus has to be downloaded.
-        settings: fields of DataConfig, ModelConfig and TrainConfig, such as cell="lstm", epochs=5.
+        settings: by name, those of the task, such as cell="lstm", epochs=5.
 
     Raises:
         CharlmError: something is wrong with the text, the settings or the runs folder.

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 
 class SettingsKeywords(TypedDict, total=False):
-    """Fields of DataConfig, ModelConfig and TrainConfig."""
+    """The settings of all tasks together; a setting that a task has not is an error."""
 
     normalize: str | None
     encoding: str
@@ -57,6 +57,26 @@ class SettingsKeywords(TypedDict, total=False):
     precision: str
     cuda_graphs: bool
     seed: int
+    text_column: str | None
+    units: str
+    lower: bool
+    max_vocabulary: int | None
+    max_length: int | None
+    test: str | None
+    val: str | None
+    split_column: str | None
+    group_column: str | None
+    drop_duplicates: bool
+    label_column: str | None
+    pretrained_vectors: str | None
+    class_weights: str
+    target_column: str | None
+    input_columns: str | None
+    standardize: str
+    missing: str
+    bidirectional: bool
+    encoder_pooling: str
+    freeze: bool
 
 
 class LimitKeywords(TypedDict, total=False):

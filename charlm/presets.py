@@ -13,6 +13,7 @@ from charlm.config import (
     TrainConfig,
 )
 from charlm.errors import SettingError, look_up, suggestion
+from charlm.keywords import SettingsKeywords
 
 LIMITS = ("epochs", "max_steps", "max_minutes")
 # Settings that apply to sequential windows only.
@@ -221,8 +222,11 @@ def check_names(values: Iterable[str], sections: Mapping[str, type[Config]] = SE
     """Raise SettingError for the first name that is not that of a setting."""
     known = setting_names(sections)
     for name in values:
-        if name not in known:
-            raise SettingError(name, f"is no setting. {suggestion(known, name)}")
+        if name in known:
+            continue
+        if name in SettingsKeywords.__annotations__:
+            raise SettingError(name, "is a setting of another task: leave it out.")
+        raise SettingError(name, f"is no setting. {suggestion(known, name)}")
 
 
 def overridden(settings: AnySettings, **overrides: Any) -> AnySettings:

@@ -5,19 +5,36 @@ from typing import get_type_hints
 
 import pytest
 
-from charlm.config import Config, ModelConfig, SamplingConfig, TextConfig, TextTrainConfig
+from charlm.config import (
+    Config,
+    EncoderConfig,
+    ModelConfig,
+    SamplingConfig,
+    TextConfig,
+    TextTrainConfig,
+)
 from charlm.keywords import LimitKeywords, SamplingKeywords, SettingsKeywords
+from charlm.tasks.classification.settings import ClassificationConfig
+from charlm.tasks.regression.settings import RegressionConfig
+from charlm.tasks.supervised.settings import EncoderTrainConfig
 
 
 def types(*configs: type[Config]) -> dict[str, object]:
     every = {each.name: each.type for config in configs for each in fields(config)}
-    return {name: kind for name, kind in every.items() if name != "vocabulary_size"}
+    decided_by_data = ("vocabulary_size", "input_size", "output_size")
+    return {name: kind for name, kind in every.items() if name not in decided_by_data}
+
+
+SETTINGS = (
+    *(TextConfig, ClassificationConfig, RegressionConfig),
+    *(ModelConfig, EncoderConfig, TextTrainConfig, EncoderTrainConfig),
+)
 
 
 @pytest.mark.parametrize(
     ("keywords", "configs"),
     [
-        (SettingsKeywords, (TextConfig, ModelConfig, TextTrainConfig)),
+        (SettingsKeywords, SETTINGS),
         (SamplingKeywords, (SamplingConfig,)),
     ],
 )

@@ -248,7 +248,7 @@ def test_what_is_left_out_cut_or_repeated_is_said(here: Path) -> None:
         ({"group_column": "author"}, "no column 'author'"),
         ({"split_column": "label"}, "in the column 'label'"),
         ({"test": "none.csv"}, "no file called"),
-        ({"seq_length": 5}, "seq_length is no setting"),
+        ({"seq_length": 5}, "is a setting of another task"),
         ({"tie_weights": True}, "is for language models only"),
         ({"preset": "quick"}, "is of the task 'language-model'"),
         ({"init_from": "one"}, "starts from a language model"),

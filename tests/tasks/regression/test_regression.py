@@ -197,7 +197,7 @@ def test_the_interval_has_its_sign() -> None:
         ({"input_columns": "a,z"}, "no column 'z'"),
         ({"input_columns": "a,y"}, "predicted from itself"),
         ({"units": "words"}, "is of texts"),
-        ({"seq_length": 4}, "seq_length is no setting"),
+        ({"seq_length": 4}, "is a setting of another task"),
         ({"preset": "labels"}, "is of the task 'classification'"),
     ],
 )
