@@ -1,5 +1,6 @@
 """The base class of models with recurrent layers, whatever their task."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from charlm.rnn.stack import RecurrentStack
 from charlm.rnn.weights import check_shapes
 
 
-class RecurrentModel(nn.Module):
+class RecurrentModel(nn.Module, ABC):
     """A network around a stack of recurrent layers.
 
     Attributes:
@@ -28,9 +29,9 @@ class RecurrentModel(nn.Module):
         """A state of zeros, tensors (L, B, H)."""
         return self.rnn.initial_state(batch_size)
 
+    @abstractmethod
     def initialize(self, scheme: str, seed: int) -> None:
         """Fill all weights from the seed; for the schemes see `RecurrentStack.initialize`."""
-        raise NotImplementedError
 
     @property
     def parameter_count(self) -> int:

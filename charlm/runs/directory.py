@@ -12,10 +12,10 @@ A file or folder appears under its name only once it is complete and on disk.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from charlm.config import Config, DataConfig, ModelConfig, TrainConfig
 from charlm.errors import CharlmError, RunError
@@ -39,6 +39,7 @@ from charlm.runs.locks import is_locked
 from charlm.runs.names import NameTakenError, check_free
 from charlm.runs.record import Record, damaged
 
+Parsed = TypeVar("Parsed")
 ANOTHER_FOLDER = "Choose another folder with --runs-dir or CHARLM_RUNS_DIR."
 
 
@@ -161,6 +162,21 @@ class RunDirectory:
         """Content of one of the task's files; None if there is no such file."""
         path = self.path / name
         return read(path) if path.exists() else None
+
+    def parse_file(self, name: str, parse: Callable[[str], Parsed]) -> Parsed:
+        """Read a file that the task needs.
+
+        Args:
+            parse: makes what it stands for of its content; ValueError where it cannot.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        file = self.path / name
+        try:
+            return parse(read(file))
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"'{file}' is damaged ({error}).", COPY_AGAIN) from None
 
     def write_file(self, name: str, content: str) -> None:
         """Write one of the task's files."""

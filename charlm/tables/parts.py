@@ -82,3 +82,15 @@ def share(rows: int, fraction: float) -> int:
 def folds(rows: int, k: int, seed: int) -> list[Ids]:
     """k disjoint sets of rows of nearly equal size: a permutation, cut."""
     return list(np.array_split(np.random.default_rng(seed).permutation(rows), k))
+
+
+def spans_of(parts: Parts) -> tuple[npt.NDArray[np.int64], dict[str, list[int]]]:
+    """The rows with the parts one behind the other, and where each part begins and ends.
+
+    Rows of no part are left out; within a part they keep their order.
+    """
+    rows = [np.flatnonzero(parts == part) for part in range(len(NAMES))]
+    stops = np.cumsum([len(each) for each in rows]).tolist()
+    starts = [0, *stops[:-1]]
+    spans = {name: [a, b] for name, a, b in zip(NAMES, starts, stops, strict=True)}
+    return np.concatenate(rows).astype(np.int64, copy=False), spans

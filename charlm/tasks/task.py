@@ -7,6 +7,7 @@ score a model on them. No code outside a task's folder refers to it by name.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from charlm.config import ModelConfig, TrainConfig
@@ -55,6 +56,7 @@ class Dataset(ABC):
         corpus: description of the data in `run.json`.
         splits: start and stop of each split, in items, by name; also in `run.json`.
         notices: sentences that the user should see before training begins.
+        files: files that a new run stores, content by name.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Dataset(ABC):
     corpus: dict[str, Any]
     splits: dict[str, list[int]]
     notices: Sequence[str] = ()
+    files: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def choose_settings(
@@ -101,9 +104,10 @@ class Dataset(ABC):
         else:
             model.load_weights(parent.load_weights())
 
-    def take_files(self) -> dict[str, str]:
+    def take_files(self) -> Mapping[str, str]:
         """Files that a new run stores, content by name; the dataset drops them on this call."""
-        return {}
+        files, self.files = self.files, {}
+        return files
 
     def size(self, split: str) -> int:
         """Number of items in a split."""

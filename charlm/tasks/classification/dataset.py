@@ -20,14 +20,13 @@ from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.score import Score
 from charlm.seeds import Stream, generator
-from charlm.tables.parts import NAMES
+from charlm.tables.parts import spans_of
 from charlm.tables.table import Table
 from charlm.tasks.classification.baselines import baselines, decoded
 from charlm.tasks.classification.comparison import paired_interval
 from charlm.tasks.classification.parent import check_parent, check_unseen, load_encoder, tell_of
 from charlm.tasks.classification.reading import LabelledTexts, notices_of, read_labelled
 from charlm.tasks.classification.run import (
-    DATA,
     LABELS,
     VOCABULARY,
     ClassificationRun,
@@ -38,8 +37,9 @@ from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.tasks.classification.vectors import complete, count_found, read_vectors
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.supervised.examples import Sequences
+from charlm.tasks.supervised.run import DATA
 from charlm.tasks.supervised.settings import EncoderTrainConfig
-from charlm.tasks.supervised.training import EncoderTraining, HeadTraining, outputs_of
+from charlm.tasks.supervised.training import EncoderTraining, HeadTraining, all_outputs
 from charlm.tasks.task import Dataset, Tell
 from charlm.text.vocabulary import Vocabulary
 
@@ -65,18 +65,14 @@ class LabelledDataset(Dataset):
         parent: LanguageModelRun | None = None,
     ) -> None:
         config = read.collected.config
-        rows = [np.flatnonzero(read.parts == part) for part in range(len(NAMES))]
-        stops = np.cumsum([len(each) for each in rows]).tolist()
-        starts = [0, *stops[:-1]]
-        self.splits = {n: [a, b] for n, a, b in zip(NAMES, starts, stops, strict=True)}
+        order, self.splits = spans_of(read.parts)
         self.split = next((n for n in ("test", "val") if self.size(n)), "train")
-        order = np.concatenate(rows)
         numbered = read.collected.ordered(order)
-        train = numbered[slice(0, stops[0])]
+        train = numbered[slice(*self.splits["train"])]
         self.vocabulary = vocabulary or read.collected.build_vocabulary(train)
         self.sequences = read.collected.encode(numbered, self.vocabulary)
         written = [read.labels[row] for row in order]
-        self.labels = labels or labels_of(written[: stops[0]], read.name)
+        self.labels = labels or labels_of(written[: self.size("train")], read.name)
         self.targets = numbers_of(written, self.labels, self.splits)
         self.name = read.name
         self.corpus = {
@@ -93,7 +89,6 @@ class LabelledDataset(Dataset):
             held_out = self.sequences[slice(self.splits["val"][0], None)]
             unchecked = check_unseen(parent, decoded(held_out, self.vocabulary))
             self.notices += [unchecked] if unchecked else []
-        self.files: dict[str, str] = {}
         if files:
             self.files = {
                 VOCABULARY: self.vocabulary.to_json(),
@@ -166,8 +161,7 @@ class LabelledDataset(Dataset):
     def score(self, model: RecurrentModel, split: str) -> Score:
         """Accuracy and log loss."""
         sequences, targets = self.part(split)
-        outputs = outputs_of(cast("Encoder", model), sequences)
-        assert outputs is not None
+        outputs = all_outputs(cast("Encoder", model), sequences)
         return score_of(outputs, targets)
 
     def baselines(self, split: str) -> Mapping[str, Score]:
@@ -184,21 +178,15 @@ class LabelledDataset(Dataset):
         """A temperature fitted on val, and how sure the difference to the best baseline is."""
         encoder = cast("Encoder", model)
         result: dict[str, Any] = {}
-        if self.size("val"):
-            sequences, targets = self.part("val")
-            outputs = outputs_of(encoder, sequences)
-            assert outputs is not None
-            result["temperature"] = fit_temperature(outputs, targets)
         sequences, targets = self.part(split)
-        outputs = outputs_of(encoder, sequences)
-        assert outputs is not None
+        outputs = all_outputs(encoder, sequences)
+        if self.size("val"):
+            held_out, labels = self.part("val")
+            known = outputs if split == "val" else all_outputs(encoder, held_out)
+            result["temperature"] = fit_temperature(known, labels)
         interval = paired_interval(outputs.argmax(1) == targets, self.strongest_right)
         result["comparison"] = {"baseline": self.strongest, "interval": list(interval)}
         return result
-
-    def take_files(self) -> dict[str, str]:
-        files, self.files = self.files, {}
-        return files
 
 
 def labels_of(written: Sequence[str], name: str) -> Labels:

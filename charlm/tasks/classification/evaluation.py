@@ -20,7 +20,7 @@ from charlm.tasks.classification.scores import (
 from charlm.tasks.supervised.examples import Sequences
 from charlm.tasks.supervised.rows import Sources, find_column
 from charlm.tasks.supervised.texts import encode_texts
-from charlm.tasks.supervised.training import outputs_of
+from charlm.tasks.supervised.training import all_outputs
 from charlm.text.splits import count
 
 
@@ -173,8 +173,7 @@ def evaluate_labels(
         split = "all"
     if not len(sequences):
         raise CorpusError(f"{name} ({split}) has no texts to label.", "Name another part.")
-    outputs = outputs_of(model, sequences)
-    assert outputs is not None
+    outputs = all_outputs(model, sequences)
     return ClassificationEvaluation(
         name, split, outputs, targets, run.labels.names, notes, run.temperature
     )

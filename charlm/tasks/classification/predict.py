@@ -11,7 +11,7 @@ from charlm.tasks.classification.run import ClassificationRun
 from charlm.tasks.classification.scores import log_softmax
 from charlm.tasks.supervised.examples import Sequences
 from charlm.tasks.supervised.texts import encode_texts
-from charlm.tasks.supervised.training import outputs_of
+from charlm.tasks.supervised.training import all_outputs
 
 # Texts that are read before they are labelled, in batches of similar lengths.
 READ_TOGETHER = 4096
@@ -52,8 +52,7 @@ def predict_piece(
     predictions: list[Prediction | None] = [None] * len(texts)
     if not rows:
         return predictions
-    outputs = outputs_of(model, Sequences.of(encoded[row] for row in rows))
-    assert outputs is not None
+    outputs = all_outputs(model, Sequences.of(encoded[row] for row in rows))
     names = run.labels.names
     for row, p in zip(
         rows, np.exp(log_softmax(outputs / np.float32(run.temperature))), strict=True

@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
-from charlm.config import EncoderConfig
 from charlm.errors import RunError
 from charlm.files import strict_json
-from charlm.files.whole import COPY_AGAIN, Arrays, read
-from charlm.rnn.weights import check_shapes, encoder_shapes
-from charlm.runs.directory import RunDirectory
+from charlm.files.whole import COPY_AGAIN
 from charlm.tasks.classification.settings import ClassificationConfig
+from charlm.tasks.supervised.run import EncoderRun
 from charlm.tasks.supervised.settings import EncoderTrainConfig
 from charlm.text.splits import count
 from charlm.text.vocabulary import Vocabulary
 
-VOCABULARY, LABELS, DATA = "vocabulary.json", "labels.json", "data.jsonl"
+VOCABULARY, LABELS = "vocabulary.json", "labels.json"
 
 
 @dataclass(frozen=True)
@@ -49,16 +47,14 @@ class Labels:
         return cls(names, counts)
 
 
-class ClassificationRun(RunDirectory):
+class ClassificationRun(EncoderRun):
     """The run of a classifier.
 
     vocabulary.json
     labels.json
-    data.jsonl         the rows, only if they cannot be read from their source again
     """
 
     data_config = ClassificationConfig
-    model_config = EncoderConfig
     train_config = EncoderTrainConfig
 
     @property
@@ -74,10 +70,7 @@ class ClassificationRun(RunDirectory):
             RunError: it is missing or damaged, or not the model's.
         """
         file = self.path / VOCABULARY
-        try:
-            vocabulary = Vocabulary.from_json(read(file))
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"'{file}' is damaged ({error}).", COPY_AGAIN) from None
+        vocabulary = self.parse_file(VOCABULARY, Vocabulary.from_json)
         size = self.record.model["vocabulary_size"]
         if len(vocabulary) != size or vocabulary.units != self.classification.units:
             raise RunError(
@@ -94,13 +87,9 @@ class ClassificationRun(RunDirectory):
         Raises:
             RunError: they are missing or damaged, or not the model's.
         """
-        file = self.path / LABELS
-        try:
-            labels = Labels.from_json(read(file))
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"'{file}' is damaged ({error}).", COPY_AGAIN) from None
+        labels = self.parse_file(LABELS, Labels.from_json)
         if len(labels.names) != self.record.model["output_size"]:
-            raise RunError(f"'{file}' belongs to another run.", COPY_AGAIN)
+            raise RunError(f"'{self.path / LABELS}' belongs to another run.", COPY_AGAIN)
         return labels
 
     @property
@@ -112,10 +101,4 @@ class ClassificationRun(RunDirectory):
     def check_contents(self) -> None:
         """Settings, vocabulary and labels."""
         super().check_contents()
-        _ = self.record.corpus["sha256"], self.record.corpus["source"]
         _ = self.vocabulary, self.labels
-
-    def check_weights(self, weights: Arrays) -> Arrays:
-        shapes = {name: each.shape for name, each in weights.items()}
-        check_shapes(encoder_shapes(cast("EncoderConfig", self.settings.model)), shapes)
-        return super().check_weights(weights)

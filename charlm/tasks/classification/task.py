@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from charlm.config import EncoderConfig, ModelConfig
 from charlm.files.paths import bundled_file
 from charlm.presets import Settings
 from charlm.progress import ProgressCallback
@@ -14,7 +13,8 @@ from charlm.tasks.classification.run import ClassificationRun
 from charlm.tasks.classification.scores import ClassificationScore
 from charlm.tasks.classification.settings import DEFAULT_PRESET, PRESETS
 from charlm.tasks.relevance import Rule
-from charlm.tasks.task import Dataset, Task
+from charlm.tasks.supervised.task import EncoderTask
+from charlm.tasks.task import Dataset
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ BUNDLED = {"toy-rnn": "toy-sentences.csv"}
 SENTENCES = "sentences.csv"
 
 
-class ClassificationTask(Task):
+class ClassificationTask(EncoderTask):
     """Give each text one of several labels."""
 
     name = "classification"
@@ -80,12 +80,6 @@ class ClassificationTask(Task):
         from charlm.tasks.classification.parent import inherited_settings
 
         return inherited_settings(parent)
-
-    def make_model(self, config: ModelConfig, backend: str) -> "Encoder":
-        """An Encoder."""
-        from charlm.rnn.encoder import Encoder
-
-        return Encoder(cast("EncoderConfig", config), backend)
 
     def figures_of_loss(self, loss: float) -> Mapping[str, float]:
         """The log loss itself."""

@@ -102,11 +102,6 @@ class TextDataset(Dataset):
         config = settings.train
         cast("LanguageModel", model).initialize(config.initialization, config.seed, counts)
 
-    def take_files(self) -> dict[str, str]:
-        """The vocabulary, and the text if it cannot be read from its source again."""
-        files, self.files = self.files, {}
-        return files
-
     def training_task(self, model: RecurrentModel, config: TrainConfig) -> LanguageModeling:
         """Windows of the training split, and the beginning of val for the evaluations."""
         train, val = self.text.split("train"), self.text.split("val")

@@ -4,7 +4,7 @@ from functools import cached_property
 
 from charlm.config import TextConfig, TextTrainConfig
 from charlm.errors import RunError, look_up
-from charlm.files.whole import COPY_AGAIN, Arrays, read
+from charlm.files.whole import COPY_AGAIN, Arrays
 from charlm.rnn.weights import check_shapes, model_shapes
 from charlm.runs.directory import RunDirectory
 from charlm.runs.record import check_types
@@ -55,10 +55,7 @@ class LanguageModelRun(RunDirectory):
             RunError: it is missing, damaged, or not of the model's size.
         """
         file = self.path / VOCABULARY
-        try:
-            vocabulary = Vocabulary.from_json(read(file))
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"'{file}' is damaged ({error}).", COPY_AGAIN) from None
+        vocabulary = self.parse_file(VOCABULARY, Vocabulary.from_json)
         if len(vocabulary) != self.record.model["vocabulary_size"]:
             raise RunError(
                 f"'{file}' has {count(len(vocabulary), 'entry', 'entries')} where the model has "

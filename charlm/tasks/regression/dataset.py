@@ -19,15 +19,16 @@ from charlm.rnn.encoder import Encoder
 from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.score import Score
-from charlm.tables.parts import NAMES
+from charlm.tables.parts import NAMES, spans_of
 from charlm.tables.table import Table
 from charlm.tasks.regression.reading import NumberRows, read_numbers
-from charlm.tasks.regression.run import DATA, SCALER, RegressionRun
+from charlm.tasks.regression.run import SCALER, RegressionRun
 from charlm.tasks.regression.scaler import Scaler
 from charlm.tasks.regression.scores import RegressionScore, paired_interval, score_of
 from charlm.tasks.regression.settings import RegressionConfig
 from charlm.tasks.supervised.examples import Sequences
-from charlm.tasks.supervised.training import EncoderTraining, outputs_of
+from charlm.tasks.supervised.run import DATA
+from charlm.tasks.supervised.training import EncoderTraining, all_outputs
 from charlm.tasks.task import Dataset, Tell
 from charlm.text.splits import count
 
@@ -48,13 +49,10 @@ class NumbersDataset(Dataset):
         scaler: Scaler | None = None,
         files: bool = False,
     ) -> None:
-        order = np.argsort(read.parts, kind="stable")
-        stops = np.searchsorted(read.parts[order], range(1, len(NAMES) + 1)).tolist()
-        starts = [0, *stops[:-1]]
-        self.splits = {n: [a, b] for n, a, b in zip(NAMES, starts, stops, strict=True)}
+        order, self.splits = spans_of(read.parts)
         self.split = next((n for n in ("test", "val") if self.size(n)), "train")
         inputs, self.values = read.inputs[order], read.values[order]
-        train = slice(0, stops[0])
+        train = slice(*self.splits["train"])
         self.scaler = scaler or Scaler.fit(
             read.columns, inputs[train], read.target, self.values[train], config.standardize
         )
@@ -123,8 +121,7 @@ class NumbersDataset(Dataset):
     def score(self, model: RecurrentModel, split: str) -> Score:
         """RMSE, MAE and R²."""
         sequences, true = self.part(split)
-        outputs = outputs_of(cast("Encoder", model), sequences)
-        assert outputs is not None
+        outputs = all_outputs(cast("Encoder", model), sequences)
         return self.score_outputs(outputs, true)
 
     def baselines(self, split: str) -> Mapping[str, Score]:
@@ -146,15 +143,10 @@ class NumbersDataset(Dataset):
     def finish(self, model: RecurrentModel, split: str) -> dict[str, Any]:
         """How sure the difference to the better baseline is."""
         sequences, true = self.part(split)
-        outputs = outputs_of(cast("Encoder", model), sequences)
-        assert outputs is not None
+        outputs = all_outputs(cast("Encoder", model), sequences)
         errors = (self.scaler.unscale_target(outputs[:, 0]) - true) ** 2
         interval = paired_interval(errors, self.strongest_errors)
         return {"comparison": {"baseline": self.strongest, "interval": list(interval)}}
-
-    def take_files(self) -> dict[str, str]:
-        files, self.files = self.files, {}
-        return files
 
 
 def copy_of(read: NumberRows) -> str:

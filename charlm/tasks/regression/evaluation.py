@@ -14,7 +14,7 @@ from charlm.tasks.regression.reading import number_of
 from charlm.tasks.regression.run import RegressionRun
 from charlm.tasks.regression.scores import RegressionScore, score_of
 from charlm.tasks.supervised.rows import Sources
-from charlm.tasks.supervised.training import outputs_of
+from charlm.tasks.supervised.training import all_outputs
 from charlm.text.splits import count
 
 Floats = npt.NDArray[np.float64]
@@ -68,8 +68,7 @@ def evaluate_numbers(
         sequences, true = data.part(split)
         if not len(sequences):
             raise CorpusError(f"{data.name} ({split}) has no rows.", "Name another part.")
-        outputs = outputs_of(model, sequences)
-        assert outputs is not None
+        outputs = all_outputs(model, sequences)
         predicted = run.scaler.unscale_target(outputs[:, 0])
         return RegressionEvaluation(data.name, split, target, predicted, true)
     if split not in (None, "all"):

@@ -12,7 +12,7 @@ from charlm.tables.table import Row
 from charlm.tasks.regression.reading import inputs_of
 from charlm.tasks.regression.run import RegressionRun
 from charlm.tasks.supervised.examples import Sequences
-from charlm.tasks.supervised.training import outputs_of
+from charlm.tasks.supervised.training import all_outputs
 
 # Rows that are read before they are predicted together.
 READ_TOGETHER = 4096
@@ -42,8 +42,7 @@ def predict(run: RegressionRun, model: Encoder, rows: Iterable[Row]) -> Iterator
             inputs.append(inputs_of(cells, scaler.columns, "The table", number))
         array = np.array(inputs)
         lacking = np.isnan(array).any(1)
-        outputs = outputs_of(model, Sequences(scaler.scale(array), np.arange(len(array) + 1)))
-        assert outputs is not None
+        outputs = all_outputs(model, Sequences(scaler.scale(array), np.arange(len(array) + 1)))
         values = scaler.unscale_target(outputs[:, 0]).tolist()
         fills = run.regression.missing == "mean"
         yield from (

@@ -3,26 +3,22 @@
 from functools import cached_property
 from typing import cast
 
-from charlm.config import EncoderConfig
 from charlm.errors import RunError
-from charlm.files.whole import COPY_AGAIN, Arrays, read
-from charlm.rnn.weights import check_shapes, encoder_shapes
-from charlm.runs.directory import RunDirectory
+from charlm.files.whole import COPY_AGAIN
 from charlm.tasks.regression.scaler import Scaler
 from charlm.tasks.regression.settings import RegressionConfig
+from charlm.tasks.supervised.run import EncoderRun
 
-SCALER, DATA = "scaler.json", "data.jsonl"
+SCALER = "scaler.json"
 
 
-class RegressionRun(RunDirectory):
+class RegressionRun(EncoderRun):
     """The run of a regression.
 
     scaler.json
-    data.jsonl         the rows, only if they cannot be read from their source again
     """
 
     data_config = RegressionConfig
-    model_config = EncoderConfig
 
     @property
     def regression(self) -> RegressionConfig:
@@ -36,21 +32,12 @@ class RegressionRun(RunDirectory):
         Raises:
             RunError: it is missing or damaged, or not the model's.
         """
-        file = self.path / SCALER
-        try:
-            scaler = Scaler.from_json(read(file))
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"'{file}' is damaged ({error}).", COPY_AGAIN) from None
+        scaler = self.parse_file(SCALER, Scaler.from_json)
         if len(scaler.columns) != self.record.model["input_size"]:
-            raise RunError(f"'{file}' belongs to another run.", COPY_AGAIN)
+            raise RunError(f"'{self.path / SCALER}' belongs to another run.", COPY_AGAIN)
         return scaler
 
     def check_contents(self) -> None:
         """Settings and scaler."""
         super().check_contents()
-        _ = self.record.corpus["sha256"], self.record.corpus["source"], self.scaler
-
-    def check_weights(self, weights: Arrays) -> Arrays:
-        shapes = {name: each.shape for name, each in weights.items()}
-        check_shapes(encoder_shapes(cast("EncoderConfig", self.settings.model)), shapes)
-        return super().check_weights(weights)
+        _ = self.scaler

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from charlm.config import EncoderConfig, ModelConfig
 from charlm.errors import UsageError
 from charlm.files.paths import bundled_file
 from charlm.presets import Settings
@@ -14,7 +13,8 @@ from charlm.tasks.regression.run import RegressionRun
 from charlm.tasks.regression.scores import RegressionScore, verdict
 from charlm.tasks.regression.settings import DEFAULT_PRESET, PRESETS
 from charlm.tasks.relevance import Rule
-from charlm.tasks.task import Dataset, Task
+from charlm.tasks.supervised.task import EncoderTask
+from charlm.tasks.task import Dataset
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ RULES = (
 )
 
 
-class RegressionTask(Task):
+class RegressionTask(EncoderTask):
     """Predict a number from the other columns of a row."""
 
     name = "regression"
@@ -68,12 +68,6 @@ class RegressionTask(Task):
     def inherited_settings(self, parent: RunDirectory) -> dict[str, Any]:
         """None: a regression starts from no other run."""
         raise UsageError("A regression starts from no other run.", "Leave out --init-from.")
-
-    def make_model(self, config: ModelConfig, backend: str) -> "Encoder":
-        """An Encoder."""
-        from charlm.rnn.encoder import Encoder
-
-        return Encoder(cast("EncoderConfig", config), backend)
 
     def evaluate(
         self, run: RunDirectory, model: "RecurrentModel", source: Any, split: str | None

@@ -157,6 +157,13 @@ def outputs_of(
     return by_batches(model, sequences, model, model.config.output_size, should_stop, report)
 
 
+def all_outputs(model: Encoder, sequences: Sequences) -> npt.NDArray[np.float32]:
+    """`outputs_of` where nobody asks to stop."""
+    outputs = outputs_of(model, sequences)
+    assert outputs is not None
+    return outputs
+
+
 @torch.no_grad()
 def by_batches(
     model: Encoder,
