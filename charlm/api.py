@@ -74,8 +74,8 @@ def train(
 
     folder = runs_folder(runs_dir)
     parent = find_run(init_from, folder) if init_from is not None else None
-    kind, preset = choose_task(task or (parent.record.task if parent else None), preset)
     given = {name: value for name, value in settings.items() if value is not None}
+    kind, preset = choose_task(task or (parent.record.task if parent else None), preset, given)
     if "encoding" in given and isinstance(source, Corpus):
         raise SettingError("encoding", "is of bytes, and this text is a string: leave it out.")
     inherited = {} if parent is None else kind.inherited_settings(parent)

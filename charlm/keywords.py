@@ -66,12 +66,18 @@ class SettingsKeywords(TypedDict, total=False):
     val: str | None
     split_column: str | None
     group_column: str | None
+    folds: int | None
+    fold: int
     drop_duplicates: bool
     label_column: str | None
     pretrained_vectors: str | None
     class_weights: str
+    threshold: str | None
     target_column: str | None
     input_columns: str | None
+    window: int | None
+    horizon: int
+    time_column: str | None
     standardize: str
     missing: str
     bidirectional: bool

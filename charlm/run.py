@@ -226,22 +226,28 @@ class Run:
         for text in stream_texts(engine, self.vocabulary, ids, config):
             yield chain(start, text)
 
-    # Labels and numbers
-
-    def predict(self, data: Any, *, device: str = "cpu", backend: str = "auto") -> Any:
+    def predict(
+        self,
+        data: Any,
+        *,
+        threshold: float | None = None,
+        device: str = "cpu",
+        backend: str = "auto",
+    ) -> Any:
         """What a classifier says of texts, or a regression of rows, that it has not seen.
 
         Args:
-            data: a text, or a row as a mapping; or several of them, or a data frame of rows.
+            data: a text, or a row as a mapping; several of them, or a data frame of rows.
+            threshold: of two labels, the probability from which on the second is given.
 
         Returns:
-            For a text a `Prediction` with its label and all probabilities, for a row a number, and
-            None where there is nothing to go by; for several a list of these.
+            A `Prediction` or a number, or None where there is nothing to go by; for several a list.
+            Of a series one for each row, from rows before it, and as many more as its horizon.
         """
-        single = isinstance(data, str | Mapping)
+        single, options = isinstance(data, str | Mapping), {"threshold": threshold}
         given = [data] if single else Table.of(data) if hasattr(data, "columns") else data
-        model = self.model(device, backend)
-        found = list(task_of(self.directory).predict(self.directory, model, given))
+        task, model = task_of(self.directory), self.model(device, backend)
+        found = list(task.predict(self.directory, model, given, options))
         return found[0] if single else found
 
     # Scoring
@@ -257,39 +263,34 @@ class Run:
         backend: str = "auto",
         dynamic: bool | DynamicConfig = False,
         calibrate: bool = False,
+        threshold: float | None = None,
         report: ProgressCallback = ignore_progress,
     ) -> Any:
-        """Score a text exactly: every character after the first, with the state carried.
-
-        For a run of another task: score labelled data, given as in `train`; only split, device and
-        backend apply.
+        """Score a text exactly, every character after the first; or labelled data, as in `train`.
 
         Args:
             source: a text as in `train`; None is the run's own.
-            split: "train", "val", "test" or "all" of the run's own text; by default what was held
-                out. Any other text is scored as a whole.
-            unknown: what to do about characters that the vocabulary lacks: "error", "replace"
-                (score them as `<unk>`) or "skip".
-            dynamic: also score with weights that adapt to the text, which does not change the run
-                itself. See `charlm.scoring.dynamic`.
+            split: "train", "val", "test" or "all" of the run's own; by default what was held out.
+            unknown: what to do about characters without an id: "error", "replace" or "skip".
+            dynamic: also score with weights that adapt to the text. See `charlm.scoring.dynamic`.
             calibrate: also score with a temperature and an n-gram weight, both chosen on the
-                validation split. If that split is what is scored, each half of it is scored with
-                what is best on the other half. See `charlm.scoring.calibration`.
+                validation split, or of that itself on its other half. See
+                `charlm.scoring.calibration`.
+            threshold: of a classifier with two labels, as in `predict`.
             report: called now and then with the number of characters done and the total.
 
         Raises:
             CharlmError: the text is missing, is too short or has changed.
         """
         if not isinstance(self.directory, LanguageModelRun):
-            for name, value in {
-                "encoding": encoding,
-                "dynamic": dynamic,
-                "calibrate": calibrate,
-            }.items():
-                if value:
-                    raise SettingError(name, "is for language models only.")
-            model = self.model(device, backend)
-            return task_of(self.directory).evaluate(self.directory, model, source, split)
+            if dynamic or calibrate:
+                name = "dynamic" if dynamic else "calibrate"
+                raise SettingError(name, "is for language models only.")
+            task, model = task_of(self.directory), self.model(device, backend)
+            options = {"threshold": threshold, "encoding": encoding}
+            return task.evaluate(self.directory, model, source, split, options)
+        if threshold is not None:
+            raise SettingError("threshold", "is of labels, and this run has none.")
         from charlm.tasks.language_modeling.evaluation import evaluate
 
         run = self.language

@@ -71,6 +71,13 @@ def evaluate(
             "validation split.",
         ),
     ] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Of two labels: give the second one from this probability on.",
+            show_default="the run's",
+        ),
+    ] = None,
     max_perplexity: Annotated[
         float | None, typer.Option(help="Exit with 1 if the perplexity is higher than this.")
     ] = None,
@@ -107,8 +114,12 @@ def evaluate(
                 "Leave them out, or name other runs.",
             )
         options["dynamic"] = dynamic
-        evaluate_table(trained[0], corpus, json, calibrate=calibrate, **options)
+        evaluate_table(
+            trained[0], corpus, json, calibrate=calibrate, threshold=threshold, **options
+        )
         return
+    if threshold is not None:
+        raise UsageError("--threshold is of runs with labels.", "Leave it out.")
     with scoring() as report:
         if len(trained) > 1:
             result, members = evaluate_together(trained, corpus, report=report, **options)

@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from charlm.cli import console
-from charlm.cli.evaluate_labels import show as show_labels
-from charlm.cli.evaluate_numbers import show as show_numbers
+from charlm.scoring.report import Facts, Grid, Value
 
 if TYPE_CHECKING:
     from charlm.run import Run
@@ -18,7 +17,26 @@ def evaluate_table(trained: "Run", source: list[str] | None, json: bool, **optio
         console.say(note)
     if json:
         console.write_json({"run": trained.name, **result.to_json()})
-    elif trained.directory.record.task == "classification":
-        show_labels(trained.name, result)
-    else:
-        show_numbers(trained.name, result)
+        return
+    for number, section in enumerate(result.sections(trained.name)):
+        if number:
+            console.gap()
+        if isinstance(section, Facts):
+            console.facts([(name, shown(value)) for name, value in section.pairs])
+        elif isinstance(section, Grid):
+            show_grid(section)
+        else:
+            console.write(section + "\n")
+
+
+def show_grid(grid: Grid, digits: int = 4) -> None:
+    """A table, its first columns aligned left."""
+    rows = ([shown(value, digits) for value in row] for row in grid.rows)
+    console.table(grid.columns, rows, left=grid.columns[: grid.names])
+
+
+def shown(value: Value, digits: int = 4) -> str:
+    """A value as people read it."""
+    if isinstance(value, str):
+        return value
+    return console.count(value) if isinstance(value, int) else console.number(value, digits)

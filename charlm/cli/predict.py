@@ -2,8 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterator
-from itertools import tee
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,11 +15,12 @@ from charlm.files import strict_json
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
-    from charlm.tables.table import Row, Table
+    from charlm.tables.table import Cell
     from charlm.tasks.classification.predict import Prediction
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 FILES = (*TABLES, ".txt", ".md", ".json")
+STDIN = "-"
 
 
 def predict(
@@ -28,8 +28,8 @@ def predict(
         str,
         typer.Argument(
             metavar="TEXT|FILE|-",
-            help="A text, a file of one, a table of many (CSV, TSV, JSON lines), or - for a text "
-            "from standard input.",
+            help="A text, a file of one, a table of many (CSV, TSV, JSON lines), or - for standard "
+            "input: a text, or a table where --text-column names its column or the run reads rows.",
         ),
     ],
     run: RunName = None,
@@ -39,6 +39,13 @@ def predict(
     ] = None,
     top: Annotated[
         int | None, typer.Option(help="Show so many labels, the likeliest.", min=1)
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Of two labels: give the second one from this probability on.",
+            show_default="the run's",
+        ),
     ] = None,
     encoding: Annotated[str, typer.Option(help="How a file's bytes spell characters.")] = "utf-8",
     device: Device = "auto",
@@ -51,38 +58,37 @@ def predict(
 ) -> None:
     """Label texts, or predict numbers, with a trained model.
 
-    A text gives its label and all probabilities. A table comes out as it went in, with columns for
-    the label and its probability added, or for the number of a regression.
+    A text gives its label and all probabilities, or its number. A table comes out as it went in,
+    with columns for the label and its probability added, or for the number. A series goes on past
+    its last row.
     """
     from charlm.api import load
     from charlm.tasks.registry import task_of
 
     trained = load(run, runs_dir=runs_dir)
-    task = task_of(trained.directory)
+    task, directory = task_of(trained.directory), trained.directory
+    options: dict[str, Any] = {} if threshold is None else {"threshold": threshold}
     path = Path(text)
-    is_file = text != "-" and exists(path)
+    is_file = text != STDIN and exists(path)
+    by_name = is_file and (path.is_dir() or path.suffix.lower() in TABLES)
+    by_run = (text == STDIN or is_file) and (text_column is not None or task.reads_rows(directory))
     model = trained.model(device, backend)
-    if is_file and (path.is_dir() or path.suffix.lower() in TABLES):
+    if by_name or by_run:
         from charlm.tables.sources import open_table
 
-        table = open_table(path, encoding)
-        read, given = tee(table)
-        inputs: Iterator[Any] = given
-        if not task.reads_rows():
-            usual = trained.directory.record.corpus.get("columns", ["text"])[0]
-            column = table.column(text_column or usual, "--text-column")
-            inputs = (row[column] for row in given)
-        found = task.predict(trained.directory, model, inputs)
-        cells = (task.cells_of(trained.directory, each) for each in found)
-        show_table(table, zip(read, cells, strict=True), json)
+        if top is not None:
+            raise UsageError("--top is of single texts; a table gets the likeliest label.")
+        table = open_table(text, encoding)
+        rows = task.predict_table(directory, model, table, text_column, options)
+        show_table(table.columns, rows, json)
         return
     if text_column is not None:
         raise UsageError("--text-column is of a table.", "Name a CSV file, or leave it out.")
-    if text == "-" or is_file:
+    if text == STDIN or is_file:
         text = read_text(text, encoding)
     elif path.suffix.lower() in FILES and " " not in text:
-        console.say(f"There is no file '{text}': these words are what is labelled.")
-    (prediction,) = task.predict(trained.directory, model, iter([text]))
+        console.say(f"There is no file '{text}': these words are what is read.")
+    (prediction,) = task.predict(directory, model, iter([text]), options)
     show_prediction(prediction, top, json)
 
 
@@ -102,38 +108,58 @@ def read_text(given: str, encoding: str) -> str:
     return decode(piece.content, piece.label, encoding).text.removesuffix("\n")
 
 
-def show_prediction(prediction: "Prediction | None", top: int | None, json: bool) -> None:
-    """A text's label, and the probabilities of the likeliest ones."""
+def show_prediction(prediction: "Prediction | float | None", top: int | None, json: bool) -> None:
+    """A text's label and the probabilities of the likeliest ones, or its number."""
     if prediction is None:
         raise UsageError("The text is empty.", "Give one with something in it.")
+    if isinstance(prediction, float):
+        if top is not None:
+            raise UsageError("--top is of labels, and this run predicts a number.")
+        if json:
+            console.write_json({"value": prediction})
+        else:
+            console.write(f"{prediction:.6g}\n")
+        return
     likeliest = list(prediction.probabilities.items())[:top]
     if json:
         console.write_json({"label": prediction.label, "probabilities": dict(likeliest)})
         return
-    console.table(
-        ("label", "probability"),
-        ((label, console.number(p, 4)) for label, p in likeliest),
-        left=("label",),
-    )
+    rows = [(label, console.number(p, 4)) for label, p in likeliest]
+    if prediction.label != likeliest[0][0]:
+        console.say(f"'{prediction.label}' by the threshold.")
+    console.table(("label", "probability"), rows, left=("label",))
 
 
-def show_table(table: "Table", rows: "Iterator[tuple[Row, dict[str, str]]]", json: bool) -> None:
+def show_table(
+    columns: tuple[str, ...],
+    rows: "Iterable[tuple[Mapping[str, str], Mapping[str, Cell]]]",
+    json: bool,
+) -> None:
     """The rows as they came, each with what is predicted for it."""
     writer, empty, names = csv.writer(sys.stdout, lineterminator="\n"), 0, dict[str, str]()
     for row, cells in rows:
         if not names:
-            names = {each: free_name(table.columns, each) for each in cells}
+            names = {each: free_name(columns, each) for each in cells}
             if not json:
-                writer.writerow((*table.columns, *names.values()))
-        empty += not any(cells.values())
+                writer.writerow((*columns, *names.values()))
+        empty += all(cell is None for cell in cells.values())
         if json:
-            added = {names[each]: cell or None for each, cell in cells.items()}
+            added: dict[str, Any] = {names[each]: cell for each, cell in cells.items()}
             console.write(strict_json.dumps({**row, **added}) + "\n")
         else:
-            writer.writerow((*row.values(), *cells.values()))
+            writer.writerow((*row.values(), *map(as_written, cells.values())))
+    if not names and not json:  # no rows
+        writer.writerow(columns)
     sys.stdout.flush()
     if empty:
         console.say(f"{count(empty, 'row')} without what it takes: nothing is said of them.")
+
+
+def as_written(cell: "Cell") -> str:
+    """A cell of a CSV file."""
+    if cell is None:
+        return ""
+    return f"{cell:.6g}" if isinstance(cell, float) else cell
 
 
 def free_name(columns: tuple[str, ...], name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charlm.cli import console
+from charlm.cli.evaluate_tables import show_grid
 from charlm.cli.options import (
     BackendName,
     CorpusArgument,
@@ -22,6 +23,7 @@ from charlm.config import Config, EncoderConfig, TextConfig, TextTrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
 from charlm.runs.commands import run_command
+from charlm.scoring.report import grid_of_scores
 from charlm.tasks.classification.settings import PRESETS as LABEL_PRESETS
 from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.tasks.regression.settings import PRESETS as NUMBER_PRESETS
@@ -159,18 +161,10 @@ def show_scores(run: str, result: dict[str, Any], task: "Task") -> None:
     """Print the scores of the run and of the baselines, the worst first."""
     stored = {**result["baselines"], run: result["score"]}
     scores = {name: task.score_type.from_json(each) for name, each in stored.items()}
-    figures = task.score_type.figures
     items = count(result["score"][f"{task.item}s"], task.item)
     chosen = ", on which the best weights were chosen" if result["split"] == "val" else ""
     console.write(f"Held-out text ({result['split']}), {items}{chosen}\n")
-    console.table(
-        ("model", *(each.title for each in figures)),
-        (
-            (name, *(console.number(score.to_json()[each.key]) for each in figures))
-            for name, score in sorted(scores.items(), key=lambda pair: -pair[1].loss)
-        ),
-        left=("model",),
-    )
+    show_grid(grid_of_scores(scores), digits=3)
     console.gap()
     for remark in task.remarks(result):
         console.write(remark + "\n")

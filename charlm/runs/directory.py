@@ -12,10 +12,10 @@ A file or folder appears under its name only once it is complete and on disk.
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from charlm.config import Config, DataConfig, ModelConfig, TrainConfig
 from charlm.errors import CharlmError, RunError
@@ -35,15 +35,15 @@ from charlm.files.whole import (
 from charlm.presets import Settings
 from charlm.rnn.weights import to_finite_float32
 from charlm.runs.commands import command, run_command
+from charlm.runs.kept_files import KeptFiles
 from charlm.runs.locks import is_locked
 from charlm.runs.names import NameTakenError, check_free
 from charlm.runs.record import Record, damaged
 
-Parsed = TypeVar("Parsed")
 ANOTHER_FOLDER = "Choose another folder with --runs-dir or CHARLM_RUNS_DIR."
 
 
-class RunDirectory:
+class RunDirectory(KeptFiles):
     """One run on disk. Tasks whose runs hold more files have a subclass.
 
     Args:
@@ -62,10 +62,6 @@ class RunDirectory:
         # "." and ".." have no name of their own. A link is known by its own name.
         self.path = path.resolve() if path.name in ("", "..") else path
         self.record = record
-
-    @property
-    def name(self) -> str:
-        return self.path.name
 
     @classmethod
     def sections(cls) -> dict[str, type[Config]]:
@@ -158,31 +154,6 @@ class RunDirectory:
         with writing(self.path, self.advice_when_unwritable):
             write(self.path / "run.json", self.record.to_json())
 
-    def read_file(self, name: str) -> str | None:
-        """Content of one of the task's files; None if there is no such file."""
-        path = self.path / name
-        return read(path) if path.exists() else None
-
-    def parse_file(self, name: str, parse: Callable[[str], Parsed]) -> Parsed:
-        """Read a file that the task needs.
-
-        Args:
-            parse: makes what it stands for of its content; ValueError where it cannot.
-
-        Raises:
-            RunError: it is missing or damaged.
-        """
-        file = self.path / name
-        try:
-            return parse(read(file))
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"'{file}' is damaged ({error}).", COPY_AGAIN) from None
-
-    def write_file(self, name: str, content: str) -> None:
-        """Write one of the task's files."""
-        with writing(self.path, self.advice_when_unwritable):
-            write(self.path / name, content)
-
     # Weights and training state
 
     def save_best(self, weights: Arrays) -> None:
@@ -242,16 +213,6 @@ class RunDirectory:
         except ValueError as error:
             raise RunError(f"'{path / 'training.json'}' is damaged: {error}.") from None
         return self._weights(path), load_arrays(path / "training"), scalars
-
-    @property
-    def advice_when_unwritable(self) -> str:
-        """What to tell the user if the run can no longer be written."""
-        return f"Once it can be written, go on with it: {self.resume_command}"
-
-    @property
-    def resume_command(self) -> str:
-        """Shell command that resumes the run."""
-        return run_command(self.path, "train", option="resume")
 
     # Metrics
 

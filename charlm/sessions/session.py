@@ -17,7 +17,8 @@ from charlm.machine.threads import tuned_threads
 from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.score import Score
-from charlm.tasks.task import Dataset, Task
+from charlm.tasks.dataset import Dataset
+from charlm.tasks.task import Task
 from charlm.training.events import Evaluated, Event, RolledBack, Stopped
 from charlm.training.state import Snapshot
 from charlm.training.task import never
@@ -194,7 +195,7 @@ class Session:
             baselines = self.dataset.baselines(split)
             result["baselines"] = {name: each.to_json() for name, each in baselines.items()}
             self.model.load_weights(self.run.load_weights())
-            result |= self.dataset.finish(self.model, split)
+            result |= self.dataset.finish(self.model, split, self.run)
         result["peak_memory"] = peak_memory()
         self.run.update(status=stopped.reason, result=finite(result))
         if stopped.reason == "diverged":

@@ -18,8 +18,9 @@ from charlm.runs.directory import ANOTHER_FOLDER, RunDirectory
 from charlm.runs.locks import make_run, remove_abandoned
 from charlm.runs.record import Record
 from charlm.sessions.session import Chosen, Listener, Notice, Session
+from charlm.tasks.dataset import Dataset
 from charlm.tasks.relevance import check_on_device
-from charlm.tasks.task import Dataset, Task
+from charlm.tasks.task import Task
 from charlm.version import __version__
 
 

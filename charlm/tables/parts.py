@@ -79,9 +79,35 @@ def share(rows: int, fraction: float) -> int:
     return math.floor(Fraction(str(fraction)) * rows + Fraction(1, 2))
 
 
-def folds(rows: int, k: int, seed: int) -> list[Ids]:
-    """k disjoint sets of rows of nearly equal size: a permutation, cut."""
-    return list(np.array_split(np.random.default_rng(seed).permutation(rows), k))
+def draw_folds(
+    strata: Sequence[str], k: int, seed: int, groups: Sequence[str] | None = None
+) -> Ids:
+    """Draw the fold of each row, 0 to k - 1, (rows,): a permutation, cut in k of nearly equal size.
+
+    Args:
+        strata: of each row, such as its label: each is cut on its own.
+        groups: of each row: all rows of a group are in one fold, whatever their strata.
+    """
+    random = np.random.default_rng(seed)
+    drawn = np.empty(len(strata), dtype=np.int64)
+    members: dict[str, list[int]] = defaultdict(list)
+    for row, key in enumerate(strata if groups is None else groups):
+        members[key].append(row)
+    sizes = np.zeros(k, dtype=np.int64)
+    if groups is not None:
+        each_group = list(members.values())
+        for number in random.permutation(len(each_group)):
+            smallest = int(sizes.argmin())
+            drawn[each_group[number]] = smallest
+            sizes[smallest] += len(each_group[number])
+        return drawn
+    for key in sorted(members):
+        pieces = np.array_split(random.permutation(np.array(members[key])), k)
+        # The larger pieces, which come first, go where there are fewest rows yet.
+        for piece, fold in zip(pieces, np.argsort(sizes, kind="stable"), strict=True):
+            drawn[piece] = fold
+            sizes[fold] += len(piece)
+    return drawn
 
 
 def spans_of(parts: Parts) -> tuple[npt.NDArray[np.int64], dict[str, list[int]]]:

@@ -4,7 +4,10 @@ import csv
 import io
 import json
 import re
+import shutil
 import sys
+import tempfile
+import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -64,8 +67,8 @@ def open_one(given: str, encoding: str) -> Table:
     if given == STDIN:
         if sys.stdin is None:
             raise CorpusError("Cannot read standard input: it is closed.", "Name a file.")
-        content = sys.stdin.buffer.read()
-        return open_delimited(lambda: io.BytesIO(content), "stdin", "standard input", encoding, ())
+        kept = KeptInput(sys.stdin.buffer)
+        return open_delimited(kept.open, "stdin", "standard input", encoding, ())
     path = expanded(given)
     if path.is_dir():
         return open_folder(path, encoding)
@@ -76,6 +79,21 @@ def open_one(given: str, encoding: str) -> Table:
     if path.suffix.lower() in JSON_LINES:
         return open_json_lines(lambda: read_binary(place), *opened)
     return open_delimited(lambda: read_binary(place), *opened)
+
+
+class KeptInput:
+    """Standard input, on the disk, so that it can be read again and take no memory."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        folder = tempfile.mkdtemp(prefix="charlm-")
+        # With this object, or when the program ends.
+        weakref.finalize(self, shutil.rmtree, folder, True)
+        self.file = Path(folder) / "stdin"
+        with self.file.open("wb") as file:
+            shutil.copyfileobj(stream, file)
+
+    def open(self) -> BinaryIO:
+        return self.file.open("rb")
 
 
 def read_binary(path: Path) -> BinaryIO:

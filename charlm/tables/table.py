@@ -8,6 +8,8 @@ from typing import Any
 from charlm.errors import CorpusError, suggestion
 
 Row = Mapping[str, str]
+# What is added to a row; None is an empty cell.
+Cell = str | float | None
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,16 @@ def as_row(names: Iterable[Any], values: Iterable[Any]) -> dict[str, str]:
     }
 
 
-def digest_of(rows: Iterable[Iterable[str]]) -> str:
-    """SHA-256 of some rows, by which they are known again."""
-    digest = hashlib.sha256()
-    for row in rows:
-        for value in row:
-            digest.update(value.encode("utf-8", "surrogatepass") + b"\0")
-        digest.update(b"\n")
-    return digest.hexdigest()
+class Digest:
+    """SHA-256 of some rows, by which they are known again, as they are read one by one."""
+
+    def __init__(self) -> None:
+        self.hash = hashlib.sha256()
+
+    def add(self, *values: str) -> None:
+        """A row's values, in order."""
+        joined = "\0".join((*values, "\n"))
+        self.hash.update(joined.encode("utf-8", "surrogatepass"))
+
+    def hexdigest(self) -> str:
+        return self.hash.hexdigest()

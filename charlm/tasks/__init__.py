@@ -3,6 +3,7 @@
 __all__ = [
     "classification",
     "comparison",
+    "dataset",
     "language_modeling",
     "registry",
     "regression",

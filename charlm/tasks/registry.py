@@ -1,6 +1,8 @@
 """The registry of tasks, and runs opened with the class that their task uses."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from charlm.errors import RunError, UsageError, look_up
 from charlm.runs import store
@@ -25,15 +27,18 @@ def find_task(name: str) -> Task:
     return look_up(TASKS, name, "task")
 
 
-def choose_task(task: str | None, preset: str | None) -> tuple[Task, str]:
+def choose_task(task: str | None, preset: str | None, given: Mapping[str, Any]) -> tuple[Task, str]:
     """The task that is named, or whose preset is, and the preset.
+
+    Args:
+        given: settings given by name.
 
     Raises:
         UsageError: there is no such task or preset, or the preset is another task's.
     """
     if preset is None:
         chosen = find_task(task or DEFAULT_TASK)
-        return chosen, chosen.default_preset
+        return chosen, chosen.usual_preset(given)
     owners = {name: each for each in TASKS.values() for name in each.presets}
     owner = look_up(owners, preset, "preset")
     chosen = find_task(task) if task else TASKS[DEFAULT_TASK]

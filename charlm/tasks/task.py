@@ -5,18 +5,19 @@ score a model on them. No code outside a task's folder refers to it by name.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from charlm.config import ModelConfig, TrainConfig
+from charlm.config import ModelConfig
 from charlm.errors import UsageError
-from charlm.files.whole import Arrays
 from charlm.presets import Presets, Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.score import Score
+from charlm.tables.table import Cell, Table
+from charlm.tasks.dataset import Dataset
 from charlm.tasks.relevance import Rule
 from charlm.text.corpus import Source
 
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from charlm.rnn.model import RecurrentModel
-    from charlm.training.task import TrainingTask
-
-# Called with a sentence that the user should see.
-Tell = Callable[[str], object]
+Options = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,99 +43,6 @@ class Scored:
     split: str
     items: int | None
     final: bool
-
-
-class Dataset(ABC):
-    """The data of one run, ready to train and score a model on.
-
-    Attributes:
-        name: what people call the data; runs are named after it.
-        split: the split that results are reported on; "train" if nothing is held out.
-        corpus: description of the data in `run.json`.
-        splits: start and stop of each split, in items, by name; also in `run.json`.
-        notices: sentences that the user should see before training begins.
-        files: files that a new run stores, content by name.
-    """
-
-    name: str
-    split: str
-    corpus: dict[str, Any]
-    splits: dict[str, list[int]]
-    notices: Sequence[str] = ()
-    files: Mapping[str, str] = MappingProxyType({})
-
-    @abstractmethod
-    def choose_settings(
-        self,
-        settings: Settings,
-        parent: RunDirectory | None,
-        device: "torch.device",
-        backend: str,
-        tell: Tell,
-    ) -> Settings:
-        """Complete the settings with what the data decide, such as the vocabulary size.
-
-        Args:
-            parent: the run whose weights the new one starts from.
-            backend: name of the backend.
-            tell: called with a sentence about each choice that the user did not make.
-
-        Raises:
-            UsageError: a setting is impossible with these data.
-            NotEnoughMemoryError: the model is too large to train on this machine.
-        """
-
-    @abstractmethod
-    def training_task(self, model: "RecurrentModel", config: TrainConfig) -> "TrainingTask":
-        """The `TrainingTask` that trains this model on the data."""
-
-    @abstractmethod
-    def score(self, model: "RecurrentModel", split: str) -> Score:
-        """Score a whole split."""
-
-    def initialize(
-        self, model: "RecurrentModel", settings: Settings, parent: RunDirectory | None
-    ) -> None:
-        """Give a new model its weights: drawn, or those of the run that it starts from."""
-        if parent is None:
-            model.initialize(settings.train.initialization, settings.train.seed)
-        else:
-            model.load_weights(parent.load_weights())
-
-    def take_files(self) -> Mapping[str, str]:
-        """Files that a new run stores, content by name; the dataset drops them on this call."""
-        files, self.files = self.files, {}
-        return files
-
-    def size(self, split: str) -> int:
-        """Number of items in a split."""
-        start, stop = self.splits[split]
-        return stop - start
-
-    def scores_all_of_val(self, config: TrainConfig) -> bool:
-        """Whether evaluations during training score the whole validation split."""
-        return True
-
-    def baselines(self, split: str) -> Mapping[str, Score]:
-        """Scores of simple models fitted on the training split, by name."""
-        return {}
-
-    def finish(self, model: "RecurrentModel", split: str) -> dict[str, Any]:
-        """What else to keep of a finished training beside its score and the baselines'.
-
-        Args:
-            model: with its best weights.
-            split: the one that the result is of.
-        """
-        return {}
-
-    def illustrate(self, config: ModelConfig, weights: Arrays) -> str | None:
-        """Something to show while a model trains, such as a text that it writes; None for nothing.
-
-        Raises:
-            CharlmError: there is nothing to show with these weights.
-        """
-        return None
 
 
 class Task(ABC):
@@ -241,13 +146,19 @@ class Task(ABC):
         """
 
     def evaluate(
-        self, run: RunDirectory, model: "RecurrentModel", source: Any, split: str | None
+        self,
+        run: RunDirectory,
+        model: "RecurrentModel",
+        source: Any,
+        split: str | None,
+        options: Options = MappingProxyType({}),
     ) -> Any:
         """The score of some data, with all that there is to say of it.
 
         Args:
             source: what the user named; None is the run's own data.
             split: of these; None is what was held out.
+            options: as in `predict`.
 
         Raises:
             UsageError: the task has no such evaluation.
@@ -255,11 +166,19 @@ class Task(ABC):
         raise UsageError(f"Runs of the task '{self.name}' cannot be evaluated on other data.")
 
     def predict(
-        self, run: RunDirectory, model: "RecurrentModel", inputs: Iterable[Any]
+        self,
+        run: RunDirectory,
+        model: "RecurrentModel",
+        inputs: Iterable[Any],
+        options: Options = MappingProxyType({}),
     ) -> Iterator[Any]:
         """What the model says of each input, in order, as they come.
 
+        Args:
+            options: how it says it, such as a threshold; a task knows its own.
+
         Raises:
+            SettingError: the task knows no such option.
             UsageError: it says nothing of single inputs.
         """
         raise UsageError(
@@ -268,13 +187,36 @@ class Task(ABC):
             "Name another run.",
         )
 
-    def reads_rows(self) -> bool:
-        """Whether `predict` takes rows of a table, and not texts."""
+    def reads_rows(self, run: RunDirectory) -> bool:
+        """Whether what `predict` takes are the rows of a table, and not texts."""
         return False
 
-    def cells_of(self, run: RunDirectory, prediction: Any) -> dict[str, str]:
-        """What a prediction adds to a row of a table, by column; empty cells for None."""
-        return {}
+    def predict_table(
+        self,
+        run: RunDirectory,
+        model: "RecurrentModel",
+        table: Table,
+        text_column: str | None,
+        options: Options = MappingProxyType({}),
+    ) -> Iterator[tuple[Mapping[str, str], dict[str, Cell]]]:
+        """Each row of a table, in order, as they come, and the cells that a prediction adds to it.
+
+        All rows get cells of the same names, None where nothing is said. Rows may follow
+        that the table has not.
+
+        Args:
+            text_column: the column of texts; None: the one of the training data.
+            options: as in `predict`.
+
+        Raises:
+            CorpusError: a column is not there.
+            UsageError: the task says nothing of rows.
+        """
+        raise UsageError(f"Runs of the task '{self.name}' predict nothing for a table's rows.")
+
+    def usual_preset(self, given: Mapping[str, Any]) -> str:
+        """The preset that is meant where none is named, beside settings given by name."""
+        return self.default_preset
 
     def differences(self, runs: Sequence[tuple[RunDirectory, Scored]]) -> Iterator[str]:
         """Reasons, as sentences, why scores are not comparable, other than different splits."""

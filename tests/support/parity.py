@@ -12,7 +12,8 @@ from charlm.config import DataConfig, setting
 from charlm.language_model import LanguageModel
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.score import Figure
-from charlm.tasks.task import Dataset, Task
+from charlm.tasks.dataset import Dataset
+from charlm.tasks.task import Task
 from charlm.training.task import WindowLoss
 
 

@@ -3,11 +3,10 @@
 from collections import Counter
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charlm.tables.parts import TEST, TRAIN, VAL, draw_parts, folds
+from charlm.tables.parts import TEST, TRAIN, VAL, draw_folds, draw_parts
 
 LABELS = st.lists(st.sampled_from("abc"), min_size=1, max_size=80)
 
@@ -28,20 +27,28 @@ def test_each_label_has_its_share_of_every_part(
     assert whole[TRAIN] >= 1
 
 
-@given(st.lists(st.sampled_from("pqrstu"), min_size=1, max_size=60), st.integers(0, 9))
-def test_a_group_is_in_one_part(groups: list[str], seed: int) -> None:
-    parts = draw_parts(["x"] * len(groups), 0.2, 0.2, seed, groups)
+@given(st.integers(2, 60), st.integers(2, 12))
+def test_folds_are_a_permutation_cut_in_pieces(rows: int, k: int) -> None:
+    drawn = draw_folds([""] * rows, k, 0)
+    pieces = np.array_split(np.random.default_rng(0).permutation(rows), k)
+    for fold, piece in enumerate(pieces):
+        assert np.array_equal(np.flatnonzero(drawn == fold), np.sort(piece))
+
+
+@given(LABELS, st.integers(2, 8), st.integers(0, 9))
+def test_each_label_is_spread_over_the_folds(labels: list[str], k: int, seed: int) -> None:
+    drawn = draw_folds(labels, k, seed)
+    sizes = np.bincount(drawn, minlength=k)
+    assert len(sizes) == k
+    assert sizes.max() - sizes.min() <= 1
+    for label in set(labels):
+        mine = np.bincount(drawn[np.array(labels) == label], minlength=k)
+        assert mine.max() - mine.min() <= 1
+
+
+@given(LABELS, st.integers(2, 8), st.integers(0, 9))
+def test_a_group_is_in_one_fold(groups: list[str], k: int, seed: int) -> None:
+    drawn = draw_folds([""] * len(groups), k, seed, groups)
     for group in set(groups):
-        assert len({p for p, g in zip(parts.tolist(), groups, strict=True) if g == group}) == 1
-
-
-def test_nothing_is_held_out_where_nothing_is_asked_for() -> None:
-    assert not draw_parts(["a", "b"] * 5, 0.0, 0.0, 0).any()
-
-
-@pytest.mark.parametrize(("rows", "k"), [(10, 10), (506, 10), (7, 3)])
-def test_folds_are_a_permutation_cut(rows: int, k: int) -> None:
-    cut = folds(rows, k, 0)
-    assert sorted(np.concatenate(cut).tolist()) == list(range(rows))
-    assert max(map(len, cut)) - min(map(len, cut)) <= 1
-    assert np.array_equal(np.concatenate(cut), np.random.default_rng(0).permutation(rows))
+        assert len(set(drawn[np.array(groups) == group].tolist())) == 1
+    assert len(set(drawn.tolist())) == min(k, len(set(groups)))

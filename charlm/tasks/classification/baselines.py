@@ -1,77 +1,92 @@
-"""What simple models come to on the same texts: what a network has to beat."""
+"""What simple models say of the same texts: what a net has to beat."""
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from charlm.files.whole import Arrays
+from charlm.tasks.classification.scores import log_softmax
 from charlm.tasks.supervised.examples import Sequences
-from charlm.text.vocabulary import WORDS, Vocabulary
+from charlm.tasks.supervised.ngrams import (
+    KINDS,
+    LEAST,
+    NgramModel,
+    chosen_rows,
+    decoded,
+    fit_ngram_models,
+    is_possible,
+)
+from charlm.text.vocabulary import Vocabulary
 
-# Of a larger training part the regressions read the first texts only, and count so many n-grams.
-MOST_TEXTS, MOST_FEATURES = 50_000, 100_000
-STEPS = 300
-# The least logarithm of a probability that a regression is given.
-LEAST = -50.0
-
-# Texts as ids, and their labels (texts,).
-Labelled = tuple[Sequences, npt.NDArray[np.int64]]
+Logs = npt.NDArray[np.float64]
+# How little a logistic regression's weights are held back.
+STRENGTH = 5.0
 
 
-def baselines(
-    train: Labelled, held_out: Labelled, counts: Sequence[int], vocabulary: Vocabulary
-) -> Mapping[str, npt.NDArray[np.float64]]:
-    """The logarithms of the probabilities that each gives to held-out texts, (texts, C), by name.
+@dataclass(frozen=True)
+class Baselines:
+    """Simple models fitted on the training part.
 
     Args:
-        counts: of each label in training, (C,).
+        counts: of each label there, (C,).
+        ngrams: logistic regressions on n-grams; none without scikit-learn.
     """
-    texts = len(held_out[0])
-    shares = np.array(counts, dtype=np.float64) / sum(counts)
-    guesses = np.tile(np.log(shares), (texts, 1))
-    return {"majority": guesses, **dict(regressions(train, held_out, len(counts), vocabulary))}
 
+    counts: Sequence[int]
+    ngrams: tuple[NgramModel, ...] = ()
 
-def regressions(
-    train: Labelled, held_out: Labelled, n_labels: int, vocabulary: Vocabulary
-) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
-    """Logistic regressions on tf-idf of n-grams; none without scikit-learn."""
-    try:
-        from sklearn.feature_extraction.text import TfidfVectorizer
+    @classmethod
+    def fit(
+        cls,
+        train: Sequences,
+        targets: npt.NDArray[np.int64],
+        counts: Sequence[int],
+        vocabulary: Vocabulary,
+    ) -> "Baselines":
+        """Fit all to a training part, given its texts and the numbers of their labels, (texts,)."""
+        if not is_possible():
+            return cls(counts)
         from sklearn.linear_model import LogisticRegression
-    except ImportError:
-        return
-    texts = list(decoded(train[0], vocabulary, MOST_TEXTS))
-    scored = list(decoded(held_out[0], vocabulary))
-    kinds: dict[str, dict[str, Any]] = {
-        "words 1-2, logistic": {"analyzer": "word", "ngram_range": (1, 2)},
-        "characters 1-5, logistic": {
-            "analyzer": "char_wb",
-            "ngram_range": (1, 5),
-            "sublinear_tf": True,
-        },
-    }
-    for name, kind in kinds.items():
-        vectorizer = TfidfVectorizer(**kind, max_features=MOST_FEATURES)
-        try:
-            features = vectorizer.fit_transform(texts)
-        except ValueError:  # no n-grams, as of texts of marks alone
-            continue
-        regression = LogisticRegression(C=5, max_iter=STEPS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it might have gone on
-            regression.fit(features, train[1][: len(texts)])
-        logs = np.full((len(scored), n_labels), LEAST)
-        logs[:, regression.classes_] = regression.predict_log_proba(vectorizer.transform(scored))
-        yield name, np.maximum(logs, LEAST)
 
+        rows = chosen_rows(len(train))
+        if len(np.unique(targets[rows])) < 2:
+            return cls(counts)
+        texts = list(decoded(train[rows], vocabulary))
+        estimator = LogisticRegression(C=STRENGTH)
+        return cls(counts, tuple(fit_ngram_models(texts, targets[rows], estimator, len(counts))))
 
-def decoded(sequences: Sequences, vocabulary: Vocabulary, most: int | None = None) -> Iterator[str]:
-    """The first texts, from their ids."""
-    entries, joint = vocabulary.entries, " " if vocabulary.units == WORDS else ""
-    rows = len(sequences) if most is None else min(len(sequences), most)
-    for row in range(rows):
-        ids = sequences.steps[sequences.starts[row] : sequences.starts[row + 1]].tolist()
-        yield joint.join(entries[i - 1] if i else "\N{REPLACEMENT CHARACTER}" for i in ids)
+    def logs(self, sequences: Sequences, vocabulary: Vocabulary) -> dict[str, Logs]:
+        """The logarithms of the probabilities that each gives to texts, (texts, C), by name."""
+        shares = np.array(self.counts, dtype=np.float64) / sum(self.counts)
+        said = {"majority": np.tile(np.log(shares), (len(sequences), 1))}
+        if self.ngrams and is_possible():
+            texts = list(decoded(sequences, vocabulary))
+            for each in self.ngrams:
+                logs = np.maximum(log_softmax(each.outputs(texts)), LEAST)
+                said[f"{each.kind}, logistic"] = logs
+        return said
+
+    def arrays(self) -> Arrays:
+        """What to keep of them, by name."""
+        kept: Arrays = {}
+        for each in self.ngrams:
+            kept |= each.arrays()
+        return kept
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, npt.NDArray[Any]], counts: Sequence[int]
+    ) -> "Baselines":
+        """The inverse of `arrays`.
+
+        Raises:
+            ValueError: they are not what `arrays` gives.
+        """
+        kinds = [kind for kind in KINDS if f"{kind}.ngrams" in arrays]
+        models = tuple(NgramModel.from_arrays(kind, arrays) for kind in kinds)
+        if any(len(each.intercept) != len(counts) for each in models):
+            raise ValueError("baselines are of other labels")
+        return cls(counts, models)

@@ -1,6 +1,5 @@
 """Labelled texts as the data of a run."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from charlm.config import EncoderConfig, TrainConfig
-from charlm.errors import CorpusError, RunError, SettingError
+from charlm.errors import CorpusError, SettingError
 from charlm.presets import Settings
 from charlm.rnn.encoder import Encoder
 from charlm.rnn.model import RecurrentModel
@@ -21,26 +20,26 @@ from charlm.runs.directory import RunDirectory
 from charlm.scoring.score import Score
 from charlm.seeds import Stream, generator
 from charlm.tables.parts import spans_of
-from charlm.tables.table import Table
-from charlm.tasks.classification.baselines import baselines, decoded
-from charlm.tasks.classification.comparison import paired_interval
+from charlm.tasks.classification.baselines import Baselines
 from charlm.tasks.classification.parent import check_parent, check_unseen, load_encoder, tell_of
 from charlm.tasks.classification.reading import LabelledTexts, notices_of, read_labelled
-from charlm.tasks.classification.run import (
-    LABELS,
-    VOCABULARY,
-    ClassificationRun,
-    Labels,
+from charlm.tasks.classification.run import BASELINES, LABELS, ClassificationRun, Labels
+from charlm.tasks.classification.scores import (
+    best_threshold,
+    compare,
+    fit_temperature,
+    probabilities,
+    score_of,
 )
-from charlm.tasks.classification.scores import fit_temperature, score_of
-from charlm.tasks.classification.settings import ClassificationConfig
+from charlm.tasks.classification.settings import BEST, ClassificationConfig
 from charlm.tasks.classification.vectors import complete, count_found, read_vectors
+from charlm.tasks.dataset import Dataset, Tell
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.supervised.examples import Sequences
-from charlm.tasks.supervised.run import DATA
+from charlm.tasks.supervised.ngrams import INSTALL, decoded, is_possible
+from charlm.tasks.supervised.run import DATA, VOCABULARY, as_lines, reread
 from charlm.tasks.supervised.settings import EncoderTrainConfig
 from charlm.tasks.supervised.training import EncoderTraining, HeadTraining, all_outputs
-from charlm.tasks.task import Dataset, Tell
 from charlm.text.vocabulary import Vocabulary
 
 # A guess that knows nothing costs ln C; at several times that nothing is being learned.
@@ -64,7 +63,7 @@ class LabelledDataset(Dataset):
         files: bool = False,
         parent: LanguageModelRun | None = None,
     ) -> None:
-        config = read.collected.config
+        config = cast("ClassificationConfig", read.collected.config)
         order, self.splits = spans_of(read.parts)
         self.split = next((n for n in ("test", "val") if self.size(n)), "train")
         numbered = read.collected.ordered(order)
@@ -83,8 +82,14 @@ class LabelledDataset(Dataset):
             "texts": len(order),
         }
         self.vectors: npt.NDArray[np.float32] | None = None
-        self.balanced = cast("ClassificationConfig", config).class_weights == "balanced"
+        self.config = config
+        self.balanced = config.class_weights == "balanced"
+        if config.threshold is not None and len(self.labels.names) != 2:
+            found = f"{read.name} has {len(self.labels.names)}"
+            raise SettingError("threshold", f"is for two labels, and {found}: leave it out.")
         self.notices = list(notices_of(read, self.labels, config.drop_duplicates))
+        if self.split != "train" and not is_possible():
+            self.notices.append(f"For logistic regressions to compare with: {INSTALL}")
         if parent is not None:
             held_out = self.sequences[slice(self.splits["val"][0], None)]
             unchecked = check_unseen(parent, decoded(held_out, self.vocabulary))
@@ -93,7 +98,7 @@ class LabelledDataset(Dataset):
             self.files = {
                 VOCABULARY: self.vocabulary.to_json(),
                 LABELS: self.labels.to_json(),
-                **({} if read.source else {DATA: read.copy}),
+                **({} if read.source else {DATA: as_lines(read.copied_rows())}),
             }
 
     def choose_settings(
@@ -166,26 +171,32 @@ class LabelledDataset(Dataset):
 
     def baselines(self, split: str) -> Mapping[str, Score]:
         """The majority's label, and logistic regressions where scikit-learn is there."""
+        train, labels = self.part("train")
         held_out, targets = self.part(split)
-        counts = self.labels.counts
-        found = baselines(self.part("train"), (held_out, targets), counts, self.vocabulary)
-        scores = {name: score_of(logs, targets) for name, logs in found.items()}
-        self.strongest = min(found, key=lambda name: scores[name].loss)
-        self.strongest_right = found[self.strongest].argmax(1) == targets
-        return scores
+        self.fitted = Baselines.fit(train, labels, self.labels.counts, self.vocabulary)
+        self.said = self.fitted.logs(held_out, self.vocabulary)
+        return {name: score_of(logs, targets) for name, logs in self.said.items()}
 
-    def finish(self, model: RecurrentModel, split: str) -> dict[str, Any]:
-        """A temperature fitted on val, and how sure the difference to the best baseline is."""
-        encoder = cast("Encoder", model)
-        result: dict[str, Any] = {}
+    def finish(self, model: RecurrentModel, split: str, run: RunDirectory) -> dict[str, Any]:
+        """Keep the baselines; a temperature and a threshold chosen on val, and how sure the
+        difference to the best baseline is.
+        """
+        run.write_arrays(BASELINES, self.fitted.arrays())
+        encoder, result = cast("Encoder", model), dict[str, Any]()
         sequences, targets = self.part(split)
         outputs = all_outputs(encoder, sequences)
+        known, labels = outputs, targets
         if self.size("val"):
             held_out, labels = self.part("val")
             known = outputs if split == "val" else all_outputs(encoder, held_out)
             result["temperature"] = fit_temperature(known, labels)
-        interval = paired_interval(outputs.argmax(1) == targets, self.strongest_right)
-        result["comparison"] = {"baseline": self.strongest, "interval": list(interval)}
+        if self.config.threshold == BEST:
+            p = probabilities(known, result.get("temperature", 1.0))
+            result["threshold"] = best_threshold(p[:, 1], labels)
+        elif self.config.threshold is not None:
+            result["threshold"] = float(self.config.threshold)
+        others = {name: logs.argmax(1) == targets for name, logs in self.said.items()}
+        result["comparison"] = compare(outputs.argmax(1) == targets, others)
         return result
 
 
@@ -245,26 +256,5 @@ def reread_dataset(run: ClassificationRun, source: Any) -> LabelledDataset:
     Raises:
         RunError: they are not what they were.
     """
-    about, config = run.record.corpus, run.classification
-    stored = run.read_file(DATA)
-    if source is None and stored is not None:
-        rows = [json.loads(line) for line in stored.splitlines()]
-        plain = replace(
-            config,
-            text_column="text",
-            label_column="label",
-            split_column="part",
-            group_column=None,
-            test=None,
-            val=None,
-        )
-        read = read_labelled(Table.of(rows, about["name"]), plain, run.settings.train.seed)
-    else:
-        place = about["source"] if source is None else source
-        read = read_labelled(place, config, run.settings.train.seed)
-        if read.sha256 != about["sha256"]:
-            raise RunError(
-                f"The rows that '{run.name}' was trained on have changed since.",
-                f"Put them back, or name where they are: {run.resume_command} FILE",
-            )
-    return LabelledDataset(read, run.vocabulary, run.labels)
+    columns = {"text_column": "text", "label_column": "label", "group_column": None}
+    return LabelledDataset(reread(run, source, read_labelled, columns), run.vocabulary, run.labels)

@@ -1,27 +1,26 @@
 """How good a classifier is on labelled texts, label by label."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from charlm.errors import CorpusError, SettingError
-from charlm.rnn.encoder import Encoder
-from charlm.tasks.classification.dataset import reread_dataset
-from charlm.tasks.classification.reading import LABEL_COLUMNS, TEXT_COLUMNS
-from charlm.tasks.classification.run import ClassificationRun
+from charlm.scoring.report import Facts, Grid, Section, grid_of_scores
 from charlm.tasks.classification.scores import (
     ClassificationScore,
     calibration_error,
-    log_softmax,
+    compare,
+    given_labels,
+    probabilities,
     score_of,
+    sentence,
 )
-from charlm.tasks.supervised.examples import Sequences
-from charlm.tasks.supervised.rows import Sources, find_column
-from charlm.tasks.supervised.texts import encode_texts
-from charlm.tasks.supervised.training import all_outputs
-from charlm.text.splits import count
+
+# Beyond so many labels the pairs that are confused most often stand for the whole matrix.
+MATRIX, PAIRS = 20, 20
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,9 @@ class ClassificationEvaluation:
         labels: their names, in order.
         notes: sentences that whoever reads the score should see.
         temperature: by which the run divides its logits for probabilities.
+        threshold: see `given_labels`.
+        baselines: logarithms of the probabilities (texts, C) of the simple models that the run
+            keeps, by name.
     """
 
     corpus: str
@@ -67,31 +69,62 @@ class ClassificationEvaluation:
     labels: tuple[str, ...]
     notes: tuple[str, ...] = ()
     temperature: float = 1.0
+    threshold: float | None = None
+    baselines: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+
+    @cached_property
+    def given(self) -> npt.NDArray[np.int64]:
+        """The number of the label that each text is given, (texts,)."""
+        return given_labels(probabilities(self.outputs, self.temperature), self.threshold)
 
     @property
     def score(self) -> ClassificationScore:
-        """Accuracy and log loss; a label that training had not is wrong, at the least probability
-        that a float can hold.
+        """Accuracy of the given labels, and log loss."""
+        score = self.score_of(self.outputs)
+        return replace(score, right=int((self.given == self.targets).sum()))
+
+    def score_of(self, outputs: npt.NDArray[np.floating]) -> ClassificationScore:
+        """The score of logits (texts, C); a label that training had not is wrong, at the least
+        probability that a float can hold.
         """
         known = self.targets >= 0
-        score = score_of(self.outputs[known], self.targets[known])
+        score = score_of(outputs[known], self.targets[known])
         unknown = int((~known).sum())
         worst = -float(np.log(np.finfo(np.float64).tiny))
         return score + ClassificationScore(unknown * worst, 0, unknown)
 
     @property
+    def baseline_scores(self) -> dict[str, ClassificationScore]:
+        """Those of the simple models."""
+        return {name: self.score_of(logs) for name, logs in self.baselines.items()}
+
+    @property
+    def comparison(self) -> dict[str, Any] | None:
+        """The best simple model, and the interval of the difference to it."""
+        if not self.baselines:
+            return None
+        others = {name: logs.argmax(1) == self.targets for name, logs in self.baselines.items()}
+        return compare(self.given == self.targets, others)
+
+    @property
+    def verdict(self) -> str | None:
+        """The same in a sentence."""
+        found = self.comparison
+        return None if found is None else sentence(found)
+
+    @property
     def confusion(self) -> npt.NDArray[np.int64]:
         """How many texts of each true label (rows) were given each label (columns), (C, C)."""
         C, known = len(self.labels), self.targets >= 0
-        pairs = self.targets[known] * C + self.outputs[known].argmax(1)
+        pairs = self.targets[known] * C + self.given[known]
         return np.bincount(pairs, minlength=C * C).reshape(C, C)
 
     @property
     def by_label(self) -> list[LabelReport]:
         """Precision and recall of each label."""
-        given = np.bincount(self.outputs.argmax(1), minlength=len(self.labels))
+        given = np.bincount(self.given, minlength=len(self.labels))
         C, known = len(self.labels), self.targets >= 0
-        right = self.targets == self.outputs.argmax(1)
+        right = self.targets == self.given
         hits = np.bincount(self.targets[right & known], minlength=C)
         true = np.bincount(self.targets[known], minlength=C)
         return [
@@ -113,7 +146,7 @@ class ClassificationEvaluation:
     @property
     def calibration_error(self) -> float:
         """See `calibration_error`."""
-        return calibration_error(np.exp(log_softmax(self.outputs)), self.targets)
+        return calibration_error(probabilities(self.outputs), self.targets)
 
     @property
     def calibrated(self) -> "ClassificationEvaluation":
@@ -123,13 +156,48 @@ class ClassificationEvaluation:
     def confused(self, most: int) -> list[tuple[str, str, int]]:
         """The pairs of a true label and the one given in its place that occur most often."""
         C, known = len(self.labels), self.targets >= 0
-        wrong = known & (self.outputs.argmax(1) != self.targets)
-        pairs = self.targets[wrong] * C + self.outputs[wrong].argmax(1)
+        wrong = known & (self.given != self.targets)
+        pairs = self.targets[wrong] * C + self.given[wrong]
         values, counts = np.unique(pairs, return_counts=True)
         order = np.argsort(-counts, kind="stable")[:most]
         return [
             (self.labels[values[i] // C], self.labels[values[i] % C], int(counts[i])) for i in order
         ]
+
+    def sections(self, run: str) -> Iterator[Section]:
+        """What there is to say of a run, beside the simple models that it keeps."""
+        score, calibrated = self.score, self.calibrated
+        yield Facts(
+            [
+                ("run", run),
+                ("data", f"{self.corpus} ({self.split})"),
+                ("texts", score.texts),
+                ("accuracy", score.accuracy),
+                ("macro F1", self.macro_f1),
+                ("log loss", score.loss),
+                ("calibration error", self.calibration_error),
+                ("temperature", self.temperature),
+                ("log loss at that temperature", calibrated.score.loss),
+                ("calibration error there", calibrated.calibration_error),
+                *(
+                    []
+                    if self.threshold is None
+                    else [(f"threshold of '{self.labels[1]}'", self.threshold)]
+                ),
+            ]
+        )
+        yield Grid(
+            ("label", "precision", "recall", "F1", "texts"),
+            [(e.label, e.precision, e.recall, e.f1, e.texts) for e in self.by_label],
+        )
+        if len(self.labels) <= MATRIX:
+            matrix = zip(self.labels, self.confusion.tolist(), strict=True)
+            yield Grid(("true \\ given", *self.labels), [(name, *row) for name, row in matrix])
+        else:
+            yield Grid(("true", "given", "texts"), self.confused(PAIRS), names=2)
+        if self.verdict is not None:
+            yield grid_of_scores({**self.baseline_scores, run: score})
+            yield self.verdict
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -139,66 +207,16 @@ class ClassificationEvaluation:
             "macro_f1": self.macro_f1,
             "calibration_error": self.calibration_error,
             "temperature": self.temperature,
+            "threshold": self.threshold,
             "calibrated_log_loss": self.calibrated.score.loss,
             "calibrated_calibration_error": self.calibrated.calibration_error,
             "labels": [{**vars(each), "f1": each.f1} for each in self.by_label],
+            **(
+                {
+                    "baselines": {k: v.to_json() for k, v in self.baseline_scores.items()},
+                    "comparison": self.comparison,
+                }
+                if self.baselines
+                else {}
+            ),
         }
-
-
-def evaluate_labels(
-    run: ClassificationRun, model: Encoder, source: Any, split: str | None
-) -> ClassificationEvaluation:
-    """Label texts whose labels are known.
-
-    Args:
-        source: a table, in any of its forms; None is the run's own data.
-        split: train, val or test of the run's own; by default what was held out.
-
-    Raises:
-        CorpusError: no such columns, or nothing to label.
-        SettingError: a split of data that are not the run's.
-    """
-    notes: tuple[str, ...] = ()
-    if source is None:
-        data = reread_dataset(run, None)
-        split = split or data.split
-        if split == "all" or split not in data.splits:
-            raise SettingError("split", f"is train, val or test, not '{split}'.")
-        sequences, targets = data.part(split)
-        name = data.name
-    else:
-        if split not in (None, "all"):
-            raise SettingError("split", "is for the run's own data only.")
-        name, sequences, targets, notes = read_table(run, source)
-        split = "all"
-    if not len(sequences):
-        raise CorpusError(f"{name} ({split}) has no texts to label.", "Name another part.")
-    outputs = all_outputs(model, sequences)
-    return ClassificationEvaluation(
-        name, split, outputs, targets, run.labels.names, notes, run.temperature
-    )
-
-
-def read_table(
-    run: ClassificationRun, source: Any
-) -> tuple[str, Sequences, npt.NDArray[np.int64], tuple[str, ...]]:
-    """The texts and labels of a table that is not the run's, and what to know of it."""
-    config = run.classification
-    table = Sources.open(source, config).main
-    text_column = find_column(table, config.text_column, TEXT_COLUMNS, "--text-column")
-    label_column = find_column(table, config.label_column, LABEL_COLUMNS, "--label-column")
-    numbers = {name: number for number, name in enumerate(run.labels.names)}
-    rows = [(row[text_column], row[label_column]) for row in table]
-    encoded = list(encode_texts((text for text, _ in rows), run.vocabulary, config))
-    kept = [i for i, ids in enumerate(encoded) if len(ids)]
-    if not kept:
-        raise CorpusError(f"{table.name} has no texts.", "Give a table with some.")
-    notes = []
-    if len(kept) < len(rows):
-        notes.append(f"{count(len(rows) - len(kept), 'row')} without text left out.")
-    unknown = sorted({rows[i][1] for i in kept} - numbers.keys())
-    if unknown:
-        named = ", ".join(f"'{each}'" for each in unknown[:8])
-        notes.append(f"Labels that '{run.name}' was not trained on, counted as wrong: {named}.")
-    targets = np.array([numbers.get(rows[i][1], -1) for i in kept], dtype=np.int64)
-    return table.name, Sequences.of(encoded[i] for i in kept), targets, tuple(notes)

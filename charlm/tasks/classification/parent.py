@@ -10,9 +10,9 @@ from charlm.errors import CorpusError, RunError, SettingError, UsageError
 from charlm.presets import Settings
 from charlm.rnn.encoder import Encoder
 from charlm.runs.directory import RunDirectory
+from charlm.tasks.dataset import Tell
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.run_text import find_run_corpus
-from charlm.tasks.task import Tell
 from charlm.text.splits import count
 from charlm.text.vocabulary import CHARACTERS
 

@@ -1,14 +1,19 @@
 """Labels for texts that nobody has labelled."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, tee
+from typing import Any, cast
 
 import numpy as np
 
+from charlm.errors import SettingError
 from charlm.rnn.encoder import Encoder
+from charlm.runs.directory import RunDirectory
+from charlm.tables.table import Cell, Row, Table
 from charlm.tasks.classification.run import ClassificationRun
-from charlm.tasks.classification.scores import log_softmax
+from charlm.tasks.classification.scores import given_labels, probabilities
+from charlm.tasks.classification.settings import check_threshold
 from charlm.tasks.supervised.examples import Sequences
 from charlm.tasks.supervised.texts import encode_texts
 from charlm.tasks.supervised.training import all_outputs
@@ -22,7 +27,7 @@ class Prediction:
     """What a classifier says of a text.
 
     Args:
-        label: the likeliest one, as it was written in the training data.
+        label: the likeliest one, or the one by a threshold, as it was written in the training data.
         probabilities: of every label, the likeliest first.
     """
 
@@ -30,21 +35,38 @@ class Prediction:
     probabilities: dict[str, float]
 
 
+def threshold_of(run: RunDirectory, options: Mapping[str, Any]) -> float | None:
+    """The threshold that is given, or the run's.
+
+    Raises:
+        SettingError: it is no probability, or the run has other than two labels.
+    """
+    own, given = cast("ClassificationRun", run), options.get("threshold")
+    if given is None:
+        return own.threshold
+    if len(own.labels.names) != 2:
+        raise SettingError("threshold", f"is for two labels; '{run.name}' has more.")
+    return check_threshold(given)
+
+
 def predict(
-    run: ClassificationRun, model: Encoder, texts: Iterable[str]
+    run: ClassificationRun, model: Encoder, texts: Iterable[str], threshold: float | None
 ) -> Iterator[Prediction | None]:
     """The label of each text, in order, as they come; None for a text with nothing in it.
 
     Texts are read as the run's were: by its units, its case and its longest length. Probabilities
     are calibrated by the run's temperature.
+
+    Args:
+        threshold: see `given_labels`.
     """
     texts = iter(texts)
     while piece := list(islice(texts, READ_TOGETHER)):
-        yield from predict_piece(run, model, piece)
+        yield from predict_piece(run, model, piece, threshold)
 
 
 def predict_piece(
-    run: ClassificationRun, model: Encoder, texts: Sequence[str]
+    run: ClassificationRun, model: Encoder, texts: Sequence[str], threshold: float | None
 ) -> list[Prediction | None]:
     """The same for texts that are all there."""
     encoded = list(encode_texts(iter(texts), run.vocabulary, run.classification))
@@ -54,9 +76,31 @@ def predict_piece(
         return predictions
     outputs = all_outputs(model, Sequences.of(encoded[row] for row in rows))
     names = run.labels.names
-    for row, p in zip(
-        rows, np.exp(log_softmax(outputs / np.float32(run.temperature))), strict=True
-    ):
+    every = probabilities(outputs, run.temperature)
+    given = given_labels(every, threshold).tolist()
+    for row, p, label in zip(rows, every, given, strict=True):
         order = np.argsort(-p, kind="stable").tolist()
-        predictions[row] = Prediction(names[order[0]], {names[i]: float(p[i]) for i in order})
+        predictions[row] = Prediction(names[label], {names[i]: float(p[i]) for i in order})
     return predictions
+
+
+def predicted_table(
+    run: ClassificationRun,
+    model: Encoder,
+    table: Table,
+    text_column: str | None,
+    threshold: float | None,
+) -> Iterator[tuple[Row, dict[str, Cell]]]:
+    """Each row of a table with the cells of its text's label and that label's probability.
+
+    Raises:
+        CorpusError: there is no such column of texts.
+    """
+    usual, label = run.record.corpus["columns"]
+    column = table.column(text_column or usual, "--text-column")
+    given, rows = tee(table)
+    texts = (row[column] for row in rows)
+    for row, found in zip(given, predict(run, model, texts, threshold), strict=True):
+        p = None if found is None else found.probabilities[found.label]
+        name = None if found is None else found.label
+        yield row, {f"predicted {label}": name, "probability": p}

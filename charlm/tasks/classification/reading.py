@@ -1,5 +1,6 @@
 """Labelled texts, read from the rows of a table."""
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from charlm.errors import CorpusError
-from charlm.files import strict_json
 from charlm.tables.parts import NAMES, TRAIN, Parts
-from charlm.tables.table import digest_of
+from charlm.tables.table import Digest
 from charlm.tasks.classification.run import Labels
 from charlm.tasks.classification.settings import ClassificationConfig
-from charlm.tasks.supervised.rows import Sources, assign_parts, find_column
+from charlm.tasks.supervised.rows import RowKeeper, Sources, find_column
+from charlm.tasks.supervised.run import PART
 from charlm.tasks.supervised.texts import TextCollector
 from charlm.text.splits import count
 
@@ -44,24 +45,17 @@ class LabelledTexts:
     empty: int
     repeated: int
 
-    @property
-    def copy(self) -> str:
-        """The rows as JSON lines."""
-        tokens = list(self.collected.numbers)
-        joint = " " if self.collected.config.units == "words" else ""
-        every = self.collected.ordered(np.arange(len(self.labels)))
-        lines = []
+    def copied_rows(self) -> Iterator[dict[str, str]]:
+        """The rows, as a run keeps them that cannot read them again."""
         for row, (label, part) in enumerate(zip(self.labels, self.parts.tolist(), strict=True)):
-            if part == len(NAMES):
-                continue  # left out as a duplicate
-            numbers = every.steps[every.starts[row] : every.starts[row + 1]]
-            text = joint.join(tokens[each] for each in numbers)
-            lines.append(strict_json.dumps({"text": text, "label": label, "part": NAMES[part]}))
-        return "\n".join(lines) + "\n"
+            if part < len(NAMES):  # and not left out as a duplicate
+                yield {"text": self.collected.text(row), "label": label, PART: NAMES[part]}
 
 
 def read_labelled(source: Any, config: ClassificationConfig, seed: int) -> LabelledTexts:
     """Read all rows, and draw the part of each that is not known to belong to one.
+
+    Memory is that of the ids of the texts, not of the texts.
 
     Raises:
         CorpusError: no such columns, a row without a label, or nothing to read.
@@ -72,9 +66,9 @@ def read_labelled(source: Any, config: ClassificationConfig, seed: int) -> Label
     label_column = find_column(table, config.label_column, LABEL_COLUMNS, "--label-column")
     if config.group_column is not None:
         table.column(config.group_column, "--group-column")
-    collected = TextCollector(config)
-    labels, known, groups, texts = [], list[int | None](), [], list[str]()
-    empty = 0
+    collected, kept, digest = TextCollector(config), RowKeeper(config.group_column), Digest()
+    labels, hashes, empty = list[str](), array("q"), 0
+    names: dict[str, str] = {}
     for number, (row, part) in enumerate(sources.rows(config), 1):
         for column in (text_column, label_column):
             if column not in row:
@@ -82,39 +76,38 @@ def read_labelled(source: Any, config: ClassificationConfig, seed: int) -> Label
                     f"A held-out table has no column '{column}'.",
                     "Give files with the columns of the first one.",
                 )
-        if not row[label_column].strip():
+        text, label = row[text_column], row[label_column]
+        if not label.strip():
             raise CorpusError(
                 f"{sources.name} has no label in row {number:,}.",
                 "Give every row a label, or leave the row out.",
             )
-        if not collected.add(row[text_column]):
+        if not collected.add(text):
             empty += 1
             continue
-        labels.append(row[label_column])
-        known.append(part)
-        groups.append(row[config.group_column] if config.group_column else "")
-        texts.append(row[text_column])
+        # One string for all rows of a label, which may be a million.
+        labels.append(names.setdefault(label, label))
+        hashes.append(hash(text))
+        kept.add(row, part)
+        digest.add(text, label, *kept.last)
     if not labels:
         raise CorpusError(f"{sources.name} has no texts.", "Give a table with some.")
-    parts = assign_parts(known, labels, groups if config.group_column else None, config, seed)
-    names = [NAMES[each] for each in parts.tolist()]
-    digest = digest_of(zip(texts, labels, names, strict=True))
-    held_out = {text for text, part in zip(texts, parts, strict=True) if part != TRAIN}
-    repeated = np.array([p == TRAIN and t in held_out for t, p in zip(texts, parts, strict=True)])
-    result = LabelledTexts(
+    parts = kept.parts(labels, config, seed)
+    known = np.frombuffer(hashes, dtype=np.int64)
+    repeated = (parts == TRAIN) & np.isin(known, known[parts != TRAIN])
+    if config.drop_duplicates:
+        parts = np.where(repeated, np.uint8(len(NAMES)), parts)
+    return LabelledTexts(
         name=sources.name,
         collected=collected,
         labels=labels,
         parts=parts,
         source=sources.again,
         columns=(text_column, label_column),
-        sha256=digest,
+        sha256=digest.hexdigest(),
         empty=empty,
         repeated=int(repeated.sum()),
     )
-    if config.drop_duplicates and repeated.any():
-        result.parts = np.where(repeated, np.uint8(len(NAMES)), parts)
-    return result
 
 
 def notices_of(read: LabelledTexts, labels: Labels, dropped: bool) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the run of a classifier keeps besides: a vocabulary, labels, and data that have no file."""
+"""What the run of a classifier keeps besides: labels, and simple models to compare with."""
 
 import json
 from dataclasses import dataclass
@@ -8,13 +8,12 @@ from typing import cast
 from charlm.errors import RunError
 from charlm.files import strict_json
 from charlm.files.whole import COPY_AGAIN
+from charlm.tasks.classification.baselines import Baselines
 from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.tasks.supervised.run import EncoderRun
 from charlm.tasks.supervised.settings import EncoderTrainConfig
-from charlm.text.splits import count
-from charlm.text.vocabulary import Vocabulary
 
-VOCABULARY, LABELS = "vocabulary.json", "labels.json"
+LABELS, BASELINES = "labels.json", "baselines"
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,8 @@ class Labels:
 class ClassificationRun(EncoderRun):
     """The run of a classifier.
 
-    vocabulary.json
     labels.json
+    baselines.safetensors   once it is trained
     """
 
     data_config = ClassificationConfig
@@ -61,24 +60,6 @@ class ClassificationRun(EncoderRun):
     def classification(self) -> ClassificationConfig:
         """How the run reads texts."""
         return cast("ClassificationConfig", self.settings.data)
-
-    @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """Of the training part.
-
-        Raises:
-            RunError: it is missing or damaged, or not the model's.
-        """
-        file = self.path / VOCABULARY
-        vocabulary = self.parse_file(VOCABULARY, Vocabulary.from_json)
-        size = self.record.model["vocabulary_size"]
-        if len(vocabulary) != size or vocabulary.units != self.classification.units:
-            raise RunError(
-                f"'{file}' has {count(len(vocabulary), 'entry', 'entries')} where the model has "
-                f"{size}: it belongs to another run.",
-                COPY_AGAIN,
-            )
-        return vocabulary
 
     @cached_property
     def labels(self) -> Labels:
@@ -97,6 +78,23 @@ class ClassificationRun(EncoderRun):
         """By which logits are divided for calibrated probabilities; 1 before one was fitted."""
         fitted = self.record.result.get("temperature", 1.0)
         return float(fitted) if isinstance(fitted, float | int) and fitted > 0 else 1.0
+
+    @property
+    def threshold(self) -> float | None:
+        """Probability from which on the second of two labels is given; None for the likeliest."""
+        chosen = self.record.result.get("threshold")
+        fits = isinstance(chosen, float) and 0 < chosen < 1 and len(self.labels.names) == 2
+        return chosen if fits else None
+
+    @cached_property
+    def baselines(self) -> Baselines | None:
+        """Simple models of the training part; None before training has ended.
+
+        Raises:
+            RunError: their file is damaged.
+        """
+        counts = self.labels.counts
+        return self.parse_arrays(BASELINES, lambda arrays: Baselines.from_arrays(arrays, counts))
 
     def check_contents(self) -> None:
         """Settings, vocabulary and labels."""

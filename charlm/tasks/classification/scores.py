@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.scoring.score import Figure
+from charlm.tasks.supervised.comparison import paired_interval, verdict
 
 # Intervals of probability between which the calibration error compares.
 BINS = 15
@@ -78,6 +79,46 @@ def log_softmax(outputs: npt.NDArray[np.floating]) -> Probabilities:
     return z
 
 
+def probabilities(outputs: npt.NDArray[np.floating], temperature: float = 1.0) -> Probabilities:
+    """Probabilities (texts, C) from logits, which a temperature divides."""
+    p: Probabilities = np.exp(log_softmax(outputs / np.float32(temperature)))
+    return p
+
+
+def given_labels(p: Probabilities, threshold: float | None) -> Labels:
+    """The numbers of the labels that are given, (texts,): the likeliest, or by a threshold.
+
+    Args:
+        p: probabilities (texts, C).
+        threshold: of two labels, the second one's probability from which on it is given.
+    """
+    return p.argmax(1) if threshold is None else (p[:, 1] >= threshold).astype(np.int64)
+
+
+def best_threshold(p: Probabilities, labels: npt.NDArray[Any]) -> float:
+    """The threshold of the best macro F1, halfway between two probabilities that occur.
+
+    Args:
+        p: probability of the second of two labels, (texts,).
+        labels: 0 or 1, (texts,).
+    """
+    order = np.argsort(-p, kind="stable")
+    ranked, truth = p[order], labels[order].astype(np.int64)
+    n, positives = len(p), int(truth.sum())
+    # Of the cut behind k texts, k given the second label: how many of them rightly.
+    k, hits = np.arange(n + 1), np.concatenate([[0], np.cumsum(truth)])
+    second = 2 * hits / np.maximum(k + positives, 1)
+    first_hits = (n - positives) - (k - hits)
+    first = 2 * first_hits / np.maximum((n - k) + (n - positives), 1)
+    bounds = np.concatenate([[1.0], ranked, [0.0]])
+    cuts = (bounds[:-1] + bounds[1:]) / 2
+    apart = bounds[:-1] > bounds[1:]
+    f1 = np.where(apart & (cuts > 0) & (cuts < 1), first + second, -1.0)
+    best = np.flatnonzero(f1 == f1.max())
+    # Of equally good ones the one that is nearest to the likeliest label.
+    return float(cuts[best[np.argmin(np.abs(cuts[best] - 0.5))]])
+
+
 # Temperatures that are tried. Between neighbours a log loss differs by a thousandth at most.
 TEMPERATURES = np.geomspace(0.2, 5, 321)
 
@@ -113,3 +154,22 @@ def score_of(outputs: npt.NDArray[np.floating], labels: npt.NDArray[Any]) -> Cla
     nats = -logs[np.arange(len(labels)), labels.astype(np.int64)].sum()
     right = int((outputs.argmax(1) == labels).sum())
     return ClassificationScore(float(nats), right, len(labels))
+
+
+def compare(right: npt.NDArray[np.bool_], others: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """The best of some simple models, and the interval of the difference in accuracy to it.
+
+    Args:
+        right: which texts the classifier labelled rightly, (texts,).
+        others: the same of each simple model, by name.
+    """
+    strongest = max(others, key=lambda name: int(others[name].sum()))
+    interval = paired_interval(right, others[strongest])
+    return {"baseline": strongest, "interval": list(interval)}
+
+
+def sentence(found: Mapping[str, Any]) -> str:
+    """What `compare` found, in words."""
+    low, high = found["interval"]
+    shown = f"{100 * low:+.1f} to {100 * high:+.1f} points of accuracy"
+    return verdict((low, high), found["baseline"], shown, gains=True, items="texts")

@@ -1,10 +1,15 @@
 """Settings of classification, and its presets."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from charlm.config import setting
+from charlm.errors import SettingError
 from charlm.tasks.supervised.settings import TableConfig
+
+# Of thresholds: to choose it.
+BEST = "best"
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,33 @@ class ClassificationConfig(TableConfig):
         "(balanced).",
         choices=("none", "balanced"),
     )
+    threshold: str | None = setting(
+        None,
+        "Of two labels: give the second one from this probability on; 'best': the one with the "
+        "best macro F1 on the validation part.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.threshold not in (None, BEST):
+            check_threshold(self.threshold)
+        if self.threshold == BEST and not self.val_fraction and not self.val:
+            raise SettingError("threshold", "is chosen on the validation part, and there is none.")
+
+
+def check_threshold(given: str | float) -> float:
+    """A threshold as a number.
+
+    Raises:
+        SettingError: it is no probability.
+    """
+    try:
+        number = float(given)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < 1:
+        raise SettingError("threshold", f"lies between 0 and 1, or is '{BEST}', not {given}.")
+    return number
 
 
 # From texts on sentiment analysis with recurrent nets: words, and batches of similar lengths. They

@@ -1,6 +1,7 @@
 """The registry's entry. Torch, which takes a second to import, is imported where it is needed."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from charlm.files.paths import bundled_file
@@ -8,13 +9,14 @@ from charlm.presets import Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
-from charlm.tasks.classification.comparison import verdict
+from charlm.tables.table import Cell, Table
 from charlm.tasks.classification.run import ClassificationRun
-from charlm.tasks.classification.scores import ClassificationScore
+from charlm.tasks.classification.scores import ClassificationScore, sentence
 from charlm.tasks.classification.settings import DEFAULT_PRESET, PRESETS
+from charlm.tasks.dataset import Dataset
 from charlm.tasks.relevance import Rule
-from charlm.tasks.supervised.task import EncoderTask
-from charlm.tasks.task import Dataset
+from charlm.tasks.supervised.task import SUPERVISED_RULES, EncoderTask
+from charlm.tasks.task import Options
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from charlm.tasks.classification.predict import Prediction
 
 RULES = (
+    *SUPERVISED_RULES,
     Rule(("tie_weights",), lambda settings: True, "is for language models only."),
     Rule(
         ("pretrained_vectors",),
@@ -86,29 +89,48 @@ class ClassificationTask(EncoderTask):
         return {"log_loss": loss}
 
     def evaluate(
-        self, run: RunDirectory, model: "RecurrentModel", source: Any, split: str | None
+        self,
+        run: RunDirectory,
+        model: "RecurrentModel",
+        source: Any,
+        split: str | None,
+        options: Options = MappingProxyType({}),
     ) -> "ClassificationEvaluation":
         """Accuracy and the rest, of a table of labelled texts."""
-        from charlm.tasks.classification.evaluation import evaluate_labels
+        from charlm.tasks.classification.evaluate import evaluate_labels
+        from charlm.tasks.classification.predict import threshold_of
 
-        own = cast("ClassificationRun", run)
-        return evaluate_labels(own, cast("Encoder", model), source, split)
+        own, threshold = cast("ClassificationRun", run), threshold_of(run, options)
+        return evaluate_labels(
+            own, cast("Encoder", model), source, split, threshold, options.get("encoding")
+        )
 
     def predict(
-        self, run: RunDirectory, model: "RecurrentModel", inputs: Iterable[Any]
+        self,
+        run: RunDirectory,
+        model: "RecurrentModel",
+        inputs: Iterable[Any],
+        options: Options = MappingProxyType({}),
     ) -> "Iterator[Prediction | None]":
         """The label of each text; None for a text with nothing in it."""
-        from charlm.tasks.classification.predict import predict
+        from charlm.tasks.classification.predict import predict, threshold_of
 
-        return predict(cast("ClassificationRun", run), cast("Encoder", model), inputs)
+        own, threshold = cast("ClassificationRun", run), threshold_of(run, options)
+        return predict(own, cast("Encoder", model), inputs, threshold)
 
-    def cells_of(self, run: RunDirectory, prediction: Any) -> dict[str, str]:
-        """The label and its probability."""
-        label = f"predicted {run.record.corpus['columns'][1]}"
-        if prediction is None:
-            return {label: "", "probability": ""}
-        p = prediction.probabilities[prediction.label]
-        return {label: prediction.label, "probability": f"{p:.4f}"}
+    def predict_table(
+        self,
+        run: RunDirectory,
+        model: "RecurrentModel",
+        table: Table,
+        text_column: str | None,
+        options: Options = MappingProxyType({}),
+    ) -> Iterator[tuple[Mapping[str, str], dict[str, Cell]]]:
+        """The label of each row's text, and its probability."""
+        from charlm.tasks.classification.predict import predicted_table, threshold_of
+
+        own, threshold = cast("ClassificationRun", run), threshold_of(run, options)
+        return predicted_table(own, cast("Encoder", model), table, text_column, threshold)
 
     def describe_data(self, run: RunDirectory) -> str:
         """The table, its columns and the number of texts."""
@@ -118,10 +140,10 @@ class ClassificationTask(EncoderTask):
 
     def remarks(self, result: Mapping[str, Any]) -> Iterator[str]:
         """How sure the difference to the best baseline is."""
-        found = result.get("comparison")
-        if found is not None:
-            low, high = found["interval"]
-            yield verdict((low, high), found["baseline"])
+        if "threshold" in result:
+            yield f"The second label is given from a probability of {result['threshold']:.3g} on."
+        if "comparison" in result:
+            yield sentence(result["comparison"])
 
     def next_commands(self, run: RunDirectory) -> Iterator[str]:
         """Label, and score."""

@@ -19,6 +19,7 @@ from charlm.runs.directory import RunDirectory
 from charlm.scoring.baselines import baselines
 from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.scoring.exact import score
+from charlm.tasks.dataset import Dataset, Tell
 from charlm.tasks.language_modeling import notices
 from charlm.tasks.language_modeling.evaluation_text import beginning_sha256
 from charlm.tasks.language_modeling.planning import measured, plan
@@ -29,7 +30,6 @@ from charlm.tasks.language_modeling.sizes import check_training
 from charlm.tasks.language_modeling.small_texts import LARGE_ALPHABET, for_small_text
 from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.tasks.language_modeling.windows import fit
-from charlm.tasks.task import Dataset, Tell
 from charlm.text.corpus import Corpus, Source, open_corpus, sha256_of
 from charlm.text.encoded import EncodedText
 from charlm.text.splits import Splits, count

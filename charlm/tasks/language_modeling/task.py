@@ -10,9 +10,10 @@ from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.baselines import copying_is_far_ahead
 from charlm.scoring.cross_entropy import CrossEntropy
+from charlm.tasks.dataset import Dataset
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.settings import RULES, TextSettings
-from charlm.tasks.task import Dataset, Scored, Task
+from charlm.tasks.task import Scored, Task
 from charlm.text.catalog import CATALOG
 from charlm.text.corpus import Source
 from charlm.text.splits import count

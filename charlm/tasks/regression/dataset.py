@@ -1,9 +1,8 @@
-"""Rows of numbers as the data of a run."""
+"""Rows, windows of a series or texts, and a number for each, as the data of a run."""
 
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -12,34 +11,86 @@ import torch
 import torch.nn.functional as F
 
 from charlm.config import EncoderConfig, TrainConfig
-from charlm.errors import RunError
-from charlm.files import strict_json
+from charlm.errors import CorpusError
 from charlm.presets import Settings
 from charlm.rnn.encoder import Encoder
 from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.score import Score
-from charlm.tables.parts import NAMES, spans_of
-from charlm.tables.table import Table
+from charlm.tables.parts import NAMES, TRAIN, Parts, spans_of
+from charlm.tasks.dataset import Dataset, Tell
+from charlm.tasks.regression.baselines import Baselines
+from charlm.tasks.regression.comparison import compare
 from charlm.tasks.regression.reading import NumberRows, read_numbers
-from charlm.tasks.regression.run import SCALER, RegressionRun
+from charlm.tasks.regression.run import BASELINES, SCALER, RegressionRun
 from charlm.tasks.regression.scaler import Scaler
-from charlm.tasks.regression.scores import RegressionScore, paired_interval, score_of
+from charlm.tasks.regression.scores import RegressionScore, score_of
+from charlm.tasks.regression.series import windows_of
 from charlm.tasks.regression.settings import RegressionConfig
 from charlm.tasks.supervised.examples import Sequences
-from charlm.tasks.supervised.run import DATA
+from charlm.tasks.supervised.ngrams import INSTALL, is_possible
+from charlm.tasks.supervised.run import DATA, PART, VOCABULARY, as_lines, reread
+from charlm.tasks.supervised.texts import TextCollector
 from charlm.tasks.supervised.training import EncoderTraining, all_outputs
-from charlm.tasks.task import Dataset, Tell
 from charlm.text.splits import count
+from charlm.text.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Sequences and the number of each.
+
+    Args:
+        values: in the target's units, (examples,).
+        parts: of each.
+        last: of a series, the target's value at each window's last row, (examples,); else None.
+    """
+
+    sequences: Sequences
+    values: Floats
+    parts: Parts
+    last: Floats | None = None
+
+    def __getitem__(self, rows: "slice | Ids") -> "Examples":
+        last = None if self.last is None else self.last[rows]
+        return Examples(self.sequences[rows], self.values[rows], self.parts[rows], last)
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+
+def examples_of(
+    read: NumberRows, config: RegressionConfig, scaler: Scaler, vocabulary: Vocabulary | None
+) -> Examples:
+    """A row as one step, so many rows of a series as a window, or a text as its ids."""
+    if read.texts is not None and vocabulary is not None:
+        every = read.texts.ordered(np.arange(len(read.values)))
+        return Examples(read.texts.encode(every, vocabulary), read.values, read.parts)
+    steps = scaler.scale(read.inputs)
+    if read.order is None or config.window is None:
+        return Examples(Sequences.of_single_steps(steps), read.values, read.parts)
+    unknown, holes = np.isnan(read.values), np.isnan(read.inputs).sum(1)
+    lacking = holes > (len(read.columns) if config.missing == "mean" else 0)
+    breaks = read.order.breaks | (np.diff(read.parts) != 0)
+    starts = windows_of(breaks, lacking, unknown, config.window, config.horizon)
+    targets = starts + config.window - 1 + config.horizon
+    return Examples(
+        Sequences(steps, starts, np.full(len(starts), config.window)),
+        read.values[targets],
+        read.parts[targets],
+        read.values[starts + config.window - 1],
+    )
 
 
 class NumbersDataset(Dataset):
-    """Rows of numbers, the parts one behind the other; a row is one step of a sequence.
+    """Examples with a number each, the parts one behind the other.
 
     Args:
-        scaler: a run's; None fits one to the training part.
+        scaler, vocabulary: a run's; None makes them of the training part.
+        files: make those that a new run keeps.
     """
 
     def __init__(
@@ -47,35 +98,80 @@ class NumbersDataset(Dataset):
         read: NumberRows,
         config: RegressionConfig,
         scaler: Scaler | None = None,
+        vocabulary: Vocabulary | None = None,
         files: bool = False,
     ) -> None:
-        order, self.splits = spans_of(read.parts)
+        self.config, self.name = config, read.name
+        self.scaler = scaler or scaler_of(read, config)
+        if read.texts is not None and vocabulary is None:
+            vocabulary = vocabulary_of(read.texts, read.parts)
+        self.vocabulary = vocabulary
+        found = examples_of(read, config, self.scaler, vocabulary)
+        order, self.splits = spans_of(found.parts)
+        self.examples = found[order]
         self.split = next((n for n in ("test", "val") if self.size(n)), "train")
-        inputs, self.values = read.inputs[order], read.values[order]
-        train = slice(*self.splits["train"])
-        self.scaler = scaler or Scaler.fit(
-            read.columns, inputs[train], read.target, self.values[train], config.standardize
-        )
-        scaled = self.scaler.scale(inputs)
-        self.sequences = Sequences(scaled, np.arange(len(scaled) + 1))
-        self.name = read.name
+        self.check_parts(read)
         self.corpus = {
             "name": read.name,
             "source": read.source,
             "columns": list(read.columns),
             "target": read.target,
             "sha256": read.sha256,
-            "rows": len(order),
+            "rows": len(read.values),
         }
-        told = "left out" if config.missing == "drop" else "filled with means of the training part"
-        self.notices = (
-            [f"{count(read.missing, 'row')} with missing values: {told}."] if read.missing else []
-        )
+        if read.order is not None and read.order.clock is not None:
+            self.corpus["clock"] = read.order.clock.to_json()
+        self.told = list(self.told_of(read))
+        self.notices = [*self.told, *self.notices_of_parts()]
+        if files:
+            self.files = {SCALER: self.scaler.to_json()}
+            if vocabulary is not None:
+                self.files[VOCABULARY] = vocabulary.to_json()
+            if not read.source:
+                self.files[DATA] = as_lines(copied_rows(read, config))
+
+    def check_parts(self, read: NumberRows) -> None:
+        """Raise CorpusError if a part that should have examples has none."""
+        if self.config.window is None:
+            return
+        wanted = {NAMES[part] for part in read.parts.tolist()} | {"train"}
+        for part in (name for name in NAMES if name in wanted and not self.size(name)):
+            span = self.config.window + self.config.horizon
+            raise CorpusError(
+                f"The {part} part of {read.name} has no window: one takes {count(span, 'row')} "
+                "that follow one another.",
+                "Give a shorter --window or a longer series, or hold out a larger share.",
+            )
+
+    def told_of(self, read: NumberRows) -> Iterator[str]:
+        """What to know of the rows."""
+        if read.missing:
+            told = "filled with means of the training part"
+            if self.config.missing == "drop":
+                windows = self.config.window is not None
+                told = "no window has them" if windows else "left out"
+            yield f"{count(read.missing, 'row')} with missing values: {told}."
+        if read.empty:
+            yield f"{count(read.empty, 'row')} without text left out."
+        order = read.order
+        if order is not None:
+            if not order.was_sorted:
+                yield f"The rows were sorted by '{self.config.time_column}'."
+            if order.gaps:
+                named = ", ".join(f"{a} to {b}" for a, b in order.gaps[:3])
+                more = f" and {len(order.gaps) - 3:,} more" if len(order.gaps) > 3 else ""
+                where = f"{count(len(order.gaps), 'gap')} in '{self.config.time_column}'"
+                yield f"{where}, which no window crosses: {named}{more}."
+
+    def notices_of_parts(self) -> Iterator[str]:
+        """What to know of the parts before training."""
+        if self.config.window is not None:
+            sizes = ", ".join(f"{name} {self.size(name):,}" for name in NAMES if self.size(name))
+            yield f"Windows of {count(self.config.window, 'row')}: {sizes}."
         if self.split == "train":
-            self.notices += ["Nothing is held out: what is shown is no figure for other rows."]
-        self.files = {SCALER: self.scaler.to_json()} if files else {}
-        if files and not read.source:
-            self.files[DATA] = copy_of(read)
+            yield "Nothing is held out: what is shown is no figure for other rows."
+        elif self.vocabulary is not None and not is_possible():
+            yield f"For linear models of n-grams to compare with: {INSTALL}"
 
     def choose_settings(
         self,
@@ -85,20 +181,21 @@ class NumbersDataset(Dataset):
         backend: str,
         tell: Tell,
     ) -> Settings:
-        """Set the sizes of the input and of the output; batches no larger than the data."""
+        """Set the sizes of input and output; batches no larger than the data."""
         model = replace(
             cast("EncoderConfig", settings.model),
             input_size=len(self.scaler.columns),
             output_size=1,
         )
+        if self.vocabulary is not None:
+            model = replace(model, vocabulary_size=len(self.vocabulary))
         batch_size = min(settings.train.batch_size, self.size("train"))
         train = replace(settings.train, batch_size=batch_size)
         return replace(settings, model=model, train=train)
 
-    def part(self, name: str) -> tuple[Sequences, Floats]:
-        """The rows of a part, and their true numbers."""
-        start, stop = self.splits[name]
-        return self.sequences[slice(start, stop)], self.values[start:stop]
+    def part(self, name: str) -> Examples:
+        """The examples of a part."""
+        return self.examples[slice(*self.splits[name])]
 
     def training_task(self, model: RecurrentModel, config: TrainConfig) -> EncoderTraining:
         """Squared error of the target, scaled if that is asked for."""
@@ -106,59 +203,77 @@ class NumbersDataset(Dataset):
         def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
             return F.mse_loss(outputs.squeeze(1), targets)
 
-        (train, values), (held_out, true) = self.part("train"), self.part("val")
-        targets = self.scaler.scale_target(values)
-        encoder = cast("Encoder", model)
+        train, held_out = self.part("train"), self.part("val")
         return EncoderTraining(
-            encoder, train, targets, held_out, true, config, loss, self.score_outputs, math.inf
+            cast("Encoder", model),
+            train.sequences,
+            self.scaler.scale_target(train.values),
+            held_out.sequences,
+            held_out.values,
+            config,
+            loss,
+            self.score_outputs,
+            math.inf,
         )
 
     def score_outputs(self, outputs: npt.NDArray[Any], true: npt.NDArray[Any]) -> RegressionScore:
-        """The score of a model's outputs (rows, 1)."""
+        """The score of a model's outputs (examples, 1)."""
         predicted = self.scaler.unscale_target(outputs[:, 0])
         return score_of(predicted, true.astype(np.float64), self.scaler.target_spread)
 
+    def predictions(self, model: RecurrentModel, split: str) -> Floats:
+        """What a model says of a part's examples, in the target's units, (examples,)."""
+        outputs = all_outputs(cast("Encoder", model), self.part(split).sequences)
+        return self.scaler.unscale_target(outputs[:, 0])
+
     def score(self, model: RecurrentModel, split: str) -> Score:
         """RMSE, MAE and R²."""
-        sequences, true = self.part(split)
-        outputs = all_outputs(cast("Encoder", model), sequences)
-        return self.score_outputs(outputs, true)
+        true = self.part(split).values
+        return score_of(self.predictions(model, split), true, self.scaler.target_spread)
 
     def baselines(self, split: str) -> Mapping[str, Score]:
-        """The mean of the training part, and least squares."""
-        (train, values), (held_out, true) = self.part("train"), self.part(split)
-        ones = [np.ones((len(each), 1)) for each in (train, held_out)]
-        known, asked = (
-            np.hstack([each.steps.astype(np.float64), one])
-            for each, one in zip((train, held_out), ones, strict=True)
-        )
-        weights = np.linalg.lstsq(known, values, rcond=None)[0]
-        found = {"mean": np.full(len(true), values.mean()), "least squares": asked @ weights}
+        """The mean of the training part, least squares, and of a series the last value seen."""
+        train, held_out = self.part("train"), self.part(split)
+        self.fitted = Baselines.fit(train.sequences, train.values, self.vocabulary)
+        self.said = self.fitted.predictions(held_out.sequences, held_out.last, self.vocabulary)
         spread = self.scaler.target_spread
-        scores = {name: score_of(each, true, spread) for name, each in found.items()}
-        self.strongest = min(found, key=lambda name: scores[name].squared)
-        self.strongest_errors = (found[self.strongest] - true) ** 2
-        return scores
+        return {name: score_of(each, held_out.values, spread) for name, each in self.said.items()}
 
-    def finish(self, model: RecurrentModel, split: str) -> dict[str, Any]:
-        """How sure the difference to the better baseline is."""
-        sequences, true = self.part(split)
-        outputs = all_outputs(cast("Encoder", model), sequences)
-        errors = (self.scaler.unscale_target(outputs[:, 0]) - true) ** 2
-        interval = paired_interval(errors, self.strongest_errors)
-        return {"comparison": {"baseline": self.strongest, "interval": list(interval)}}
+    def finish(self, model: RecurrentModel, split: str, run: RunDirectory) -> dict[str, Any]:
+        """Keep the baselines; how sure the difference to the best of them is."""
+        run.write_arrays(BASELINES, self.fitted.arrays())
+        predicted, true = self.predictions(model, split), self.part(split).values
+        return {"comparison": compare(predicted, true, self.said, self.config)}
 
 
-def copy_of(read: NumberRows) -> str:
-    """The rows as JSON lines."""
-    lines = []
-    for row, value, part in zip(read.inputs, read.values, read.parts.tolist(), strict=True):
-        cells = dict(zip(read.columns, row.tolist(), strict=True))
-        lines.append(strict_json.dumps({**cells, read.target: value, PART: NAMES[part]}))
-    return "\n".join(lines) + "\n"
+def scaler_of(read: NumberRows, config: RegressionConfig) -> Scaler:
+    """The scaler of the training part."""
+    train = read.parts == TRAIN
+    values = read.values[train]
+    known = values[~np.isnan(values)]
+    if not len(known):
+        raise CorpusError(f"The training part of {read.name} has no rows.", "Hold out fewer.")
+    columns = () if config.reads_texts else read.columns
+    return Scaler.fit(columns, read.inputs[train], read.target, known, config.standardize)
 
 
-PART = "part of the run"
+def vocabulary_of(texts: TextCollector, parts: Parts) -> Vocabulary:
+    """The vocabulary of the training part's texts."""
+    return texts.build_vocabulary(texts.ordered(np.flatnonzero(parts == TRAIN)))
+
+
+def copied_rows(read: NumberRows, config: RegressionConfig) -> Iterator[dict[str, Any]]:
+    """The rows, as a run keeps them that cannot read them again."""
+    for row, (value, part) in enumerate(zip(read.values, read.parts.tolist(), strict=True)):
+        if read.texts is not None:
+            cells: dict[str, Any] = {read.columns[0]: read.texts.text(row)}
+        else:
+            cells = dict(zip(read.columns, read.inputs[row].tolist(), strict=True))
+        if config.time_column is not None:
+            cells[config.time_column] = read.times[row]
+        if config.group_column is not None and read.groups is not None:
+            cells[config.group_column] = read.groups[row]
+        yield {**cells, read.target: float(value), PART: NAMES[part]}
 
 
 def read_dataset(source: Any, settings: Settings) -> NumbersDataset:
@@ -173,26 +288,9 @@ def reread_dataset(run: RegressionRun, source: Any) -> NumbersDataset:
     Raises:
         RunError: they are not what they were.
     """
-    about, config = run.record.corpus, run.regression
-    stored = run.read_file(DATA)
-    seed = run.settings.train.seed
-    if source is None and stored is not None:
-        rows = [json.loads(line) for line in stored.splitlines()]
-        plain = replace(
-            config,
-            target_column=about["target"],
-            input_columns=",".join(about["columns"]),
-            split_column=PART,
-            group_column=None,
-            test=None,
-            val=None,
-        )
-        read = read_numbers(Table.of(rows, about["name"]), plain, seed)
-    else:
-        read = read_numbers(about["source"] if source is None else source, config, seed)
-        if read.sha256 != about["sha256"]:
-            raise RunError(
-                f"The rows that '{run.name}' was trained on have changed since.",
-                f"Put them back, or name where they are: {run.resume_command} FILE",
-            )
-    return NumbersDataset(read, config, run.scaler)
+    about = run.record.corpus
+    columns: dict[str, Any] = {"target_column": about["target"]}
+    if not run.regression.reads_texts:
+        columns["input_columns"] = ",".join(about["columns"])
+    read = reread(run, source, read_numbers, columns)
+    return NumbersDataset(read, run.regression, run.scaler, run.vocabulary_of_texts)

@@ -1,21 +1,25 @@
-"""What the run of a regression keeps besides: a scaler, and data that have no file."""
+"""What the run of a regression keeps besides: a scaler, and simple models to compare with."""
 
 from functools import cached_property
 from typing import cast
 
 from charlm.errors import RunError
 from charlm.files.whole import COPY_AGAIN
+from charlm.tasks.regression.baselines import Baselines
 from charlm.tasks.regression.scaler import Scaler
+from charlm.tasks.regression.series import Clock
 from charlm.tasks.regression.settings import RegressionConfig
 from charlm.tasks.supervised.run import EncoderRun
+from charlm.text.vocabulary import Vocabulary
 
-SCALER = "scaler.json"
+SCALER, BASELINES = "scaler.json", "baselines"
 
 
 class RegressionRun(EncoderRun):
     """The run of a regression.
 
     scaler.json
+    baselines.safetensors   once it is trained
     """
 
     data_config = RegressionConfig
@@ -37,7 +41,37 @@ class RegressionRun(EncoderRun):
             raise RunError(f"'{self.path / SCALER}' belongs to another run.", COPY_AGAIN)
         return scaler
 
+    @property
+    def vocabulary_of_texts(self) -> Vocabulary | None:
+        """The vocabulary; None where numbers are predicted from numbers."""
+        return self.vocabulary if self.regression.reads_texts else None
+
+    @cached_property
+    def clock(self) -> Clock | None:
+        """How the times of a series are read; None where there are none.
+
+        Raises:
+            RunError: `run.json` is damaged.
+        """
+        found = self.record.corpus.get("clock")
+        if found is None:
+            return None
+        try:
+            return Clock.from_json(found)
+        except (ValueError, TypeError) as error:
+            raise RunError(f"'{self.path / 'run.json'}' is damaged: {error}.", COPY_AGAIN) from None
+
+    @cached_property
+    def baselines(self) -> Baselines | None:
+        """Simple models of the training part; None before training has ended.
+
+        Raises:
+            RunError: their file is damaged.
+        """
+        inputs = self.record.model["input_size"]
+        return self.parse_arrays(BASELINES, lambda arrays: Baselines.from_arrays(arrays, inputs))
+
     def check_contents(self) -> None:
-        """Settings and scaler."""
+        """Settings, scaler, and the vocabulary of texts."""
         super().check_contents()
-        _ = self.scaler
+        _ = self.scaler, self.clock, self.vocabulary_of_texts

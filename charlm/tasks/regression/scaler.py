@@ -103,7 +103,10 @@ class Scaler:
             numbers += [values["target_mean"], values["target_spread"]]
             if not all(isinstance(each, float | int) and np.isfinite(each) for each in numbers):
                 raise ValueError("a scaler has numbers")
-            if len({len(each) for each in lists.values()}) != 1 or min(lists["spreads"]) <= 0:
+            if (
+                len({len(each) for each in lists.values()}) != 1
+                or min(lists["spreads"], default=1.0) <= 0
+            ):
                 raise ValueError("a scaler needs a mean and a spread for each column")
             return cls(
                 **lists,

@@ -96,33 +96,3 @@ def score_of(predicted: Floats, true: Floats, scale: float = 1.0) -> RegressionS
         len(true),
         scale,
     )
-
-
-def paired_interval(one: Floats, other: Floats, seed: int = 0) -> tuple[float, float]:
-    """The middle 95 % of differences in RMSE between resamples of the same rows.
-
-    A paired bootstrap (Efron & Tibshirani 1993, chapter 8).
-
-    Args:
-        one, other: squared errors of two models on the same rows, (rows,).
-    """
-    random, differences = np.random.default_rng(seed), []
-    for _ in range(RESAMPLES):
-        rows = random.integers(0, len(one), len(one))
-        differences.append(math.sqrt(one[rows].mean()) - math.sqrt(other[rows].mean()))
-    low, high = np.quantile(differences, (0.025, 0.975))
-    return float(low), float(high)
-
-
-RESAMPLES = 2_000
-
-
-def verdict(interval: tuple[float, float], other: str) -> str:
-    """In a sentence, what an interval of differences in RMSE says of the first model."""
-    low, high = interval
-    shown = f"{low:+.3g} to {high:+.3g} of RMSE, 95% of resamples"
-    if high < 0:
-        return f"Better than '{other}' on these rows: {shown}."
-    if low > 0:
-        return f"Worse than '{other}' on these rows: {shown}."
-    return f"These rows cannot tell it apart from '{other}': {shown}."

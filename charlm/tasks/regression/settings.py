@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from charlm.config import setting
+from charlm.errors import SettingError
 from charlm.tasks.supervised.settings import TableConfig
 
 
@@ -17,6 +18,20 @@ class RegressionConfig(TableConfig):
     input_columns: str | None = setting(
         None, "Columns to predict from, with commas between them; by default all the others."
     )
+    window: int | None = setting(
+        None,
+        "Read the table as a series: predict from so many rows up to now, the target's own past "
+        "among their columns.",
+        minimum=1,
+    )
+    horizon: int = setting(
+        1,
+        "Of a series: predict the target so many rows after the last one that is read.",
+        minimum=1,
+    )
+    time_column: str | None = setting(
+        None, "Of a series: column of times, by which its rows are sorted and gaps are found."
+    )
     standardize: str = setting(
         "both",
         "Bring to mean 0 and spread 1, as in the training part: none, inputs or both.",
@@ -28,9 +43,19 @@ class RegressionConfig(TableConfig):
         choices=("error", "mean", "drop"),
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.text_column is not None and self.window is not None:
+            raise SettingError("window", "is of numbers, and --text-column names texts.")
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether numbers are predicted from texts."""
+        return self.text_column is not None
+
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # Tables of some hundred or thousand rows.
+    # Tables of some hundred or thousand rows, and series.
     "numbers": {
         "cell": "gru",
         "hidden_size": 32,
@@ -39,6 +64,25 @@ PRESETS: dict[str, dict[str, Any]] = {
         "schedule": "cosine",
         "weight_decay": 0.1,
         "epochs": 100,
+    },
+    # Numbers of short texts, such as ratings.
+    "ratings": {
+        "units": "words",
+        "lower": True,
+        "cell": "gru",
+        "bidirectional": True,
+        "encoder_pooling": "max",
+        "embedding_size": 64,
+        "hidden_size": 128,
+        "input_dropout": 0.1,
+        "output_dropout": 0.5,
+        "batch_size": 32,
+        "learning_rate": 2e-3,
+        "schedule": "cosine",
+        "warmup_steps": 20,
+        "weight_decay": 0.01,
+        "initialization": "orthogonal",
+        "epochs": 10,
     },
     # A text's script on house prices: a row as one step, the price as it is, all rows at once, and
     # nothing held out.
@@ -54,4 +98,4 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 10_000,
     },
 }
-DEFAULT_PRESET = "numbers"
+DEFAULT_PRESET, OF_RATINGS = "numbers", "ratings"

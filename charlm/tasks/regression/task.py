@@ -1,6 +1,7 @@
 """The registry's entry. Torch, which takes a second to import, is imported where it is needed."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from charlm.errors import UsageError
@@ -9,12 +10,15 @@ from charlm.presets import Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
+from charlm.tables.table import Cell, Table
+from charlm.tasks.dataset import Dataset
+from charlm.tasks.regression.comparison import sentence
 from charlm.tasks.regression.run import RegressionRun
-from charlm.tasks.regression.scores import RegressionScore, verdict
-from charlm.tasks.regression.settings import DEFAULT_PRESET, PRESETS
+from charlm.tasks.regression.scores import RegressionScore
+from charlm.tasks.regression.settings import DEFAULT_PRESET, OF_RATINGS, PRESETS, RegressionConfig
 from charlm.tasks.relevance import Rule
-from charlm.tasks.supervised.task import EncoderTask
-from charlm.tasks.task import Dataset
+from charlm.tasks.supervised.task import SUPERVISED_RULES, EncoderTask, check_options
+from charlm.tasks.task import Options
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -22,13 +26,37 @@ if TYPE_CHECKING:
     from charlm.rnn.model import RecurrentModel
     from charlm.tasks.regression.evaluation import RegressionEvaluation
 
-HOUSES = "houses.csv"
+HOUSES, SERIES = "houses.csv", "series.csv"
 OF_TEXTS = (
-    *("text_column", "units", "normalize", "lower", "max_vocabulary", "min_count", "max_length"),
-    *("drop_duplicates", "embedding_size", "tie_weights"),
+    *("units", "normalize", "lower", "max_vocabulary", "min_count", "max_length"),
+    "embedding_size",
 )
+OF_SERIES = ("horizon", "time_column")
 RULES = (
-    Rule(OF_TEXTS, lambda settings: True, "is of texts, and this reads numbers."),
+    *SUPERVISED_RULES,
+    Rule(
+        OF_TEXTS,
+        lambda settings: not settings.data.reads_texts,
+        "is of texts: name their column with --text-column.",
+    ),
+    Rule(
+        ("input_columns",),
+        lambda settings: settings.data.reads_texts,
+        "are of numbers, and --text-column names texts.",
+    ),
+    Rule(
+        ("standardize",),
+        lambda settings: settings.data.reads_texts and settings.data.standardize == "inputs",
+        "is of numbers, and --text-column names texts: give none or both.",
+    ),
+    Rule(OF_SERIES, lambda settings: not settings.data.window, "is of a series: give a --window."),
+    Rule(
+        ("folds",),
+        lambda settings: settings.data.window,
+        "would have a series learn from what comes after: give --test-fraction.",
+    ),
+    Rule(("tie_weights",), lambda settings: True, "is for language models only."),
+    Rule(("drop_duplicates",), lambda settings: True, "is of labelled texts."),
     Rule(("cuda_graphs",), lambda settings: True, "records no steps of this task."),
 )
 
@@ -54,10 +82,16 @@ class RegressionTask(EncoderTask):
         parent: RunDirectory | None,
         report: ProgressCallback | None,
     ) -> Dataset:
-        """Rows of numbers; by default the house prices that come with charlm."""
+        """Rows of numbers; by default the house prices, or the series, that come with charlm."""
         from charlm.tasks.regression.dataset import read_dataset
 
-        return read_dataset(str(bundled_file(HOUSES)) if source is None else source, settings)
+        config = cast("RegressionConfig", settings.data)
+        own = SERIES if config.window is not None else HOUSES
+        return read_dataset(str(bundled_file(own)) if source is None else source, settings)
+
+    def usual_preset(self, given: Mapping[str, Any]) -> str:
+        """That of texts where a column of texts is named."""
+        return OF_RATINGS if given.get("text_column") else self.default_preset
 
     def reread(self, run: RunDirectory, source: Any, encoding: str | None) -> Dataset:
         """The rows of a run."""
@@ -70,42 +104,65 @@ class RegressionTask(EncoderTask):
         raise UsageError("A regression starts from no other run.", "Leave out --init-from.")
 
     def evaluate(
-        self, run: RunDirectory, model: "RecurrentModel", source: Any, split: str | None
+        self,
+        run: RunDirectory,
+        model: "RecurrentModel",
+        source: Any,
+        split: str | None,
+        options: Options = MappingProxyType({}),
     ) -> "RegressionEvaluation":
         """RMSE, MAE and R² of a table."""
         from charlm.tasks.regression.evaluation import evaluate_numbers
 
+        check_options(options, "encoding")
         own = cast("RegressionRun", run)
-        return evaluate_numbers(own, cast("Encoder", model), source, split)
+        return evaluate_numbers(own, cast("Encoder", model), source, split, options.get("encoding"))
 
     def predict(
-        self, run: RunDirectory, model: "RecurrentModel", inputs: Iterable[Any]
+        self,
+        run: RunDirectory,
+        model: "RecurrentModel",
+        inputs: Iterable[Any],
+        options: Options = MappingProxyType({}),
     ) -> "Iterator[float | None]":
         """The number of each row; None for a row that lacks a value."""
         from charlm.tasks.regression.predict import predict
 
+        check_options(options)
         return predict(cast("RegressionRun", run), cast("Encoder", model), inputs)
 
-    def reads_rows(self) -> bool:
-        """A row's columns are what a number is predicted from."""
-        return True
+    def reads_rows(self, run: RunDirectory) -> bool:
+        """Numbers are predicted from a row's columns, unless one of them is named as texts."""
+        return not cast("RegressionRun", run).regression.reads_texts
 
-    def cells_of(self, run: RunDirectory, prediction: Any) -> dict[str, str]:
-        """The number, in the target's units."""
-        target = f"predicted {run.record.corpus['target']}"
-        return {target: "" if prediction is None else f"{prediction:.6g}"}
+    def predict_table(
+        self,
+        run: RunDirectory,
+        model: "RecurrentModel",
+        table: Table,
+        text_column: str | None,
+        options: Options = MappingProxyType({}),
+    ) -> Iterator[tuple[Mapping[str, str], dict[str, Cell]]]:
+        """The number of each row; a series goes on past its last row."""
+        from charlm.tasks.regression.predict import predicted_table
+
+        check_options(options)
+        own = cast("RegressionRun", run)
+        return predicted_table(own, cast("Encoder", model), table, text_column)
 
     def describe_data(self, run: RunDirectory) -> str:
         """The table, its target and the number of rows."""
         about = run.record.corpus
-        return f"{about['name']}, target '{about['target']}', {count(about['rows'], 'row')}"
+        window = cast("RegressionRun", run).regression.window
+        windows = f", windows of {window}" if window else ""
+        return (
+            f"{about['name']}, target '{about['target']}', {count(about['rows'], 'row')}{windows}"
+        )
 
     def remarks(self, result: Mapping[str, Any]) -> Iterator[str]:
         """How sure the difference to the better baseline is."""
-        found = result.get("comparison")
-        if found is not None:
-            low, high = found["interval"]
-            yield verdict((low, high), found["baseline"])
+        if "comparison" in result:
+            yield sentence(result["comparison"])
 
     def next_commands(self, run: RunDirectory) -> Iterator[str]:
         """Predict, and score."""

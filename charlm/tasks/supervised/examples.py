@@ -31,36 +31,48 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Sequences:
-    """Sequences of ids or vectors.
+    """Sequences of ids or vectors, each a stretch of one array; they may overlap.
 
     Args:
-        steps: all sequences one behind the other: ids (steps,) or vectors (steps, I).
-        starts: where each begins, and where the last one ends, (examples + 1,).
+        steps: ids (steps,) or vectors (steps, I).
+        starts: where each sequence begins in it, (examples,).
+        lengths: steps of each, (examples,).
     """
 
     steps: npt.NDArray[Any]
     starts: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, sequences: Iterable[npt.NDArray[Any]]) -> "Sequences":
-        """Lay out sequences, one or more."""
+        """Lay out sequences, one or more, one behind the other."""
         each = list(sequences)
-        starts = np.cumsum([0, *map(len, each)], dtype=np.int64)
-        return cls(np.concatenate(each), starts)
+        lengths = np.array([len(one) for one in each], dtype=np.int64)
+        return cls(np.concatenate(each), np.cumsum(lengths) - lengths, lengths)
+
+    @classmethod
+    def of_single_steps(cls, vectors: npt.NDArray[Any]) -> "Sequences":
+        """Each row of vectors (examples, I) as a sequence of one step."""
+        return cls(vectors, np.arange(len(vectors)), np.ones(len(vectors), dtype=np.int64))
 
     def __len__(self) -> int:
-        return len(self.starts) - 1
+        return len(self.starts)
+
+    def __getitem__(self, rows: "slice | npt.NDArray[np.int64]") -> "Sequences":
+        """Some of the examples, over the same steps."""
+        return Sequences(self.steps, self.starts[rows], self.lengths[rows])
+
+    def sequence(self, row: int) -> npt.NDArray[Any]:
+        """The steps of one example, a view."""
+        return self.steps[self.starts[row] : self.starts[row] + self.lengths[row]]
 
     @property
-    def lengths(self) -> npt.NDArray[np.int64]:
-        """Steps of each, (examples,)."""
-        return np.diff(self.starts)
-
-    def __getitem__(self, rows: slice) -> "Sequences":
-        """Examples that follow one another, a view."""
-        first, stop, _ = rows.indices(len(self))
-        starts = self.starts[first : max(stop, first) + 1]
-        return Sequences(self.steps[starts[0] : starts[-1]], starts - starts[0])
+    def positions(self) -> npt.NDArray[np.int64]:
+        """Of every step of every sequence, one behind the other, its place in `steps`."""
+        first = np.cumsum(self.lengths) - self.lengths
+        shift = np.repeat(self.starts - first, self.lengths)
+        positions: npt.NDArray[np.int64] = np.arange(len(shift)) + shift
+        return positions
 
     def batch(self, rows: npt.NDArray[np.int64], device: torch.device) -> Batch:
         """Some examples, padded to the longest of them."""

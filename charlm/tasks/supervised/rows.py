@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from charlm.errors import CorpusError
-from charlm.tables.parts import TEST, TRAIN, VAL, WORDS, Parts, draw_parts
+from charlm.tables.parts import TEST, TRAIN, VAL, WORDS, Parts, draw_folds, draw_parts
 from charlm.tables.sources import PART_COLUMN, open_table
 from charlm.tables.table import Row, Table
 from charlm.tasks.supervised.settings import TableConfig
@@ -87,6 +88,45 @@ class Sources:
                 yield row, part
 
 
+class RowKeeper:
+    """What is known of the rows that are kept, one after the other: their parts and groups.
+
+    Attributes:
+        known: of each row its part, or None.
+        groups: of each row its group; None where no column says it.
+        last: both of the row that came last, as they are written.
+    """
+
+    def __init__(self, group_column: str | None) -> None:
+        self.column = group_column
+        self.known: list[int | None] = []
+        self.groups: list[str] | None = None if group_column is None else []
+        self.names: dict[str, str] = {}
+        self.last: tuple[str, ...] = ()
+
+    def add(self, row: Row, part: int | None) -> None:
+        """Keep a row."""
+        self.known.append(part)
+        self.last = (str(part),)
+        if self.groups is not None and self.column is not None:
+            group = row.get(self.column, "")
+            # One string for all rows of a group, which may be a million.
+            self.groups.append(self.names.setdefault(group, group))
+            self.last += (group,)
+
+    @property
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """Of each row the number of its group, (rows,); 0 where there are none."""
+        if self.groups is None:
+            return np.zeros(len(self.known), dtype=np.int64)
+        order = {name: number for number, name in enumerate(self.names)}
+        return np.array([order[each] for each in self.groups], dtype=np.int64)
+
+    def parts(self, strata: Sequence[str], config: TableConfig, seed: int) -> Parts:
+        """See `assign_parts`."""
+        return assign_parts(self.known, strata, self.groups, config, seed)
+
+
 def assign_parts(
     known: Sequence[int | None],
     strata: Sequence[str],
@@ -96,24 +136,36 @@ def assign_parts(
 ) -> Parts:
     """The part of each row: the one it is known to belong to, or drawn.
 
-    Where something says which rows are for test (or val), no others are drawn for it.
+    Where something says which rows are for test (or val), no others are drawn for it. Of folds, one
+    is the test part, and val is drawn from the others.
 
     Args:
         known: of each row its part, or None.
         strata: of each row, such as its label: parts are drawn in the same shares of each.
         groups: of each row, kept together; None: rows stand for themselves.
+
+    Raises:
+        CorpusError: there are fewer rows, or groups, than folds.
     """
     parts = np.array([TRAIN if each is None else each for each in known], dtype=np.uint8)
-    told = {each for each in known if each is not None}
-    open_rows = [i for i, each in enumerate(known) if each in (None, TRAIN)]
-    drawn = draw_parts(
-        [strata[i] for i in open_rows],
+    if config.folds is not None:
+        units = len(known if groups is None else set(groups))
+        if units < config.folds:
+            raise CorpusError(
+                f"{units:,} {'rows' if groups is None else 'groups'} are too few for "
+                f"{config.folds} folds.",
+                "Give fewer --folds.",
+            )
+        parts[draw_folds(strata, config.folds, seed, groups) == config.fold - 1] = TEST
+    told = {*(each for each in known if each is not None), *([TEST] if config.folds else [])}
+    free = np.flatnonzero(parts == TRAIN)
+    parts[free] = draw_parts(
+        [strata[i] for i in free.tolist()],
         0.0 if VAL in told else config.val_fraction,
         0.0 if TEST in told else config.test_fraction,
         seed,
-        None if groups is None else [groups[i] for i in open_rows],
+        None if groups is None else [groups[i] for i in free.tolist()],
     )
-    parts[open_rows] = drawn
     return parts
 
 

@@ -35,6 +35,13 @@ class TableConfig(DataConfig):
     group_column: str | None = setting(
         None, "Column such as an author's name: all rows of a group are in the same part."
     )
+    folds: int | None = setting(
+        None,
+        "Train so many models, each with another fold of the rows as its test part, and score all "
+        "rows.",
+        minimum=2,
+    )
+    fold: int = setting(1, "Which of the folds is the test part.", minimum=1)
     drop_duplicates: bool = setting(
         False, "Leave out of training what also stands in a held-out part."
     )
@@ -45,8 +52,13 @@ class TableConfig(DataConfig):
             raise SettingError("normalize", f"must be {' or '.join(NORMALIZATIONS)}.")
         if self.split_column and (self.test or self.val):
             raise SettingError("split_column", "does not go with --test or --val.", ["test", "val"])
-        if self.group_column and self.split_column:
-            raise SettingError("group_column", "does not go with --split-column.", ["split_column"])
+        if self.folds is not None:
+            given = {"test": self.test, "split_column": self.split_column}
+            given["test_fraction"] = str(self.test_fraction or "")
+            for name in (name for name, value in given.items() if value):
+                raise SettingError("folds", "make the test part: leave out the other.", [name])
+            if self.fold > self.folds:
+                raise SettingError("fold", f"is one of {self.folds}: 1 to {self.folds}.")
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,31 @@
 from typing import TYPE_CHECKING, cast
 
 from charlm.config import EncoderConfig, ModelConfig
-from charlm.tasks.task import Task
+from charlm.errors import SettingError
+from charlm.tasks.relevance import Rule
+from charlm.tasks.task import Options, Task
 
 if TYPE_CHECKING:
     from charlm.rnn.encoder import Encoder
+
+
+SUPERVISED_RULES = (
+    Rule(
+        ("fold",), lambda settings: settings.data.folds is None, "is one of several: give --folds."
+    ),
+    Rule(
+        ("group_column",),
+        lambda settings: settings.data.split_column and not getattr(settings.data, "window", None),
+        "does nothing beside --split-column, which says where each row belongs.",
+    ),
+)
+
+
+def check_options(options: Options, *known: str) -> None:
+    """Raise SettingError for an option, other than None, that is not among the known ones."""
+    for name, value in options.items():
+        if value is not None and name not in known:
+            raise SettingError(name, "is of labels, and this run predicts numbers.")
 
 
 class EncoderTask(Task):

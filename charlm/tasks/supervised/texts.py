@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from charlm.tasks.supervised.examples import Sequences
 from charlm.tasks.supervised.settings import TableConfig
 from charlm.text.normalize import FRAGMENT_NORMALIZATIONS
 from charlm.text.tokens import tokenize
-from charlm.text.vocabulary import Vocabulary
+from charlm.text.vocabulary import WORDS, Vocabulary
 
 
 def tokens_of(text: str, config: TableConfig) -> list[str]:
@@ -36,6 +36,7 @@ class TextCollector:
     tokens: "array[int]" = field(default_factory=lambda: array("I"))
     starts: "array[int]" = field(default_factory=lambda: array("q", [0]))
     cut: int = 0
+    names: list[str] = field(default_factory=list, repr=False)  # of the tokens, once all are read
 
     def add(self, text: str) -> bool:
         """Take a text in; False where nothing of it is left, and it is not."""
@@ -51,16 +52,24 @@ class TextCollector:
         self.starts.append(len(self.tokens))
         return True
 
+    def text(self, row: int) -> str:
+        """A text, as it can be read again."""
+        if not self.names:
+            self.names = list(self.numbers)
+        joint = " " if self.config.units == WORDS else ""
+        numbers = self.tokens[self.starts[row] : self.starts[row + 1]]
+        return joint.join(self.names[each] for each in numbers)
+
     def ordered(self, order: npt.NDArray[np.int64]) -> Sequences:
         """The texts in this order, still as numbers of tokens."""
         tokens = np.frombuffer(self.tokens, dtype=np.uint32)
         starts = np.frombuffer(self.starts, dtype=np.int64)
-        pieces = (tokens[starts[row] : starts[row + 1]] for row in order)
-        return Sequences.of(pieces)
+        return Sequences(tokens, starts[order], np.diff(starts)[order])
 
     def build_vocabulary(self, train: Sequences) -> Vocabulary:
         """The vocabulary of the training part."""
-        counts = np.bincount(train.steps, minlength=len(self.numbers)).tolist()
+        read = train.steps[train.positions]
+        counts = np.bincount(read, minlength=len(self.numbers)).tolist()
         counted = {token: counts[i] for token, i in self.numbers.items() if counts[i]}
         config = self.config
         return Vocabulary.of_counts(counted, config.units, config.min_count, config.max_vocabulary)
@@ -69,7 +78,7 @@ class TextCollector:
         """Numbers of tokens as the vocabulary's ids, in the narrowest type."""
         ids = np.array(vocabulary.encode_tokens(self.numbers), dtype=np.int64)
         narrow = ids.astype(np.min_scalar_type(len(vocabulary) - 1))
-        return Sequences(narrow[sequences.steps], sequences.starts)
+        return replace(sequences, steps=narrow[sequences.steps])
 
 
 def encode_texts(

@@ -13,7 +13,6 @@ from safetensors.numpy import load_file
 
 import charlm
 from charlm.errors import CharlmError, CorpusError, SettingError, UsageError
-from charlm.tasks.classification.comparison import paired_interval, verdict
 from charlm.tasks.classification.scores import (
     TEMPERATURES,
     ClassificationScore,
@@ -340,29 +339,6 @@ def test_calibration_error_by_hand() -> None:
     assert calibration_error(p, labels) == pytest.approx(by_hand)
     alike = np.array([[0.75, 0.25]] * 4)
     assert calibration_error(alike, np.array([0, 0, 0, 1])) == pytest.approx(0)
-
-
-def test_models_that_label_alike_cannot_be_told_apart() -> None:
-    right = np.random.default_rng(0).random(400) < 0.7
-    low, high = paired_interval(right, right)
-    assert low == high == 0
-    assert "cannot tell it apart from 'x'" in verdict((low, high), "x")
-    better = right | (np.random.default_rng(1).random(400) < 0.3)
-    low, high = paired_interval(better, right)
-    assert 0 < low < better.mean() - right.mean() < high
-    assert verdict((low, high), "x").startswith("Better than 'x'")
-    worse = paired_interval(right, better)
-    assert worse == pytest.approx((-high, -low), abs=0.01)
-    assert verdict(worse, "x").startswith("Worse than 'x'")
-
-
-def test_the_interval_is_that_of_a_plain_bootstrap() -> None:
-    rng = np.random.default_rng(3)
-    one, other = rng.random(150) < 0.8, rng.random(150) < 0.7
-    rows = rng.integers(0, 150, (4000, 150))
-    differences = one[rows].mean(1) - other[rows].mean(1)
-    plain = np.quantile(differences, (0.025, 0.975))
-    np.testing.assert_allclose(paired_interval(one, other), plain, atol=0.012)
 
 
 def test_the_difference_to_the_best_baseline_is_said(table: Path) -> None:
