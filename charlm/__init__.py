@@ -12,16 +12,29 @@ from charlm.version import __version__
 
 if TYPE_CHECKING:
     from charlm.api import load, resume, train
+    from charlm.cross_validation import CrossValidation, cross_validate
     from charlm.errors import CharlmError
     from charlm.run import Run
     from charlm.text.corpus import Corpus
 
-__all__ = ["CharlmError", "Corpus", "Run", "__version__", "load", "resume", "train"]
+__all__ = [
+    "CharlmError",
+    "Corpus",
+    "CrossValidation",
+    "Run",
+    "__version__",
+    "cross_validate",
+    "load",
+    "resume",
+    "train",
+]
 
 _HOMES = {
     "CharlmError": "charlm.errors",
     "Corpus": "charlm.text.corpus",
+    "CrossValidation": "charlm.cross_validation",
     "Run": "charlm.run",
+    "cross_validate": "charlm.cross_validation",
 }
 
 

@@ -75,6 +75,8 @@ def train(
     folder = runs_folder(runs_dir)
     parent = find_run(init_from, folder) if init_from is not None else None
     given = {name: value for name, value in settings.items() if value is not None}
+    if given.get("folds") and "fold" not in given:
+        raise SettingError("folds", "are trained by charlm.cross_validate; or name one: fold=1.")
     kind, preset = choose_task(task or (parent.record.task if parent else None), preset, given)
     if "encoding" in given and isinstance(source, Corpus):
         raise SettingError("encoding", "is of bytes, and this text is a string: leave it out.")

@@ -82,7 +82,7 @@ class TrainingDisplay:
     def show(self, event: SessionEvent) -> None:
         """Show one event."""
         if isinstance(event, Prepared):
-            self.task = event.task
+            self.task, self.headed = event.task, False
             self.on_start()
         if isinstance(event, Notice):
             console.say(event.text)

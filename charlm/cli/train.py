@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import fmean, stdev
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +24,7 @@ from charlm.config import Config, EncoderConfig, TextConfig, TextTrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
 from charlm.runs.commands import run_command
-from charlm.scoring.report import grid_of_scores
+from charlm.scoring.report import Grid, Value, grid_of_scores
 from charlm.tasks.classification.settings import PRESETS as LABEL_PRESETS
 from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.tasks.regression.settings import PRESETS as NUMBER_PRESETS
@@ -32,6 +33,7 @@ from charlm.tasks.supervised.settings import EncoderTrainConfig
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
+    from charlm.cross_validation import CrossValidation
     from charlm.run import Run
     from charlm.tasks.task import Task
 
@@ -102,7 +104,7 @@ def train(
                 )
     with graceful_stop() as stop:
         # These import torch, which takes a second or two.
-        from charlm import api
+        import charlm
         from charlm.cli.progress import TrainingDisplay
 
         with TrainingDisplay(quiet=quiet, on_start=stop.listen) as display:
@@ -114,19 +116,23 @@ def train(
                 "should_stop": stop.asked,
                 **settings,
             }
+            trained: Run | CrossValidation
             if resume is not None:
-                trained = api.resume(resume, source=corpus or None, **choices)
+                trained = charlm.resume(resume, source=corpus or None, **choices)
             else:
-                trained = api.train(
-                    corpus,
-                    task=task,
-                    preset=preset,
-                    run=run,
-                    init_from=init_from,
-                    report=display.downloading,
-                    **choices,
-                )
-    show_result(trained, json)
+                choices |= {
+                    "task": task,
+                    "preset": preset,
+                    "run": run,
+                    "init_from": init_from,
+                    "report": display.downloading,
+                }
+                all_folds = settings.get("folds") is not None and settings.get("fold") is None
+                trained = (charlm.cross_validate if all_folds else charlm.train)(corpus, **choices)
+    if isinstance(trained, charlm.CrossValidation):
+        show_folds(trained, json)
+    else:
+        show_result(trained, json)
 
 
 def show_result(trained: "Run", json: bool) -> None:
@@ -155,6 +161,37 @@ def show_result(trained: "Run", json: bool) -> None:
     )
     following = (*task.next_commands(trained.directory), run_command(trained.path, "runs", "show"))
     console.say("Next: " + "\n      ".join(following))
+
+
+def show_folds(validated: "CrossValidation", json: bool) -> None:
+    """Print the scores of all folds, and of all rows beside the baselines."""
+    runs, folds = validated.runs, validated.folds
+    if not validated.finished:
+        done = len([run for run in runs if "score" in run.result])
+        base = runs[0].name.removesuffix("-fold-1")
+        console.say(f"Interrupted after {done} of {folds} folds; what is trained is saved.")
+        console.say(f"Give the same command with --run {base} to go on with them.")
+        raise typer.Exit(130)
+    if json:
+        console.write_json(validated.to_json())
+        return
+    show_grid(grid_of_folds(validated), digits=3)
+    console.gap()
+    console.write("All rows, each predicted by the run that has not seen it\n")
+    show_grid(grid_of_scores({**validated.baselines, "charlm": validated.score}), digits=3)
+
+
+def grid_of_folds(validated: "CrossValidation") -> Grid:
+    """The score of each fold; the mean, and by how much the folds differ."""
+    figures, scores = validated.score.figures, [each.to_json() for each in validated.scores]
+    rows: list[tuple[Value, ...]] = [
+        (run.name, *(score[each.key] for each in figures))
+        for run, score in zip(validated.runs, scores, strict=True)
+    ]
+    columns = [[score[each.key] for score in scores] for each in figures]
+    rows.append(("mean of the folds", *map(fmean, columns)))
+    rows.append(("standard deviation", *map(stdev, columns)))
+    return Grid(("run", *(each.title for each in figures)), rows)
 
 
 def show_scores(run: str, result: dict[str, Any], task: "Task") -> None:
