@@ -13,6 +13,7 @@ from charlm.cli import console
 from charlm.cli.options import BackendName, Device, RunName, RunsDir, Threads
 from charlm.errors import UsageError
 from charlm.files import strict_json
+from charlm.files.archives import archive_suffix
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def predict(
     path = Path(text)
     is_file = text != "-" and exists(path)
     model = trained.model(device, backend)
-    if is_file and (path.is_dir() or path.suffix.lower() in TABLES):
+    if is_file and (path.is_dir() or path.suffix.lower() in TABLES or archive_suffix(path)):
         from charlm.tables.sources import open_table
 
         table = open_table(path, encoding)
