@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from charlm.errors import CorpusError
@@ -81,13 +81,13 @@ def members(path: Path) -> Iterator[Member]:
                 raise too_much(path, f"'{entry.name}', of more than {LARGEST_FILE:,} bytes")
             if total > MOST_BYTES:
                 raise too_much(path, f"more than {MOST_BYTES:,} bytes")
-            name = PurePosixPath(entry.name)
-            if name.is_absolute() or ".." in name.parts:
+            parts = tuple(each for each in entry.name.split("/") if each not in ("", "."))
+            if entry.name.startswith("/") or ".." in parts:
                 raise CorpusError(
                     f"'{path}' holds '{entry.name}', a path that leads out of it.",
                     "Pack it with paths that begin inside.",
                 )
-            yield Member(name.parts, within(path, entry.read))
+            yield Member(parts, within(path, entry.read))
 
 
 def within(path: Path, read: Callable[[], bytes]) -> Callable[[], bytes]:
@@ -173,10 +173,10 @@ class Header(tarfile.TarInfo):
     """A header of a tar. A bad one is an error, which tarfile takes for the end of the archive."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Header":
+    def fromtarfile(cls, archive: tarfile.TarFile) -> "Header":
         try:
-            return super().frombuf(buf, encoding, errors)
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # typeshed lacks it
+            raise
         except tarfile.HeaderError as error:
-            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
-                raise  # a block of zeros is the end
             raise tarfile.ReadError(str(error)) from None

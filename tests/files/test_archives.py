@@ -164,6 +164,14 @@ def test_cut_off_anywhere_it_is_no_shorter_archive(tmp_path: Path, suffix: str) 
         refused(cut, "is damaged")
 
 
+def test_a_bad_header_is_no_end(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.tar", {"a.txt": b"first", "b.txt": b"second"})
+    content = bytearray(path.read_bytes())
+    content[1024 + 100] ^= 1  # within the second header
+    path.write_bytes(content)
+    refused(path, "is damaged")
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
