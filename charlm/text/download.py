@@ -13,7 +13,7 @@ from charlm.progress import ProgressCallback
 from charlm.text.catalog import DEFAULT_CORPUS, CatalogEntry, corpus_path, is_available
 
 ADVICE = f"Name a text file of your own, or the bundled corpus '{DEFAULT_CORPUS}'."
-LABELLED_ADVICE = "Name a table of your own, or none for the sentences that come with charlm."
+LABELLED_ADVICE = "Name a table or a text of your own, or none for what comes with charlm."
 NOT_THE_FILE = "what arrived is not the file the catalog describes"
 CHUNK = 1 << 16  # bytes
 TIMEOUT = (10, 30)  # seconds to connect, and to wait for the next bytes

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charlm.errors import CorpusError
-from charlm.tables.sources import open_table
+from charlm.tables.sources import fetch_named, open_table
 from charlm.text.catalog import CATALOG
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
@@ -127,6 +127,18 @@ def test_the_catalogs_corpus_with_labels(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(open_table(["imdb"])) == list(open_table(table.source)) == rows(path)
 
 
+def test_what_is_named_is_fetched_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that bytes can be reported as they come."""
+    fetched = []
+    monkeypatch.setattr(
+        "charlm.tables.sources.fetch", lambda entry, report: fetched.append((entry.name, report))
+    )
+    report = print
+    for source in ("imdb", Path("imdb"), ["a.csv", "imdb"], "text8", [{"text": "imdb"}], {}, None):
+        fetch_named(source, report)
+    assert fetched == [("imdb", report)] * 3
+
+
 def test_corpora_without_labels_and_those_not_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +148,7 @@ def test_corpora_without_labels_and_those_not_here(
     for name in set(CATALOG) - {"imdb"}:
         with pytest.raises(CorpusError, match=f"'{name}' has no labels.*with labels: imdb"):
             open_table(name)
-    with pytest.raises(CorpusError, match=r"CHARLM_OFFLINE forbids .* a table of your own"):
+    with pytest.raises(CorpusError, match=r"forbids .* a table or a text of your own"):
         open_table("imdb")
     # A table of one's own may have the name of a text.
     Path("shakespeare").write_text("text,label\na,b\n")

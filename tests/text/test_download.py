@@ -202,7 +202,7 @@ def test_an_archive_of_labelled_texts_is_kept_as_it_comes(
     assert reports[-1] == (len(content), len(content))
     assert is_available(entry)
     path.unlink()
-    with pytest.raises(CorpusError, match=r"Could not download 'imdb' .* a table of your own"):
+    with pytest.raises(CorpusError, match=r"download 'imdb' .* a table or a text of your own"):
         fetch(replace(entry, urls=(bad,)))
     assert list(cache.iterdir()) == []
 
