@@ -17,6 +17,7 @@ from charlm.scoring.score import Score
 from charlm.tables.sources import STDIN, open_table
 from charlm.tasks.registry import open_run, task_of
 from charlm.tasks.supervised.settings import TableConfig
+from charlm.training.task import never
 
 if TYPE_CHECKING:
     from charlm.sessions.session import Listener
@@ -105,7 +106,7 @@ def cross_validate(
         source = open_table(STDIN, options.get("encoding") or "utf-8")
     folder = runs_folder(runs_dir)
     base = check_name(run) if run is not None else free_base(folder, source)
-    stop = (lambda: False) if should_stop is None else should_stop
+    stop = should_stop or never
     where: dict[str, Any] = {"runs_dir": runs_dir, "device": device, "backend": backend}
     where |= {"listener": listener, "should_stop": stop}
     runs: list[Run] = []

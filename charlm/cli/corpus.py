@@ -28,6 +28,7 @@ def list_corpora(json: Json = False) -> None:
             "sha256": entry.sha256,
             "source": entry.source,
             "urls": list(entry.urls),
+            "labelled": bool(entry.texts),
             "here": "bundled" if not entry.urls else "yes" if is_available(entry) else "no",
         }
         for entry in CATALOG.values()

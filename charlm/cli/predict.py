@@ -12,6 +12,7 @@ from charlm.cli import console
 from charlm.cli.options import BackendName, Device, RunName, RunsDir, Threads
 from charlm.errors import UsageError
 from charlm.files import strict_json
+from charlm.files.archives import archive_suffix
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def predict(
     options: dict[str, Any] = {} if threshold is None else {"threshold": threshold}
     path = Path(text)
     is_file = text != STDIN and exists(path)
-    by_name = is_file and (path.is_dir() or path.suffix.lower() in TABLES)
+    is_table = path.suffix.lower() in TABLES or archive_suffix(path)
+    by_name = is_file and (path.is_dir() or is_table)
     by_run = (text == STDIN or is_file) and (text_column is not None or task.reads_rows(directory))
     model = trained.model(device, backend)
     if by_name or by_run:

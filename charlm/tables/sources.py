@@ -1,9 +1,7 @@
-"""Where tables come from: CSV and TSV files, JSON lines, folders of texts, standard input."""
+"""Where tables come from: CSV and TSV files, JSON lines, trees of texts, standard input."""
 
 import csv
-import io
 import json
-import re
 import shutil
 import sys
 import tempfile
@@ -11,25 +9,27 @@ import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from charlm.errors import CorpusError, SettingError
+from charlm.errors import CorpusError
+from charlm.files.archives import archive_suffix
 from charlm.files.paths import expanded
+from charlm.progress import ProgressCallback
+from charlm.tables.lines import lines_of, read_binary
 from charlm.tables.table import Row, Table
+from charlm.tables.trees import open_archive, open_folder
+from charlm.text.catalog import CATALOG
+from charlm.text.download import fetch
 
 DELIMITERS = (",", ";", "\t", "|")
 JSON_LINES = (".jsonl", ".ndjson")
-TEXT_SUFFIXES = (".txt", ".text")
 STDIN = "-"
-# Of a folder tree, whose folders are labels: the names of its columns, and folders that are none.
-TEXT_COLUMN, LABEL_COLUMN, FILE_COLUMN, PART_COLUMN = "text", "label", "file", "part"
-UNLABELLED = ("unsup", "unsupervised")
-# Bytes that the encoding does not know, as Python's surrogateescape spells them.
-UNDECODABLE = re.compile("[\udc80-\udcff]")
+# Corpora of texts with labels, in the catalog.
+LABELLED = tuple(name for name, entry in CATALOG.items() if entry.texts)
 
 
 def open_table(sources: str | Path | Iterable[str | Path], encoding: str = "utf-8") -> Table:
-    """A table from files, a folder, or "-" for standard input.
+    """A table from files, a folder, an archive, a corpus with labels, or "-" for standard input.
 
     Args:
         sources: one or several, of the same columns.
@@ -62,20 +62,46 @@ def open_table(sources: str | Path | Iterable[str | Path], encoding: str = "utf-
     )
 
 
+def fetch_named(sources: Any, report: ProgressCallback | None) -> None:
+    """Download the corpora with labels among some sources, as far as they are not here yet.
+
+    Args:
+        report: called with the bytes received and their total.
+
+    Raises:
+        CorpusError: as in `fetch`.
+    """
+    for each in sources if isinstance(sources, list | tuple) else [sources]:
+        if isinstance(each, str | Path) and str(each) in LABELLED:
+            fetch(CATALOG[str(each)], report)
+
+
 def open_one(given: str, encoding: str) -> Table:
-    """A table from one file, folder or standard input."""
+    """A table from one file, folder, archive or corpus, or from standard input."""
     if given == STDIN:
         if sys.stdin is None:
             raise CorpusError("Cannot read standard input: it is closed.", "Name a file.")
         kept = KeptInput(sys.stdin.buffer)
         return open_delimited(kept.open, "stdin", "standard input", encoding, ())
+    if given in LABELLED:
+        return open_archive(fetch(CATALOG[given]), given, encoding, (given,))
     path = expanded(given)
     if path.is_dir():
         return open_folder(path, encoding)
     if not path.exists():
-        raise CorpusError(f"There is no file called '{given}'.", "Name a CSV file or a folder.")
+        what = (
+            "The corpus '{}' has no labels."
+            if given in CATALOG
+            else "There is no file called '{}'."
+        )
+        raise CorpusError(
+            what.format(given),
+            f"Name a CSV file, a folder, or a corpus with labels: {', '.join(LABELLED)}.",
+        )
     place = path.resolve()
     opened = (path.stem, f"'{given}'", encoding, (str(place),))
+    if suffix := archive_suffix(path):
+        return open_archive(place, path.name[: -len(suffix)], encoding, (str(place),))
     if path.suffix.lower() in JSON_LINES:
         return open_json_lines(lambda: read_binary(place), *opened)
     return open_delimited(lambda: read_binary(place), *opened)
@@ -94,52 +120,6 @@ class KeptInput:
 
     def open(self) -> BinaryIO:
         return self.file.open("rb")
-
-
-def read_binary(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CorpusError(f"Cannot read '{path}': {reason}.") from None
-
-
-def lines_of(file: BinaryIO, label: str, encoding: str) -> Iterator[str]:
-    """Lines with their ends; bytes that are no text are errors that name the line.
-
-    Raises:
-        CorpusError: a NUL, or bytes that are not of this encoding.
-        SettingError: Python knows no such encoding.
-    """
-    number = 0
-    name = "utf-8-sig" if encoding.lower().replace("_", "-") == "utf-8" else encoding
-    try:
-        with io.TextIOWrapper(file, name, "surrogateescape", newline="") as text:
-            for number, line in enumerate(text, 1):
-                check_line(line, number, label, encoding)
-                yield line
-    except UnicodeError:
-        raise CorpusError(
-            f"{label} is not {encoding} text, after line {number:,}.",
-            "Name its encoding with --encoding.",
-        ) from None
-    except LookupError:
-        raise SettingError("encoding", f"'{encoding}' is not known.") from None
-
-
-def check_line(line: str, number: int, label: str, encoding: str) -> None:
-    """Raise CorpusError for a line with a NUL, or with bytes that the encoding does not know."""
-    if "\0" in line:
-        raise CorpusError(
-            f"{label} has a NUL in line {number:,}: it is binary, or text in utf-16.",
-            "Name its encoding with --encoding, for example utf-16.",
-        )
-    if found := UNDECODABLE.search(line):
-        raise CorpusError(
-            f"{label} is not {encoding} text: line {number:,} has the byte "
-            f"0x{ord(found.group()) - 0xDC00:02X}.",
-            "Name its encoding with --encoding, for example latin-1 or cp1251.",
-        )
 
 
 def open_delimited(
@@ -251,36 +231,3 @@ def as_written(value: object, label: str, number: int, column: str) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def open_folder(root: Path, encoding: str) -> Table:
-    """A folder of texts, whose folders are labels; below `train` and `test`, a column `part` too.
-
-    Raises:
-        CorpusError: there are no text files in folders.
-    """
-    parts = [each for each in ("train", "test") if (root / each).is_dir()]
-    places = [(part, root / part) for part in parts] or [("", root)]
-    files = [
-        (part, folder.name, path)
-        for part, place in places
-        for folder in sorted(place.iterdir())
-        if folder.is_dir() and folder.name not in UNLABELLED and not folder.name.startswith(".")
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in TEXT_SUFFIXES
-    ]
-    if not files:
-        raise CorpusError(
-            f"The folder '{root}' has no folders of text files ({', '.join(TEXT_SUFFIXES)}).",
-            "Put the texts of each label into a folder of its own, or name a CSV file.",
-        )
-    columns = (TEXT_COLUMN, LABEL_COLUMN, FILE_COLUMN, *([PART_COLUMN] if parts else []))
-
-    def rows() -> Iterator[Row]:
-        for part, label, path in files:
-            with closing(read_binary(path)) as file:
-                text = "".join(lines_of(file, f"'{path}'", encoding))
-            values = (text, label, str(path.relative_to(root)), *([part] if parts else []))
-            yield dict(zip(columns, values, strict=True))
-
-    return Table(root.resolve().name, columns, rows, (str(root.resolve()),))

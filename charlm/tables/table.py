@@ -20,7 +20,8 @@ class Table:
         name: what people call it, such as a file's name without its ending.
         columns: their names, in order.
         rows: reads the rows from the first one on; every row has a value for every column.
-        source: where it can be read again: absolute paths; nothing where it cannot.
+        source: where it can be read again: absolute paths, or a catalog name; nothing where it
+            cannot.
     """
 
     name: str

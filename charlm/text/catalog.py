@@ -9,18 +9,22 @@ from charlm.files.paths import bundled_file, expanded
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """One named corpus, a UTF-8 text file known by its checksum."""
+    """One named corpus, known by its checksum: a UTF-8 text file, or an archive of labelled texts.
+
+    Such an archive is kept as it comes. As a text, its texts without a label are read.
+    """
 
     name: str
     title: str
     licence: str
     normalization: str  # the default, a name in NORMALIZATIONS
-    size: int  # of the text file, in bytes
-    sha256: str  # of the text file
+    size: int  # of the file that is kept, in bytes
+    sha256: str  # of that file
     source: str  # where the file and its checksum come from
     urls: tuple[str, ...] = ()  # mirrors, tried in order; empty if the file is bundled with charlm
     member: str = ""  # the text's name inside the archive, if the URLs point to a zip
     archive_sha256: str = ""  # of the zip, checked before it is opened
+    texts: str = ""  # of an archive of labelled texts: its folder of texts without a label
     prefix: str | None = None  # a good prefix to generate from
 
 
@@ -130,6 +134,24 @@ _ENTRIES = (
         member="enwik8",
         archive_sha256="547994d9980ebed1288380d652999f38a14fe291a6247c157c3d33d4932534bc",
     ),
+    CatalogEntry(
+        name="imdb",
+        title="50,000 film reviews with labels (Maas et al. 2011); as a text, others without",
+        licence="none named: for research that cites Maas et al. 2011",
+        normalization="none",
+        size=84_125_825,
+        sha256="c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
+        source=(
+            "ai.stanford.edu/~amaas/data/sentiment, the archive aclImdb_v1. Size and checksum: "
+            "tensorflow/datasets (datasets/imdb_reviews/checksums.tsv) and huggingface/datasets "
+            "(datasets/imdb/dataset_infos.json)."
+        ),
+        urls=(
+            "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
+            "http://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
+        ),
+        texts="aclImdb/train/unsup",
+    ),
 )
 
 CATALOG: dict[str, CatalogEntry] = {entry.name: entry for entry in _ENTRIES}
@@ -155,7 +177,7 @@ def cache_folder() -> Path:
 def corpus_path(entry: CatalogEntry) -> Path:
     """Path of the entry's file, which may not be downloaded yet."""
     if entry.urls:
-        return cache_folder() / f"{entry.name}.txt"
+        return cache_folder() / f"{entry.name}{'.tar.gz' if entry.texts else '.txt'}"
     return bundled_file(f"{entry.name}.txt")
 
 

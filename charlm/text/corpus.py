@@ -15,6 +15,7 @@ from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
 from charlm.text.decoding import BytesRead, Decoded, decode, decode_string, join
 from charlm.text.download import fetch
 from charlm.text.normalize import NORMALIZATIONS
+from charlm.text.unlabelled import read_unlabelled
 
 STDIN = "-"
 SUFFIXES = (".txt", ".text", ".md")
@@ -145,10 +146,11 @@ def open_corpus(
     labels = [piece.label for piece in pieces]
     texts = [decode(piece.content, piece.label, encoding) for piece in pieces]
     decoded = join(texts, labels, line_end)
+    told = tuple(piece.note for piece in pieces if piece.note)
     if not decoded.text:
         raise CorpusError(f"{labels[0]} is empty.", "Give a text with something in it.")
     corpus = Corpus.of(
-        decoded,
+        replace(decoded, notes=(*told, *decoded.notes)),
         name_of(given, pieces),
         hashlib.sha256(b"".join(piece.content for piece in pieces)).hexdigest(),
         tuple(piece.source for piece in pieces),
@@ -173,11 +175,13 @@ class Piece(NamedTuple):
         label: its name in messages.
         content: the bytes read.
         source: as in `Corpus`.
+        note: a sentence to show to the user.
     """
 
     label: str
     content: bytes
     source: str
+    note: str = ""
 
 
 def read_source(given: str, report: ProgressCallback | None) -> list[Piece]:
@@ -185,7 +189,11 @@ def read_source(given: str, report: ProgressCallback | None) -> list[Piece]:
     if given == STDIN:
         return [Piece("standard input", read_standard_input(), STDIN)]
     if given in CATALOG:
-        return [Piece(given, fetch(CATALOG[given], report).read_bytes(), given)]
+        file = fetch(CATALOG[given], report)
+        if CATALOG[given].texts:
+            content, note = read_unlabelled(CATALOG[given], file)
+            return [Piece(given, content, given, note)]
+        return [Piece(given, file.read_bytes(), given)]
     contents = ((path, read_bytes(path)) for path in text_files(given))
     return [Piece(str(path), content, lasting_source(path, content)) for path, content in contents]
 

@@ -13,6 +13,7 @@ from charlm.progress import ProgressCallback
 from charlm.text.catalog import DEFAULT_CORPUS, CatalogEntry, corpus_path, is_available
 
 ADVICE = f"Name a text file of your own, or the bundled corpus '{DEFAULT_CORPUS}'."
+LABELLED_ADVICE = "Name a table or a text of your own, or none for what comes with charlm."
 NOT_THE_FILE = "what arrived is not the file the catalog describes"
 CHUNK = 1 << 16  # bytes
 TIMEOUT = (10, 30)  # seconds to connect, and to wait for the next bytes
@@ -42,7 +43,7 @@ class _Progress:
 
 
 def fetch(entry: CatalogEntry, report: ProgressCallback | None = None) -> Path:
-    """Return the path of the entry's text file, and download it first if necessary.
+    """Return the path of the entry's file, and download it first if necessary.
 
     The file gets its final name only once it is complete and verified, also when several processes
     download it at once. Nothing is downloaded if CHARLM_OFFLINE is set to anything but 0.
@@ -67,7 +68,7 @@ def fetch(entry: CatalogEntry, report: ProgressCallback | None = None) -> Path:
     if os.environ.get("CHARLM_OFFLINE", "") not in ("", "0"):
         raise CorpusError(
             f"'{entry.name}' is not downloaded yet, and CHARLM_OFFLINE forbids downloading.",
-            f"Unset CHARLM_OFFLINE, or do without it. {ADVICE}",
+            f"Unset CHARLM_OFFLINE, or do without it. {advice(entry)}",
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +89,11 @@ def fetch(entry: CatalogEntry, report: ProgressCallback | None = None) -> Path:
     return path
 
 
+def advice(entry: CatalogEntry) -> str:
+    """What to do without the entry."""
+    return LABELLED_ADVICE if entry.texts else ADVICE
+
+
 def _download(entry: CatalogEntry, folder: Path, report: ProgressCallback | None) -> Path:
     """Download to a file within `folder` from the first mirror that works, and verify it."""
     failures = []
@@ -97,7 +103,7 @@ def _download(entry: CatalogEntry, folder: Path, report: ProgressCallback | None
         except _MirrorError as error:
             failures.append(f"from {urlsplit(url).hostname}: {error}")
     reasons = "; ".join(dict.fromkeys(failures))
-    raise CorpusError(f"Could not download '{entry.name}' {reasons}.", ADVICE)
+    raise CorpusError(f"Could not download '{entry.name}' {reasons}.", advice(entry))
 
 
 def _from_mirror(

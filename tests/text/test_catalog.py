@@ -41,6 +41,7 @@ def test_every_address_is_one_and_archives_are_known(name: str) -> None:
         assert urlsplit(url).scheme in ("https", "http")
         assert urlsplit(url).hostname
         assert url.endswith(".zip") == bool(entry.member)
+        assert url.endswith(".tar.gz") == bool(entry.texts)
     assert bool(entry.member) == bool(CHECKSUM.fullmatch(entry.archive_sha256))
     assert len({each.sha256 for each in CATALOG.values()}) == len(CATALOG)
 

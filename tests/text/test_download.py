@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from archives import describe, pack, reviews
 
 import charlm.text.catalog
 from charlm.errors import CorpusError
@@ -184,6 +185,26 @@ def test_a_damaged_zip_is_not_opened(server: Server, cache: Path) -> None:
         archive_sha256=sha256(archive),
     )
     assert "not the file the catalog describes" in failure(entry, cache).message
+
+
+def test_an_archive_of_labelled_texts_is_kept_as_it_comes(
+    server: Server, cache: Path, tmp_path: Path
+) -> None:
+    archive = pack(tmp_path / "a.tar.gz", reviews())
+    content = archive.read_bytes()
+    bad = server.offers("/bad", Answer(content[:-1] + b"?"))
+    entry = describe(archive, bad, server.offers("/good", Answer(content)))
+    reports: list[tuple[int, int]] = []
+    path = fetch(entry, lambda *numbers: reports.append(numbers))
+    assert path == cache / "imdb.tar.gz"
+    assert path.read_bytes() == content
+    assert list(cache.iterdir()) == [path]
+    assert reports[-1] == (len(content), len(content))
+    assert is_available(entry)
+    path.unlink()
+    with pytest.raises(CorpusError, match=r"download 'imdb' .* a table or a text of your own"):
+        fetch(replace(entry, urls=(bad,)))
+    assert list(cache.iterdir()) == []
 
 
 def test_the_next_mirror_is_tried(server: Server, cache: Path) -> None:

@@ -16,8 +16,11 @@ from charlm.tasks.language_modeling.run_text import find_run_corpus
 from charlm.text.splits import count
 from charlm.text.vocabulary import CHARACTERS
 
-# Characters of a text that nobody writes twice.
+# Characters of a text that nobody writes twice; and so many of them, at every STEP, lie within any
+# such text wherever it stands.
 SHORTEST = 30
+STEP = 11
+GRAM = SHORTEST - STEP + 1
 
 
 def check_parent(parent: RunDirectory, settings: Settings) -> LanguageModelRun:
@@ -103,7 +106,9 @@ def check_unseen(parent: LanguageModelRun, held_out: Iterable[str]) -> str | Non
             f"The text of '{parent.name}' is gone: whether it holds some of what is held out here "
             "cannot be checked."
         )
-    seen = sum(len(each) >= SHORTEST and each in text for each in held_out)
+    long = [each for each in held_out if len(each) >= SHORTEST]
+    found = found_in(text, long)
+    seen = sum(each in found for each in long)
     if seen:
         raise CorpusError(
             f"{count(seen, 'held-out text')} stand in the text of '{parent.name}', which has read "
@@ -111,3 +116,21 @@ def check_unseen(parent: LanguageModelRun, held_out: Iterable[str]) -> str | Non
             "Train that run on other texts, or hold out others.",
         )
     return None
+
+
+def found_in(text: str, wanted: Iterable[str]) -> set[str]:
+    """Those texts that stand in another, in one pass over it.
+
+    Args:
+        wanted: each of at least SHORTEST characters.
+    """
+    places: dict[str, list[tuple[str, int]]] = {}
+    for each in set(wanted):
+        for offset in range(STEP):
+            places.setdefault(each[offset : offset + GRAM], []).append((each, offset))
+    found: set[str] = set()
+    for at in range(0, len(text) - GRAM + 1, STEP):
+        for each, offset in places.get(text[at : at + GRAM], ()):
+            if offset <= at and each not in found and text.startswith(each, at - offset):
+                found.add(each)
+    return found

@@ -9,6 +9,7 @@ from charlm.presets import Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
+from charlm.tables.sources import fetch_named
 from charlm.tables.table import Cell, Table
 from charlm.tasks.classification.run import ClassificationRun
 from charlm.tasks.classification.scores import ClassificationScore, sentence
@@ -70,6 +71,7 @@ class ClassificationTask(EncoderTask):
 
         if source is None:
             source = str(bundled_file(BUNDLED.get(settings.preset, SENTENCES)))
+        fetch_named(source, report)
         return read_dataset(source, settings, parent)
 
     def reread(self, run: RunDirectory, source: Any, encoding: str | None) -> Dataset:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from charlm.errors import CorpusError
 from charlm.tables.parts import TEST, TRAIN, VAL, WORDS, Parts, draw_folds, draw_parts
-from charlm.tables.sources import PART_COLUMN, open_table
+from charlm.tables.sources import open_table
 from charlm.tables.table import Row, Table
+from charlm.tables.trees import PART_COLUMN
 from charlm.tasks.supervised.settings import TableConfig
 
 

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 import charlm
 from charlm.errors import CharlmError, CorpusError, SettingError, UsageError
+from charlm.tasks.classification.parent import SHORTEST, found_in
 
 TEXT = "it was so odd, and then it was not. The zoo was yellow; a box was there. " * 20
 LABELS: dict[str, Any] = {"task": "classification", "epochs": 2, "batch_size": 8}
@@ -129,3 +132,17 @@ def test_what_the_parent_has_read_is_not_held_out() -> None:
         **LABELS,
     )
     assert any("cannot be checked" in each for each in told)
+
+
+@given(
+    st.text("ab", min_size=60, max_size=400),
+    st.lists(st.tuples(st.integers(0, 399), st.integers(SHORTEST, 90)), max_size=5),
+    st.lists(st.text("ab", min_size=SHORTEST, max_size=90), max_size=3),
+)
+@example("ab" * 30, [(0, SHORTEST)], [])
+def test_texts_are_found_wherever_they_stand(
+    text: str, spans: list[tuple[int, int]], others: list[str]
+) -> None:
+    parts = [text[start : start + size] for start, size in spans]
+    wanted = [each for each in (*parts, *others) if len(each) >= SHORTEST]
+    assert found_in(text, wanted) == {each for each in wanted if each in text}
