@@ -3,15 +3,18 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from charlm.errors import RunError
 from charlm.files import strict_json
 from charlm.files.whole import COPY_AGAIN
-from charlm.tasks.classification.baselines import Baselines
 from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.tasks.supervised.run import EncoderRun
 from charlm.tasks.supervised.settings import EncoderTrainConfig
+
+if TYPE_CHECKING:
+    from charlm.tasks.classification.baselines import Baselines
+
 
 LABELS, BASELINES = "labels.json", "baselines"
 
@@ -87,12 +90,14 @@ class ClassificationRun(EncoderRun):
         return chosen if fits else None
 
     @cached_property
-    def baselines(self) -> Baselines | None:
+    def baselines(self) -> "Baselines | None":
         """Simple models of the training part; None before training has ended.
 
         Raises:
             RunError: their file is damaged.
         """
+        from charlm.tasks.classification.baselines import Baselines
+
         counts = self.labels.counts
         return self.parse_arrays(BASELINES, lambda arrays: Baselines.from_arrays(arrays, counts))
 

@@ -1,16 +1,19 @@
 """What the run of a regression keeps besides: a scaler, and simple models to compare with."""
 
 from functools import cached_property
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from charlm.errors import RunError
 from charlm.files.whole import COPY_AGAIN
-from charlm.tasks.regression.baselines import Baselines
 from charlm.tasks.regression.scaler import Scaler
 from charlm.tasks.regression.series import Clock
 from charlm.tasks.regression.settings import RegressionConfig
 from charlm.tasks.supervised.run import EncoderRun
 from charlm.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from charlm.tasks.regression.baselines import Baselines
+
 
 SCALER, BASELINES = "scaler.json", "baselines"
 
@@ -62,12 +65,14 @@ class RegressionRun(EncoderRun):
             raise RunError(f"'{self.path / 'run.json'}' is damaged: {error}.", COPY_AGAIN) from None
 
     @cached_property
-    def baselines(self) -> Baselines | None:
+    def baselines(self) -> "Baselines | None":
         """Simple models of the training part; None before training has ended.
 
         Raises:
             RunError: their file is damaged.
         """
+        from charlm.tasks.regression.baselines import Baselines
+
         inputs = self.record.model["input_size"]
         return self.parse_arrays(BASELINES, lambda arrays: Baselines.from_arrays(arrays, inputs))
 
