@@ -82,6 +82,7 @@ class SettingsKeywords(TypedDict, total=False):
     missing: str
     bidirectional: bool
     encoder_pooling: str
+    adversarial: float
     freeze: bool
 
 

@@ -17,7 +17,13 @@ class EncoderConfig(ModelConfig):
     )
     encoder_pooling: str = setting(
         "last",
-        "Labels and numbers: what of a sequence's states is read: last, mean or max.",
-        choices=("last", "mean", "max"),
+        "Labels and numbers: what of a sequence's states is read: last, mean, max or mean-max.",
+        choices=("last", "mean", "max", "mean-max"),
         identity=True,
     )
+
+    @property
+    def features(self) -> int:
+        """How many numbers the output layer reads."""
+        kinds = 2 if self.encoder_pooling == "mean-max" else 1
+        return self.hidden_size * (2 if self.bidirectional else 1) * kinds

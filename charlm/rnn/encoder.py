@@ -34,34 +34,50 @@ class Encoder(RecurrentModel):
         # Without values, which torch would draw from its global generator.
         self.embedding = nn.Embedding(V, E, _weight=torch.empty(V, E)) if reads_ids and E else None
         size = config.input_size or E or V
-        # Its own dropout of the inputs is not locked, as these texts have it.
-        inner = replace(config, input_dropout=0.0)
+        # Dropout of vectors is drawn anew at each step, as these texts have it, and not locked.
+        one_hot = reads_ids and not E
+        inner = config if one_hot else replace(config, input_dropout=0.0)
         self.rnn = RecurrentStack(inner, size, backend, config.bidirectional)
-        features = config.hidden_size * len(self.rnn.directions)
         with torch.random.fork_rng(devices=[]):
-            self.output = nn.Linear(features, config.output_size)
+            self.output = nn.Linear(config.features, config.output_size)
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The outputs of each sequence, (B, output_size).
 
         Args:
             inputs: ids (T, B), int64, or vectors (T, B, I).
-            lengths: steps of each sequence, (B,), int64, 1 to T.
+            lengths: steps of each sequence, (B,), int64, 1 to T; None: all have T.
         """
         return self.head(self.features(inputs, lengths))
 
-    def features(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """What the recurrent layers say of each sequence, (B, D·H), before dropout."""
+    def features(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """What the recurrent layers say of each sequence, (B, features), before dropout.
+
+        Args:
+            inputs: ids (T, B), or vectors (T, B, I).
+        """
         vectors = None if self.embedding is None else self.embedding.weight
         p = self.config.input_dropout if self.training else 0.0
-        if p and vectors is not None and not inputs.is_floating_point():
-            inputs = F.dropout(F.embedding(inputs, vectors), p)
+        if p and (vectors is not None or inputs.is_floating_point()):
+            inputs = F.dropout(self.look_up(inputs), p)
         state = self.initial_state(inputs.shape[1])
         outputs, _ = self.rnn(inputs, state, vectors, lengths)
         return pool(outputs, lengths, self.config.encoder_pooling, len(self.rnn.directions))
 
+    def look_up(self, inputs: Tensor) -> Tensor:
+        """The vectors (T, B, E) of ids (T, B); vectors stay as they are."""
+        if self.embedding is None or inputs.is_floating_point():
+            return inputs
+        return F.embedding(inputs, self.embedding.weight)
+
+    @property
+    def usual_length(self) -> Tensor:
+        """The mean length of a vector that an id stands for, a scalar without gradient."""
+        assert self.embedding is not None
+        return self.embedding.weight.detach().norm(dim=1).mean()
+
     def head(self, features: Tensor) -> Tensor:
-        """The outputs (B, output_size) from features (B, D·H), with dropout in training."""
+        """The outputs (B, output_size) from features (B, features), with dropout in training."""
         dropped = locked_dropout(features[None], self.config.output_dropout, self.training)[0]
         outputs: Tensor = self.output(dropped)
         return outputs
@@ -78,17 +94,24 @@ class Encoder(RecurrentModel):
             self.embedding.weight.normal_(0, 1, generator=generator)
 
 
-def pool(outputs: Tensor, lengths: Tensor, pooling: str, directions: int = 1) -> Tensor:
-    """One vector for each sequence, (B, D·H), from the outputs of all its steps (T, B, D·H).
+def pool(outputs: Tensor, lengths: Tensor | None, pooling: str, directions: int = 1) -> Tensor:
+    """One vector for each sequence, (B, features), from the outputs of all its steps (T, B, D·H).
 
     "last" is the state after a direction's last step: of the second direction, which reads from the
-    end, that is the first position. "mean" and "max" are over the sequence's own steps.
+    end, that is the first position. "mean" and "max" are over the sequence's own steps, "mean-max"
+    is both side by side.
     """
+    if pooling == "mean-max":
+        return torch.cat([pool(outputs, lengths, each) for each in ("mean", "max")], 1)
     T, B, _ = outputs.shape
     if pooling == "last":
         forward, *backward = outputs.chunk(directions, 2)
-        last = forward[lengths - 1, torch.arange(B, device=outputs.device)]
+        last = forward[-1]
+        if lengths is not None:
+            last = forward[lengths - 1, torch.arange(B, device=outputs.device)]
         return torch.cat([last, *(each[0] for each in backward)], 1)
+    if lengths is None:
+        return outputs.amax(0) if pooling == "max" else outputs.mean(0)
     within = (torch.arange(T, device=outputs.device)[:, None] < lengths).unsqueeze(2)
     if pooling == "max":
         return outputs.masked_fill(~within, -math.inf).amax(0)

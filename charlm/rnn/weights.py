@@ -85,7 +85,7 @@ def encoder_shapes(config: EncoderConfig) -> Iterator[tuple[str, Shape]]:
     V, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
     directions = (False, True) if config.bidirectional else (False,)
     D, reads_ids = len(directions), not config.input_size
-    yield "output.weight", (config.output_size, D * H)
+    yield "output.weight", (config.output_size, config.features)
     yield "output.bias", (config.output_size,)
     if reads_ids and E:
         yield "embedding.weight", (V, E)

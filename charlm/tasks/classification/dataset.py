@@ -158,10 +158,9 @@ class LabelledDataset(Dataset):
 
         train, held_out = self.part("train"), self.part("val")
         worst = WORST_SHARE * math.log(len(self.labels.names))
-        encoder = cast("Encoder", model)
-        frozen = cast("EncoderTrainConfig", config).freeze
-        kind = HeadTraining if frozen else EncoderTraining
-        return kind(encoder, *train, *held_out, config, loss, score_of, worst)
+        encoder, own = cast("Encoder", model), cast("EncoderTrainConfig", config)
+        kind = HeadTraining if own.freeze else EncoderTraining
+        return kind(encoder, *train, *held_out, own, loss, score_of, worst)
 
     def score(self, model: RecurrentModel, split: str) -> Score:
         """Accuracy and log loss."""

@@ -30,6 +30,7 @@ from charlm.tasks.regression.settings import RegressionConfig
 from charlm.tasks.supervised.examples import Sequences
 from charlm.tasks.supervised.ngrams import INSTALL, is_possible
 from charlm.tasks.supervised.run import DATA, PART, VOCABULARY, as_lines, reread
+from charlm.tasks.supervised.settings import EncoderTrainConfig
 from charlm.tasks.supervised.texts import TextCollector
 from charlm.tasks.supervised.training import EncoderTraining, all_outputs
 from charlm.text.splits import count
@@ -210,7 +211,7 @@ class NumbersDataset(Dataset):
             self.scaler.scale_target(train.values),
             held_out.sequences,
             held_out.values,
-            config,
+            cast("EncoderTrainConfig", config),
             loss,
             self.score_outputs,
             math.inf,

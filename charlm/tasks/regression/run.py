@@ -9,6 +9,7 @@ from charlm.tasks.regression.scaler import Scaler
 from charlm.tasks.regression.series import Clock
 from charlm.tasks.regression.settings import RegressionConfig
 from charlm.tasks.supervised.run import EncoderRun
+from charlm.tasks.supervised.settings import EncoderTrainConfig
 from charlm.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class RegressionRun(EncoderRun):
     """
 
     data_config = RegressionConfig
+    train_config = EncoderTrainConfig
 
     @property
     def regression(self) -> RegressionConfig:

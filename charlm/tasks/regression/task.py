@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HOUSES, SERIES = "houses.csv", "series.csv"
 OF_TEXTS = (
     *("units", "normalize", "lower", "max_vocabulary", "min_count", "max_length"),
-    "embedding_size",
+    *("embedding_size", "adversarial"),
 )
 OF_SERIES = ("horizon", "time_column")
 RULES = (
@@ -56,6 +56,7 @@ RULES = (
         "would have a series learn from what comes after: give --test-fraction.",
     ),
     Rule(("tie_weights",), lambda settings: True, "is for language models only."),
+    Rule(("freeze",), lambda settings: True, "is of a run that starts from another."),
     Rule(("drop_duplicates",), lambda settings: True, "is of labelled texts."),
     Rule(("cuda_graphs",), lambda settings: True, "records no steps of this task."),
 )

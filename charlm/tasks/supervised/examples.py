@@ -16,17 +16,15 @@ BUCKET = 50
 
 
 class Batch(NamedTuple):
-    """Sequences of different lengths.
+    """Some sequences.
 
     Args:
         inputs: ids (T, B), int64, or vectors (T, B, I), float32; behind a sequence's end zeros.
-        lengths: steps of each sequence, (B,), int64.
-        rows: numbers of the examples, (B,).
+        lengths: steps of each, (B,), int64; None where all have T.
     """
 
     inputs: Tensor
-    lengths: Tensor
-    rows: npt.NDArray[np.int64]
+    lengths: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -77,16 +75,16 @@ class Sequences:
     def batch(self, rows: npt.NDArray[np.int64], device: torch.device) -> Batch:
         """Some examples, padded to the longest of them."""
         lengths = self.lengths[rows]
+        wide = np.float32 if np.issubdtype(self.steps.dtype, np.floating) else np.int64
         t = np.arange(lengths.max())[:, None]
+        if len(t) == lengths.min():
+            taken = self.steps[self.starts[rows] + t].astype(wide, copy=False)
+            return Batch(torch.from_numpy(taken).to(device), None)
         inside = t < lengths
-        positions = np.where(inside, self.starts[rows] + t, 0)
-        taken = self.steps[positions]
+        taken = self.steps[np.where(inside, self.starts[rows] + t, 0)]
         inside = inside.reshape(*inside.shape, *(1,) * (taken.ndim - 2))
-        wide = np.float32 if np.issubdtype(taken.dtype, np.floating) else np.int64
-        inputs = np.where(inside, taken, 0).astype(wide, copy=False)
-        return Batch(
-            torch.from_numpy(inputs).to(device), torch.from_numpy(lengths).to(device), rows
-        )
+        inputs = torch.from_numpy(np.where(inside, taken, 0).astype(wide, copy=False))
+        return Batch(inputs.to(device), torch.from_numpy(lengths).to(device))
 
 
 def batches_of_epoch(
@@ -96,8 +94,10 @@ def batches_of_epoch(
 
     Examples in random order are sorted by length within BUCKET batches' worth of them, and cut into
     batches, which come in random order. So little of a batch is padding, and no two epochs are
-    alike.
+    alike. Where one batch has them all, they stay as they are.
     """
+    if len(lengths) <= batch_size:
+        return [np.arange(len(lengths))]
     random = generator(seed, Stream.DATA_ORDER, epoch)
     order = random.permutation(len(lengths))
     span = BUCKET * batch_size

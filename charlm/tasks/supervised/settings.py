@@ -65,6 +65,12 @@ class TableConfig(DataConfig):
 class EncoderTrainConfig(TrainConfig):
     """How an encoder is trained."""
 
+    adversarial: float = setting(
+        0.0,
+        "Of texts: learn also from vectors that are moved where the loss grows fastest, by so many "
+        "lengths of a usual vector over the whole text.",
+        minimum=0,
+    )
     freeze: bool = setting(
         False,
         "Train the output layer alone, on what the run of --init-from says of each text, computed "

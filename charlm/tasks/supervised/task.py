@@ -16,6 +16,11 @@ SUPERVISED_RULES = (
         ("fold",), lambda settings: settings.data.folds is None, "is one of several: give --folds."
     ),
     Rule(
+        ("adversarial",),
+        lambda settings: not settings.model.embedding_size or settings.train.freeze,
+        "moves vectors that are trained: give an --embedding-size, and no --freeze.",
+    ),
+    Rule(
         ("group_column",),
         lambda settings: settings.data.split_column and not getattr(settings.data, "window", None),
         "does nothing beside --split-column, which says where each row belongs.",

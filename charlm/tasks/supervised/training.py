@@ -9,12 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from charlm.config import TrainConfig
 from charlm.machine.device import matmul_precision
 from charlm.rnn.cells import State
 from charlm.rnn.encoder import Encoder
 from charlm.scoring.score import Score
 from charlm.tasks.supervised.examples import Sequences, batches_by_length, batches_of_epoch
+from charlm.tasks.supervised.settings import EncoderTrainConfig
 from charlm.training.optimization import DTYPES
 from charlm.training.task import WindowLoss, never
 
@@ -47,7 +47,7 @@ class EncoderTraining:
         targets: npt.NDArray[np.generic],
         held_out: Sequences,
         held_out_targets: npt.NDArray[np.generic],
-        config: TrainConfig,
+        config: EncoderTrainConfig,
         loss: Loss,
         make_score: MakeScore,
         worst_loss: float,
@@ -63,6 +63,7 @@ class EncoderTraining:
         dtype = DTYPES[config.precision]
         self.autocast = torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
         self.batches: list[npt.NDArray[np.int64]] = []
+        self.only_batch: tuple[Tensor, ...] = ()
 
     @property
     def holds_out(self) -> bool:
@@ -78,15 +79,34 @@ class EncoderTraining:
         return ()
 
     def batch(self, window: int) -> tuple[Tensor, ...]:
-        """Inputs (T, B) or (T, B, I), lengths (B,) and targets (B,)."""
-        inputs, lengths, rows = self.train.batch(self.batches[window], self.device)
-        return inputs, lengths, self.targets[torch.from_numpy(rows).to(self.device)]
+        """Inputs (T, B) or (T, B, I), targets (B,), and lengths (B,) where they differ."""
+        if len(self.batches) > 1:
+            return self.gather(self.batches[window])
+        # The same in every epoch.
+        self.only_batch = self.only_batch or self.gather(self.batches[window])
+        return self.only_batch
+
+    def gather(self, rows: npt.NDArray[np.int64]) -> tuple[Tensor, ...]:
+        """The same, of some examples."""
+        inputs, lengths = self.train.batch(rows, self.device)
+        targets = self.targets[torch.from_numpy(rows).to(self.device)]
+        return (inputs, targets) if lengths is None else (inputs, targets, lengths)
 
     def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
-        inputs, lengths, targets = batch
+        inputs, targets, *lengths = batch
+        far = self.config.adversarial
+        vectors = self.model.look_up(inputs) if far else inputs
+        loss = self.loss_of(vectors, targets, *lengths)
+        if far:
+            moved = vectors + far * self.model.usual_length * steepest(loss, vectors)
+            loss = (loss + self.loss_of(moved, targets, *lengths)) / 2
+        return WindowLoss(loss, (), len(targets))
+
+    def loss_of(self, inputs: Tensor, targets: Tensor, *lengths: Tensor) -> Tensor:
+        """The mean loss of a batch."""
         with self.autocast:
-            outputs = self.model(inputs, lengths)
-        return WindowLoss(self.compute_loss(outputs.float(), targets), (), len(targets))
+            outputs = self.model(inputs, *lengths)
+        return self.compute_loss(outputs.float(), targets)
 
     def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
         outputs = outputs_of(self.model, self.held_out, should_stop)
@@ -135,6 +155,20 @@ class HeadTraining(EncoderTraining):
         return self.make_score(outputs.cpu().numpy(), self.held_out_targets)
 
 
+def steepest(loss: Tensor, vectors: Tensor) -> Tensor:
+    """The direction in which a loss grows fastest, of length 1 over each sequence, (T, B, E).
+
+    Adversarial training of texts (Miyato, Dai & Goodfellow 2017).
+
+    Args:
+        vectors: (T, B, E), from which the loss was computed.
+    """
+    (gradient,) = torch.autograd.grad(loss, vectors, retain_graph=True)
+    length: Tensor = torch.linalg.vector_norm(gradient, dim=(0, 2), keepdim=True)
+    direction: Tensor = gradient / length.clamp(min=torch.finfo(gradient.dtype).tiny)
+    return direction
+
+
 def features_of(model: Encoder, sequences: Sequences) -> npt.NDArray[np.float32]:
     """What an encoder's recurrent layers say of each sequence, (examples, D·H)."""
     size = model.output.in_features
@@ -168,7 +202,7 @@ def all_outputs(model: Encoder, sequences: Sequences) -> npt.NDArray[np.float32]
 def by_batches(
     model: Encoder,
     sequences: Sequences,
-    compute: Callable[[Tensor, Tensor], Tensor],
+    compute: Callable[[Tensor, Tensor | None], Tensor],
     size: int,
     should_stop: Callable[[], bool],
     report: Callable[[int, int], None],
@@ -182,7 +216,7 @@ def by_batches(
         for rows in batches_by_length(sequences.lengths, SCORED_TOGETHER):
             if should_stop():
                 return None
-            inputs, lengths, _ = sequences.batch(rows, device)
+            inputs, lengths = sequences.batch(rows, device)
             with matmul_precision("fp32"):
                 outputs[rows] = compute(inputs, lengths).float().cpu().numpy()
             done += len(rows)
