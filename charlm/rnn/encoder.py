@@ -74,7 +74,8 @@ class Encoder(RecurrentModel):
     def usual_length(self) -> Tensor:
         """The mean length of a vector that an id stands for, a scalar without gradient."""
         assert self.embedding is not None
-        return self.embedding.weight.detach().norm(dim=1).mean()
+        lengths: Tensor = torch.linalg.vector_norm(self.embedding.weight.detach(), dim=1)
+        return lengths.mean()
 
     def head(self, features: Tensor) -> Tensor:
         """The outputs (B, output_size) from features (B, features), with dropout in training."""
@@ -84,14 +85,21 @@ class Encoder(RecurrentModel):
 
     @torch.no_grad()
     def initialize(self, scheme: str, seed: int) -> None:
-        """Fill all weights from the seed; the schemes are those of RecurrentStack."""
+        """Fill all weights from the seed.
+
+        Args:
+            scheme: of RecurrentStack. Vectors of ids are drawn from N(0, 1), as torch does, but with
+                "orthogonal" from N(0, 1/E), so that their length is about 1: large ones hardly turn
+                within a few epochs.
+        """
         generator = torch.Generator().manual_seed(derived_seed(seed, Stream.INITIALIZATION))
         self.rnn.initialize(scheme, generator)
         bound = 1 / math.sqrt(self.output.in_features)
         self.output.weight.uniform_(-bound, bound, generator=generator)
         self.output.bias.zero_()
         if self.embedding is not None:
-            self.embedding.weight.normal_(0, 1, generator=generator)
+            std = self.config.embedding_size**-0.5 if scheme == "orthogonal" else 1.0
+            self.embedding.weight.normal_(0, std, generator=generator)
 
 
 def pool(outputs: Tensor, lengths: Tensor | None, pooling: str, directions: int = 1) -> Tensor:

@@ -1,6 +1,5 @@
 """Everything that a training step changes: weights, their averages, optimizer, running sums."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +22,13 @@ from charlm.training.state import (
 )
 from charlm.training.task import TrainingTask
 from charlm.training.totals import Totals
+
+
+def gradient_norm(weights: list[nn.Parameter], most: float) -> Tensor:
+    """The norm of all gradients together, which are scaled down to `most` at most; 0: to none."""
+    if most:
+        return nn.utils.clip_grad_norm_(weights, most)
+    return nn.utils.get_total_norm([each.grad for each in weights if each.grad is not None])
 
 
 class Learner:
@@ -74,7 +80,7 @@ class Learner:
         self.scaler.scale(minimized).backward()  # type: ignore[no-untyped-call]
         optimizer: Any = self.optimizer  # torch's loss scaling wants a torch.optim.Optimizer
         self.scaler.unscale_(optimizer)
-        norm = nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm or math.inf)
+        norm = gradient_norm(self.weights, self.config.clip_norm)
         rate = rate * (result.items / self.task.items_per_step)
         # Torch's fused kernels read a rate that is on the device as float32.
         self.scaler.step(optimizer, rate.float() if isinstance(rate, Tensor) else rate)

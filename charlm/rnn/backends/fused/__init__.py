@@ -48,7 +48,8 @@ def run_layer(
     cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
 ) -> tuple[Tensor, State]:
     """Run one layer over a window; see `charlm.rnn.backends.backend.Backend`."""
-    if not policy.computes(state[0]):
+    # Of a single step the calls would cost more than the arithmetic.
+    if len(inputs) == 1 or not policy.computes(state[0]):
         return scratch.run_layer(cell, inputs, state, weights)
     if isinstance(cell, LinearCell):
         return run_linear(cell, inputs, state, weights)
