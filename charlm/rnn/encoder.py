@@ -88,9 +88,9 @@ class Encoder(RecurrentModel):
         """Fill all weights from the seed.
 
         Args:
-            scheme: of RecurrentStack. Vectors of ids are drawn from N(0, 1), as torch does, but with
-                "orthogonal" from N(0, 1/E), so that their length is about 1: large ones hardly turn
-                within a few epochs.
+            scheme: of RecurrentStack. Vectors of ids are drawn from N(0, 1), as torch does, but
+                with "orthogonal" from N(0, 1/E), so that their length is about 1: large ones hardly
+                turn within a few epochs.
         """
         generator = torch.Generator().manual_seed(derived_seed(seed, Stream.INITIALIZATION))
         self.rnn.initialize(scheme, generator)
