@@ -47,12 +47,19 @@ def draw_parts(
         members[key].append(row)
     if groups is not None:
         return draw_groups(list(members.values()), parts, val, test, random)
-    sizes = {key: (share(len(rows), test), share(len(rows), val)) for key, rows in members.items()}
+    seen, drawn = 0, {TEST: 0, VAL: 0}
     for key in sorted(members):
         order = random.permutation(np.array(members[key]))
-        n_test, n_val = sizes[key]
-        parts[order[:n_test]] = TEST
-        parts[order[n_test : n_test + n_val]] = VAL
+        seen += len(order)
+        first = 0
+        for part, fraction in ((TEST, test), (VAL, val)):
+            # What is left over of a stratum's share goes to the next ones, so that many small
+            # strata have their share together; but one row of each stays for training.
+            wanted = share(seen, fraction) - drawn[part]
+            n = max(0, min(wanted, math.ceil(len(order) * fraction), len(order) - 1 - first))
+            parts[order[first : first + n]] = part
+            drawn[part] += n
+            first += n
     for part, fraction in ((TEST, test), (VAL, val)):
         if fraction and not (parts == part).any():
             # So few rows that every share rounds to none: one row stands for the part.

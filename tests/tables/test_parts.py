@@ -18,13 +18,34 @@ def test_each_label_has_its_share_of_every_part(
     parts = draw_parts(labels, val, test, seed)
     assert np.array_equal(parts, draw_parts(labels, val, test, seed))
     whole = Counter(parts.tolist())
+    counts = Counter(labels)
     for part, share in ((VAL, val), (TEST, test)):
         assert (whole[part] > 0) == (share > 0) or whole[TRAIN] <= 1
-        for label, number in Counter(labels).items():
+        for label, number in counts.items():
             mine = int((parts[np.array(labels) == label] == part).sum())
-            # The nearest whole number, or the one row of a part that would have none.
-            assert abs(mine - share * number) <= 0.5 or whole[part] == 1
+            # A whole number beside the share, or the one row of a part that would have none.
+            assert abs(mine - share * number) < 1 or whole[part] == 1
+    for label in counts:
+        assert (parts[np.array(labels) == label] == TRAIN).any() or len(labels) < 8
     assert whole[TRAIN] >= 1
+
+
+@given(st.lists(st.sampled_from("pqrstu"), min_size=1, max_size=60), st.integers(0, 9))
+def test_a_group_is_in_one_part(groups: list[str], seed: int) -> None:
+    parts = draw_parts(["x"] * len(groups), 0.2, 0.2, seed, groups)
+    for group in set(groups):
+        assert len({p for p, g in zip(parts.tolist(), groups, strict=True) if g == group}) == 1
+
+
+def test_nothing_is_held_out_where_nothing_is_asked_for() -> None:
+    assert not draw_parts(["a", "b"] * 5, 0.0, 0.0, 0).any()
+
+
+def test_many_small_labels_have_their_share_together() -> None:
+    labels = [str(number) for number in range(1000)] * 3
+    parts = draw_parts(labels, 0.1, 0.05, 0)
+    assert Counter(parts.tolist()) == {TRAIN: 2550, VAL: 300, TEST: 150}
+    assert len({label for label, part in zip(labels, parts, strict=True) if part == TRAIN}) == 1000
 
 
 @given(st.integers(2, 60), st.integers(2, 12))

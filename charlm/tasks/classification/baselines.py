@@ -61,7 +61,7 @@ class Baselines:
     def logs(self, sequences: Sequences, vocabulary: Vocabulary) -> dict[str, Logs]:
         """The logarithms of the probabilities that each gives to texts, (texts, C), by name."""
         shares = np.array(self.counts, dtype=np.float64) / sum(self.counts)
-        said = {"majority": np.tile(np.log(shares), (len(sequences), 1))}
+        said = {"majority": np.broadcast_to(np.log(shares), (len(sequences), len(shares)))}
         if self.ngrams and is_possible():
             texts = list(decoded(sequences, vocabulary))
             for each in self.ngrams:

@@ -39,7 +39,12 @@ from charlm.tasks.supervised.examples import Sequences
 from charlm.tasks.supervised.ngrams import INSTALL, decoded, is_possible
 from charlm.tasks.supervised.run import DATA, VOCABULARY, as_lines, reread
 from charlm.tasks.supervised.settings import EncoderTrainConfig
-from charlm.tasks.supervised.training import EncoderTraining, HeadTraining, all_outputs
+from charlm.tasks.supervised.training import (
+    EncoderTraining,
+    HeadTraining,
+    all_outputs,
+    score_by_batches,
+)
 from charlm.text.vocabulary import Vocabulary
 
 # A guess that knows nothing costs ln C; at several times that nothing is being learned.
@@ -164,9 +169,9 @@ class LabelledDataset(Dataset):
 
     def score(self, model: RecurrentModel, split: str) -> Score:
         """Accuracy and log loss."""
-        sequences, targets = self.part(split)
-        outputs = all_outputs(cast("Encoder", model), sequences)
-        return score_of(outputs, targets)
+        found = score_by_batches(cast("Encoder", model), *self.part(split), score_of)
+        assert found is not None
+        return found
 
     def baselines(self, split: str) -> Mapping[str, Score]:
         """The majority's label, and logistic regressions where scikit-learn is there."""

@@ -119,17 +119,32 @@ def best_threshold(p: Probabilities, labels: npt.NDArray[Any]) -> float:
     return float(cuts[best[np.argmin(np.abs(cuts[best] - 0.5))]])
 
 
-# Temperatures that are tried. Between neighbours a log loss differs by a thousandth at most.
-TEMPERATURES = np.geomspace(0.2, 5, 321)
+# The least and the largest temperature, and how finely one between them is found.
+COLDEST, HOTTEST, HALVINGS = 0.2, 5.0, 30
+# Logits that a temperature is fitted on, of rows at equal distances.
+MOST_LOGITS = 20_000_000
 
 
 def fit_temperature(outputs: npt.NDArray[np.floating], labels: npt.NDArray[Any]) -> float:
     """The temperature by which logits (texts, C) are divided for the least log loss.
 
-    Guo et al. 2017, "On Calibration of Modern Neural Networks". It leaves every label as it is.
+    Guo et al. 2017, "On Calibration of Modern Neural Networks". It leaves every label as it is. The
+    loss is convex in the temperature's inverse, so its slope has one zero, which is bisected.
     """
-    losses = [score_of(outputs / each, labels).loss for each in TEMPERATURES]
-    return float(TEMPERATURES[int(np.argmin(losses))])
+    most = max(1, MOST_LOGITS // outputs.shape[1])
+    rows = np.linspace(0, len(outputs) - 1, min(len(outputs), most)).round().astype(np.int64)
+    z, true = outputs[rows].astype(np.float64), labels[rows].astype(np.int64)
+    of_true = z[np.arange(len(z)), true].mean()
+
+    def slope(inverse: float) -> float:
+        """Of the loss: the mean logit under the probabilities, less the true label's."""
+        return float((np.exp(log_softmax(z * inverse)) * z).sum(1).mean() - of_true)
+
+    low, high = 1 / HOTTEST, 1 / COLDEST
+    for _ in range(HALVINGS):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+    return 1 / math.sqrt(low * high)
 
 
 def calibration_error(probabilities: Probabilities, labels: npt.NDArray[Any]) -> float:

@@ -1,8 +1,8 @@
 """The training of an encoder on labelled sequences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -109,8 +109,9 @@ class EncoderTraining:
         return self.compute_loss(outputs.float(), targets)
 
     def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
-        outputs = outputs_of(self.model, self.held_out, should_stop)
-        return None if outputs is None else self.make_score(outputs, self.held_out_targets)
+        return score_by_batches(
+            self.model, self.held_out, self.held_out_targets, self.make_score, should_stop
+        )
 
 
 class HeadTraining(EncoderTraining):
@@ -170,57 +171,54 @@ def steepest(loss: Tensor, vectors: Tensor) -> Tensor:
 
 
 def features_of(model: Encoder, sequences: Sequences) -> npt.NDArray[np.float32]:
-    """What an encoder's recurrent layers say of each sequence, (examples, D·H)."""
-    size = model.output.in_features
-    found = by_batches(model, sequences, model.features, size, never, lambda done, total: None)
-    assert found is not None
+    """What an encoder's recurrent layers say of each sequence, (examples, features)."""
+    found = np.empty((len(sequences), model.config.features), dtype=np.float32)
+    for rows, features in by_batches(model, sequences, model.features):
+        found[rows] = features
     return found
 
 
-def outputs_of(
-    model: Encoder,
-    sequences: Sequences,
-    should_stop: Callable[[], bool] = never,
-    report: Callable[[int, int], None] = lambda done, total: None,
-) -> npt.NDArray[np.float32] | None:
-    """An encoder's outputs for sequences, (examples, C); None once asked to stop.
-
-    Args:
-        report: told how many are done, of how many.
-    """
-    return by_batches(model, sequences, model, model.config.output_size, should_stop, report)
-
-
 def all_outputs(model: Encoder, sequences: Sequences) -> npt.NDArray[np.float32]:
-    """`outputs_of` where nobody asks to stop."""
-    outputs = outputs_of(model, sequences)
-    assert outputs is not None
-    return outputs
+    """An encoder's outputs for sequences, (examples, C)."""
+    found = np.empty((len(sequences), model.config.output_size), dtype=np.float32)
+    for rows, outputs in by_batches(model, sequences, model):
+        found[rows] = outputs
+    return found
 
 
-@torch.no_grad()
-def by_batches(
+def score_by_batches(
     model: Encoder,
     sequences: Sequences,
-    compute: Callable[[Tensor, Tensor | None], Tensor],
-    size: int,
-    should_stop: Callable[[], bool],
-    report: Callable[[int, int], None],
-) -> npt.NDArray[np.float32] | None:
-    """What `compute` makes of sequences and their lengths, (examples, size), in evaluation mode."""
+    targets: npt.NDArray[np.generic],
+    make_score: MakeScore,
+    should_stop: Callable[[], bool] = never,
+) -> Score | None:
+    """The score of an encoder's outputs, which are never all in memory; None once asked to stop."""
+    score: Any = None
+    for rows, outputs in by_batches(model, sequences, model):
+        if should_stop():
+            return None
+        found = make_score(outputs, targets[rows])
+        score = found if score is None else score + found
+    return cast("Score", score)
+
+
+def by_batches(
+    model: Encoder, sequences: Sequences, compute: Callable[[Tensor, Tensor | None], Tensor]
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+    """What `compute` makes of sequences and their lengths, in evaluation mode, batch by batch.
+
+    Yields:
+        The numbers of some examples, (B,), and what was computed of them, (B, size).
+    """
     device = next(model.parameters()).device
-    outputs = np.empty((len(sequences), size), dtype=np.float32)
-    was_training, done = model.training, 0
+    was_training = model.training
     model.eval()
     try:
         for rows in batches_by_length(sequences.lengths, SCORED_TOGETHER):
-            if should_stop():
-                return None
             inputs, lengths = sequences.batch(rows, device)
-            with matmul_precision("fp32"):
-                outputs[rows] = compute(inputs, lengths).float().cpu().numpy()
-            done += len(rows)
-            report(done, len(sequences))
+            with torch.no_grad(), matmul_precision("fp32"):
+                found = compute(inputs, lengths).float().cpu().numpy()
+            yield rows, found
     finally:
         model.train(was_training)
-    return outputs
