@@ -60,7 +60,8 @@ def check_threshold(given: str | float) -> float:
 
 
 # From texts on sentiment analysis with recurrent nets: words, and batches of similar lengths. They
-# read padding as if it were words; charlm does not.
+# read padding as if it were words; charlm does not. They begin with pretrained vectors, in whose
+# place small ones are drawn.
 SENTIMENT: dict[str, Any] = {
     "units": "words",
     "lower": True,
@@ -72,6 +73,7 @@ SENTIMENT: dict[str, Any] = {
     "learning_rate": 1e-3,
     "clip_norm": 0.0,
     "weight_decay": 0.0,
+    "initialization": "orthogonal",
 }
 PRESETS: dict[str, dict[str, Any]] = {
     # Short texts of any kind, a few thousand of them, in a minute or two on two cores.
