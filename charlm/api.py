@@ -89,7 +89,7 @@ def train(
         run = check_free(folder, run)
     dataset = kind.read(source, chosen, parent, report)
     listen = (lambda _: None) if listener is None else listener
-    applied = applied_values(described, inherited, kind.rules, kind.presets)
+    applied = applied_values(described, inherited, kind.rules, kind.presets, same_task)
     listen(Chosen(f"Preset {preset}: {as_options(applied)}"))
     started = start_session(
         kind,

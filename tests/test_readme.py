@@ -58,6 +58,11 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "reviews.csv").write_text("\n".join(["review,sentiment", *rows * 30]) + "\n")
     houses = (ROOT / "data" / "houses.csv").read_text().splitlines()[:80]
     (tmp_path / "houses.csv").write_text("\n".join(houses) + "\n")
+    days = (ROOT / "data" / "series.csv").read_text().splitlines()
+    (tmp_path / "series.csv").write_text("\n".join(days[:200]) + "\n")
+    (tmp_path / "sales.csv").write_text("\n".join(days[:200]) + "\n")
+    stars = [f"a {word} film,{n}" for word, n in (("lovely", 5), ("dull", 2))]
+    (tmp_path / "ratings.csv").write_text("\n".join(["review,stars", *stars * 30]) + "\n")
     (tmp_path / "books").mkdir()
     (tmp_path / "books" / "one.txt").write_text(novella[4000:8000])
     return tmp_path

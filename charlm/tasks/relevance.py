@@ -128,16 +128,18 @@ def applied_values(
     inherited: Mapping[str, Any],
     rules: tuple[Rule, ...] = (),
     presets: Presets = PRESETS,
+    inherits_model: bool = False,
 ) -> dict[str, Any]:
     """The values that the preset contributes to these settings and that have an effect.
 
     Args:
         rules: the task's own.
         inherited: settings taken from the run that this one starts from, if any.
+        inherits_model: whether all settings of the model are that run's.
     """
     values = preset_values(settings.preset, {**inherited, **settings.given}, presets)
     left_out = {name for rule in (*RULES, *rules) if rule.useless(settings) for name in rule.names}
-    if inherited:
-        left_out |= inherited.keys() | set(ModelConfig.names())
-    left_out |= settings.given.keys()
+    left_out |= inherited.keys() | settings.given.keys()
+    if inherits_model:
+        left_out |= set(ModelConfig.names())
     return {name: value for name, value in values.items() if name not in left_out}

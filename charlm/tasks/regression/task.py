@@ -10,6 +10,7 @@ from charlm.presets import Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
+from charlm.tables.sources import fetch_named
 from charlm.tables.table import Cell, Table
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.regression.comparison import sentence
@@ -88,7 +89,10 @@ class RegressionTask(EncoderTask):
 
         config = cast("RegressionConfig", settings.data)
         own = SERIES if config.window is not None else HOUSES
-        return read_dataset(str(bundled_file(own)) if source is None else source, settings)
+        if source is None:
+            source = str(bundled_file(own))
+        fetch_named(source, report)
+        return read_dataset(source, settings)
 
     def usual_preset(self, given: Mapping[str, Any]) -> str:
         """That of texts where a column of texts is named."""
