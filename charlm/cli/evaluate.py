@@ -14,6 +14,7 @@ from charlm.cli.options import (
     Json,
     RunsDir,
     Threads,
+    Threshold,
     announce_standard_input,
 )
 from charlm.text.splits import count
@@ -71,13 +72,7 @@ def evaluate(
             "validation split.",
         ),
     ] = False,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Of two labels: give the second one from this probability on.",
-            show_default="the run's",
-        ),
-    ] = None,
+    threshold: Threshold = None,
     max_perplexity: Annotated[
         float | None, typer.Option(help="Exit with 1 if the perplexity is higher than this.")
     ] = None,

@@ -39,6 +39,13 @@ RunsDir = Annotated[
 RunName = Annotated[
     str | None, typer.Option("--run", help="A run's name or path.", show_default="the newest")
 ]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        help="Of two labels: give the second one from this probability on.",
+        show_default="the run's",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 BackendName = Annotated[str, typer.Option(help="Who computes: auto, scratch, builtin or fused.")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charlm.cli import console
-from charlm.cli.options import BackendName, Device, RunName, RunsDir, Threads
+from charlm.cli.options import BackendName, Device, RunName, RunsDir, Threads, Threshold
 from charlm.errors import UsageError
 from charlm.files import strict_json
 from charlm.files.archives import archive_suffix
@@ -41,13 +41,7 @@ def predict(
     top: Annotated[
         int | None, typer.Option(help="Show so many labels, the likeliest.", min=1)
     ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Of two labels: give the second one from this probability on.",
-            show_default="the run's",
-        ),
-    ] = None,
+    threshold: Threshold = None,
     encoding: Annotated[str, typer.Option(help="How a file's bytes spell characters.")] = "utf-8",
     device: Device = "auto",
     backend: BackendName = "auto",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charlm.errors import CorpusError, SettingError
+from charlm.errors import CorpusError
 from charlm.rnn.encoder import Encoder
 from charlm.tasks.classification.dataset import reread_dataset
 from charlm.tasks.classification.evaluation import ClassificationEvaluation
@@ -14,6 +14,7 @@ from charlm.tasks.classification.reading import LABEL_COLUMNS, TEXT_COLUMNS
 from charlm.tasks.classification.run import ClassificationRun
 from charlm.tasks.supervised.examples import Sequences
 from charlm.tasks.supervised.rows import Sources, find_column
+from charlm.tasks.supervised.task import check_whole, part_to_score
 from charlm.tasks.supervised.texts import encode_texts
 from charlm.tasks.supervised.training import all_outputs
 from charlm.text.splits import count
@@ -42,18 +43,13 @@ def evaluate_labels(
     notes: tuple[str, ...] = ()
     if source is None:
         data = reread_dataset(run, None)
-        split = split or data.split
-        if split == "all" or split not in data.splits:
-            raise SettingError("split", f"is train, val or test, not '{split}'.")
+        split = part_to_score(data, split)
         sequences, targets = data.part(split)
         name = data.name
     else:
-        if split not in (None, "all"):
-            raise SettingError("split", "is for the run's own data only.")
+        check_whole(split)
         name, sequences, targets, notes = read_table(run, source, encoding)
         split = "all"
-    if not len(sequences):
-        raise CorpusError(f"{name} ({split}) has no texts to label.", "Name another part.")
     outputs = all_outputs(model, sequences)
     kept = run.baselines
     said = kept.logs(sequences, run.vocabulary) if kept else {}

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charlm.errors import CorpusError, SettingError
 from charlm.rnn.encoder import Encoder
 from charlm.scoring.report import Facts, Section, grid_of_scores
 from charlm.tasks.regression.comparison import compare, sentence
@@ -16,6 +15,7 @@ from charlm.tasks.regression.reading import read_numbers
 from charlm.tasks.regression.run import RegressionRun
 from charlm.tasks.regression.scores import RegressionScore, score_of
 from charlm.tasks.regression.settings import RegressionConfig
+from charlm.tasks.supervised.task import check_whole, part_to_score
 from charlm.tasks.supervised.training import all_outputs
 
 Floats = npt.NDArray[np.float64]
@@ -108,15 +108,10 @@ def evaluate_numbers(
     notes: tuple[str, ...] = ()
     if source is None:
         data = reread_dataset(run, None)
-        split = split or data.split
-        if split not in data.splits:
-            raise SettingError("split", f"is train, val or test, not '{split}'.")
-        if not data.size(split):
-            raise CorpusError(f"{data.name} ({split}) has no rows.", "Name another part.")
+        split = part_to_score(data, split)
         examples = data.part(split)
     else:
-        if split not in (None, "all"):
-            raise SettingError("split", "is for the run's own data only.")
+        check_whole(split)
         data, split = read_table(run, source, encoding), "all"
         notes = tuple(data.told)
         examples = data.examples

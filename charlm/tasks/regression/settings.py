@@ -5,7 +5,7 @@ from typing import Any
 
 from charlm.config import setting
 from charlm.errors import SettingError
-from charlm.tasks.supervised.settings import TableConfig
+from charlm.tasks.supervised.settings import WORDS, TableConfig
 
 
 @dataclass(frozen=True)
@@ -66,24 +66,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 100,
     },
     # Numbers of short texts, such as ratings.
-    "ratings": {
-        "units": "words",
-        "lower": True,
-        "cell": "gru",
-        "bidirectional": True,
-        "encoder_pooling": "max",
-        "embedding_size": 64,
-        "hidden_size": 128,
-        "input_dropout": 0.1,
-        "output_dropout": 0.5,
-        "batch_size": 32,
-        "learning_rate": 2e-3,
-        "schedule": "cosine",
-        "warmup_steps": 20,
-        "weight_decay": 0.01,
-        "initialization": "orthogonal",
-        "epochs": 10,
-    },
+    "ratings": WORDS,
     # A text's script on house prices: a row as one step, the price as it is, all rows at once, and
     # nothing held out.
     "house-prices": {

@@ -1,6 +1,7 @@
 """Settings of tasks whose examples are the rows of a table."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from charlm.config import DataConfig, TrainConfig, setting
 from charlm.errors import SettingError
@@ -76,3 +77,28 @@ class EncoderTrainConfig(TrainConfig):
         "Train the output layer alone, on what the run of --init-from says of each text, computed "
         "once.",
     )
+
+
+# A preset for short texts of words. What each part of it brings stands in docs/labels.md.
+WORDS: dict[str, Any] = {
+    "units": "words",
+    "lower": True,
+    "min_count": 2,
+    "cell": "gru",
+    "bidirectional": True,
+    "encoder_pooling": "mean-max",
+    "embedding_size": 100,
+    "hidden_size": 64,
+    "input_dropout": 0.5,
+    "output_dropout": 0.5,
+    "adversarial": 0.5,
+    "batch_size": 128,
+    "learning_rate": 3e-3,
+    "schedule": "cosine",
+    "warmup_steps": 20,
+    "weight_decay": 0.0,
+    "clip_norm": 0.0,
+    "ema_decay": 0.99,
+    "initialization": "orthogonal",
+    "epochs": 10,
+}

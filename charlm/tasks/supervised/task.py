@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, cast
 
 from charlm.config import EncoderConfig, ModelConfig
-from charlm.errors import SettingError
+from charlm.errors import CorpusError, SettingError
+from charlm.tasks.dataset import Dataset
 from charlm.tasks.relevance import Rule
 from charlm.tasks.task import Options, Task
 
@@ -33,6 +34,27 @@ def check_options(options: Options, *known: str) -> None:
     for name, value in options.items():
         if value is not None and name not in known:
             raise SettingError(name, "is of labels, and this run predicts numbers.")
+
+
+def part_to_score(data: Dataset, split: str | None) -> str:
+    """The part of a run's own data that is scored: the one that is named, or what was held out.
+
+    Raises:
+        CorpusError: the part is empty.
+        SettingError: there is no such part.
+    """
+    split = split or data.split
+    if split not in data.splits:
+        raise SettingError("split", f"is {', '.join(data.splits)}, not '{split}'.")
+    if not data.size(split):
+        raise CorpusError(f"{data.name} ({split}) has no rows.", "Name another part.")
+    return split
+
+
+def check_whole(split: str | None) -> None:
+    """Raise SettingError for a part of data that are not the run's own."""
+    if split not in (None, "all"):
+        raise SettingError("split", "is for the run's own data only.")
 
 
 class EncoderTask(Task):

@@ -22,6 +22,10 @@ TINY: dict[str, Any] = {
     "batch_size": 8,
     "epochs": 6,
     "learning_rate": 0.02,
+    "input_dropout": 0.0,
+    "output_dropout": 0.0,
+    "adversarial": 0.0,
+    "ema_decay": 0.0,
 }
 WORDS = {"dreadful": 1.0, "dull": 2.0, "fine": 4.0, "lovely": 5.0}
 
