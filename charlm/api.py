@@ -1,16 +1,17 @@
 """The Python API: functions for what the command line does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from charlm.errors import SettingError, UsageError
 from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.machine.memory import memory_at_hand
-from charlm.presets import as_options, resolve
+from charlm.presets import Settings, as_options, resolve
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.run import Run, Source
+from charlm.runs.directory import RunDirectory
 from charlm.runs.locks import RunLock
 from charlm.runs.names import check_free
 from charlm.runs.store import runs_folder
@@ -24,6 +25,7 @@ from charlm.tasks.language_modeling.evaluation_text import (
 )
 from charlm.tasks.registry import choose_task, find_run, open_run, task_of
 from charlm.tasks.relevance import applied_values, check_relevant
+from charlm.tasks.task import Task
 from charlm.text.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -77,11 +79,9 @@ def train(
     given = {name: value for name, value in settings.items() if value is not None}
     if given.get("folds") and "fold" not in given:
         raise SettingError("folds", "are trained by charlm.cross_validate; or name one: fold=1.")
-    kind, preset = choose_task(task or (parent.record.task if parent else None), preset, given)
     if "encoding" in given and isinstance(source, Corpus):
         raise SettingError("encoding", "is of bytes, and this text is a string: leave it out.")
-    inherited = {} if parent is None else kind.inherited_settings(parent)
-    chosen = resolve(preset, inherited, kind.run_type.sections(), kind.presets, **given)
+    kind, inherited, chosen = choose_settings(task, preset, parent, given)
     same_task = parent is not None and parent.record.task == kind.name
     described = replace(chosen, model=parent.settings.model) if parent and same_task else chosen
     check_relevant(described, kind.rules, parent is not None)
@@ -90,7 +90,7 @@ def train(
     dataset = kind.read(source, chosen, parent, report)
     listen = (lambda _: None) if listener is None else listener
     applied = applied_values(described, inherited, kind.rules, kind.presets, same_task)
-    listen(Chosen(f"Preset {preset}: {as_options(applied)}"))
+    listen(Chosen(f"Preset {chosen.preset}: {as_options(applied)}"))
     started = start_session(
         kind,
         dataset,
@@ -104,6 +104,20 @@ def train(
     )
     with memory_at_hand(SMALLER), started as session:
         return finish(session, listen, should_stop)
+
+
+def choose_settings(
+    task: str | None, preset: str | None, parent: RunDirectory | None, given: Mapping[str, Any]
+) -> tuple[Task, dict[str, Any], Settings]:
+    """The task that is meant, what it takes from the parent, and all settings.
+
+    Raises:
+        UsageError: there is no such task, preset or setting.
+    """
+    kind, preset = choose_task(task or (parent.record.task if parent else None), preset, given)
+    inherited = {} if parent is None else kind.inherited_settings(parent)
+    sections = kind.run_type.sections()
+    return kind, inherited, resolve(preset, inherited, sections, kind.presets, **given)
 
 
 def resume(

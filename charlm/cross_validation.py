@@ -1,21 +1,21 @@
 """Cross-validation: as many trainings as folds, each scored on the rows that it has not seen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from charlm.api import resume, train
+from charlm.api import choose_settings, resume, train
 from charlm.errors import SettingError, UsageError
 from charlm.presets import Settings
 from charlm.run import Run
-from charlm.runs.names import check_name, replace_forbidden
+from charlm.runs.names import check_name, free_names
 from charlm.runs.store import is_run, runs_folder
 from charlm.scoring.score import Score
 from charlm.tables.sources import STDIN, open_table
-from charlm.tasks.registry import open_run, task_of
+from charlm.tasks.registry import find_run, open_run, task_of
 from charlm.tasks.supervised.settings import TableConfig
 from charlm.training.task import never
 
@@ -98,61 +98,98 @@ def cross_validate(
 
     Raises:
         CharlmError: as in `charlm.train`.
-        UsageError: a run of that name has other settings.
+        UsageError: a run of that name has other settings or rows.
     """
     if options.get("fold") is not None:
         raise SettingError("fold", "is one of several, and these are all: leave it out.")
-    if source == STDIN:
-        source = open_table(STDIN, options.get("encoding") or "utf-8")
+    TableConfig(folds=folds)  # which checks their number
+    source = opened(source, options.get("encoding") or "utf-8")
     folder = runs_folder(runs_dir)
     base = check_name(run) if run is not None else free_base(folder, source)
+    names = [f"{base}-fold-{fold}" for fold in range(1, folds + 1)]
+    there = {name: Run(open_run(folder / name)) for name in names if is_run(folder / name)}
+    check_same(there, names, source, folder, {**options, "folds": folds})
     stop = should_stop or never
     where: dict[str, Any] = {"runs_dir": runs_dir, "device": device, "backend": backend}
     where |= {"listener": listener, "should_stop": stop}
     runs: list[Run] = []
-    for fold in range(1, folds + 1):
-        name = f"{base}-fold-{fold}"
-        if is_run(folder / name):
-            found = Run(open_run(folder / name))
-            check_same(found, runs, folds, fold)
-            if "score" not in found.result:
-                found = resume(name, **where)
-        else:
+    for fold, name in enumerate(names, 1):
+        found = there.get(name)
+        if found is None:
             found = train(source, run=name, **where, **{**options, "folds": folds, "fold": fold})
-            check_same(found, runs, folds, fold)
+        elif "score" not in found.result:
+            found = resume(name, **where)
         runs.append(found)
         if stop():
             break
     return CrossValidation(tuple(runs), folds)
 
 
+def opened(source: Any, encoding: str) -> Any:
+    """What the user named; a table of it where standard input, which is read once, is among it."""
+    named = source if isinstance(source, list | tuple) else [source]
+    reads_stdin = any(isinstance(each, str) and each == STDIN for each in named)
+    return open_table(named, encoding) if reads_stdin else source
+
+
 def free_base(folder: Path, source: Any) -> str:
     """A name that no run begins with, made from that of the data."""
-    stem = Path(source).stem if isinstance(source, str | Path) else "table"
-    stem = replace_forbidden(stem) or "table"
-    names = (f"{stem}-{number}" for number in range(1, 10_000))
+    first = source[0] if isinstance(source, list | tuple) and source else source
+    stem = Path(first).stem if isinstance(first, str | Path) else "table"
+    names = free_names(folder, stem)
     return next(name for name in names if not is_run(folder / f"{name}-fold-1"))
 
 
-def check_same(found: Run, others: list[Run], folds: int, fold: int) -> None:
-    """Raise UsageError if a run is not that fold of the same cross-validation as the others."""
-    mine = found.directory.settings
-    data: Any = mine.data
-    same = (getattr(data, "folds", None), getattr(data, "fold", None)) == (folds, fold)
-    if same and others:
-        first = others[0].directory
-        same = without_fold(mine) == without_fold(first.settings)
-        same &= found.directory.record.corpus["sha256"] == first.record.corpus["sha256"]
-    if not same:
-        raise UsageError(
-            f"The run '{found.name}' has other settings than this cross-validation.",
-            "Give another --run.",
-        )
+def check_same(
+    there: Mapping[str, Run],
+    names: Sequence[str],
+    source: Any,
+    folder: Path,
+    options: Mapping[str, Any],
+) -> None:
+    """Raise UsageError if a run that is there is no fold of the cross-validation that is asked for.
+
+    Args:
+        there: runs by name.
+        names: of all folds, in order.
+        options: as in `charlm.train`.
+    """
+    if not there:
+        return
+    given = {name: value for name, value in options.items() if value is not None}
+    task, preset, init_from, report = (
+        given.pop(each, None) for each in ("task", "preset", "init_from", "report")
+    )
+    parent = None if init_from is None else find_run(init_from, folder)
+    kind, _, asked = choose_settings(task, preset, parent, given)
+    sha256 = kind.read(source, asked, parent, report).corpus["sha256"]
+    for fold, name in enumerate(names, 1):
+        if (run := there.get(name)) is None:
+            continue
+        record, mine = run.directory.record, run.directory.settings
+        same = record.task == kind.name and record.corpus["sha256"] == sha256
+        if not same or not is_fold(mine, fold, asked, record.splits["train"]):
+            raise UsageError(
+                f"The run '{name}' has other settings or rows than this cross-validation.",
+                "Give another --run.",
+            )
 
 
-def without_fold(settings: Settings) -> Settings:
-    """Settings that the folds share: a vocabulary and the largest batch may differ in size."""
-    data = replace(cast("TableConfig", settings.data), fold=1)
-    model = replace(settings.model, vocabulary_size=2)
-    train_config = replace(settings.train, batch_size=1)
-    return replace(settings, data=data, model=model, train=train_config)
+def is_fold(mine: Settings, fold: int, asked: Settings, span: Sequence[int]) -> bool:
+    """Whether a run's settings are those that are asked for, of that fold.
+
+    Args:
+        span: where the run's training part begins and ends: a batch may be no larger.
+    """
+    model, train_config = asked.model, asked.train
+    sizes = ("vocabulary_size", "input_size", "output_size")
+    theirs = {name: getattr(mine.model, name) for name in sizes}
+    if mine.train.batch_size == min(train_config.batch_size, span[1] - span[0]):
+        train_config = replace(train_config, batch_size=mine.train.batch_size)
+    # What stands for what the machine and the backend allow.
+    if train_config.precision == "auto":
+        train_config = replace(train_config, precision=mine.train.precision)
+    if train_config.initialization == "d2l":
+        train_config = replace(train_config, initialization=mine.train.initialization)
+    data = replace(cast("TableConfig", asked.data), fold=fold)
+    return mine == Settings(data, replace(model, **theirs), train_config)

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite, nan
 from statistics import fmean, stdev
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -190,7 +191,9 @@ def grid_of_folds(validated: "CrossValidation") -> Grid:
     ]
     columns = [[score[each.key] for score in scores] for each in figures]
     rows.append(("mean of the folds", *map(fmean, columns)))
-    rows.append(("standard deviation", *map(stdev, columns)))
+    # A fold of a single row has no R².
+    spreads = [stdev(each) if all(map(isfinite, each)) else nan for each in columns]
+    rows.append(("standard deviation", *spreads))
     return Grid(("run", *(each.title for each in figures)), rows)
 
 
