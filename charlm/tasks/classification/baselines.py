@@ -86,7 +86,4 @@ class Baselines:
             ValueError: they are not what `arrays` gives.
         """
         kinds = [kind for kind in KINDS if f"{kind}.ngrams" in arrays]
-        models = tuple(NgramModel.from_arrays(kind, arrays) for kind in kinds)
-        if any(len(each.intercept) != len(counts) for each in models):
-            raise ValueError("baselines are of other labels")
-        return cls(counts, models)
+        return cls(counts, tuple(NgramModel.from_arrays(k, arrays, len(counts)) for k in kinds))

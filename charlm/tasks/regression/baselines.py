@@ -62,8 +62,7 @@ class Baselines:
             texts = list(decoded(train[rows], vocabulary))
             models = fit_ngram_models(texts, values[rows], Ridge(RIDGE), 1)
             return cls(mean, 0, np.empty(0), tuple(models))
-        inputs = train.steps.shape[1]
-        steps = min(int(train.lengths[0]), MOST_INPUTS // inputs)
+        steps = steps_of(int(train.lengths[0]), train.steps.shape[1])
         return cls(mean, steps, least_squares(train, values, steps))
 
     def predictions(
@@ -93,25 +92,34 @@ class Baselines:
         return kept
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], inputs: int) -> "Baselines":
+    def from_arrays(
+        cls, arrays: Mapping[str, npt.NDArray[Any]], inputs: int, length: int
+    ) -> "Baselines":
         """The inverse of `arrays`.
 
         Args:
-            inputs: of each step.
+            inputs: of each step; 0 of texts.
+            length: steps of a sequence.
 
         Raises:
             ValueError: they are not what `arrays` gives.
         """
         try:
-            mean, weights = float(arrays["mean"][0]), arrays["least squares"].astype(np.float64)
-        except (KeyError, IndexError) as error:
+            mean, weights = arrays["mean"], arrays["least squares"].astype(np.float64)
+        except KeyError as error:
             raise ValueError(f"no baselines ({error})") from None
-        steps = (len(weights) - 1) // max(inputs, 1) if len(weights) else 0
-        if weights.ndim != 1 or (len(weights) and len(weights) != steps * inputs + 1):
+        steps = steps_of(length, inputs)
+        fitting = (steps * inputs + 1,) if steps else (0,)
+        if (mean.shape, weights.shape) != ((1,), fitting):
             raise ValueError("least squares are of other inputs")
         kinds = [kind for kind in KINDS if f"{kind}.ngrams" in arrays]
-        models = tuple(NgramModel.from_arrays(kind, arrays) for kind in kinds)
-        return cls(mean, steps, weights, models)
+        models = tuple(NgramModel.from_arrays(kind, arrays, 1) for kind in kinds)
+        return cls(float(mean[0]), steps, weights, models)
+
+
+def steps_of(length: int, inputs: int) -> int:
+    """How many steps of a sequence least squares read, of so many inputs each; none of texts."""
+    return min(length, MOST_INPUTS // inputs) if inputs else 0
 
 
 def inputs_of(sequences: Sequences, steps: int) -> Iterator[Floats]:

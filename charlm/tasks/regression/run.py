@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from charlm.errors import RunError
-from charlm.files.whole import COPY_AGAIN
+from charlm.files.whole import COPY_AGAIN, Arrays
 from charlm.tasks.regression.scaler import Scaler
 from charlm.tasks.regression.series import Clock
 from charlm.tasks.regression.settings import RegressionConfig
@@ -75,8 +75,12 @@ class RegressionRun(EncoderRun):
         """
         from charlm.tasks.regression.baselines import Baselines
 
-        inputs = self.record.model["input_size"]
-        return self.parse_arrays(BASELINES, lambda arrays: Baselines.from_arrays(arrays, inputs))
+        inputs, length = self.record.model["input_size"], self.regression.window or 1
+
+        def parse(arrays: Arrays) -> Baselines:
+            return Baselines.from_arrays(arrays, inputs, length)
+
+        return self.parse_arrays(BASELINES, parse)
 
     def check_contents(self) -> None:
         """Settings, scaler, and the vocabulary of texts."""

@@ -70,8 +70,13 @@ class NgramModel:
         }
 
     @classmethod
-    def from_arrays(cls, kind: str, arrays: Mapping[str, npt.NDArray[Any]]) -> "NgramModel":
+    def from_arrays(
+        cls, kind: str, arrays: Mapping[str, npt.NDArray[Any]], outputs: int
+    ) -> "NgramModel":
         """The inverse of `arrays`.
+
+        Args:
+            outputs: C, of the model.
 
         Raises:
             ValueError: they are not what `arrays` gives.
@@ -83,9 +88,11 @@ class NgramModel:
             raise ValueError(f"no {error.args[0]}") from None
         ngrams = joined.split("\n")
         idf, coefficients, intercept = (each.astype(np.float64) for each in numbers)
-        shapes = (len(ngrams),), (len(ngrams), len(intercept))
-        if (idf.shape, coefficients.shape) != shapes or len(set(ngrams)) < len(ngrams):
-            raise ValueError(f"{kind} has arrays of different sizes")
+        shapes = (len(ngrams),), (len(ngrams), outputs), (outputs,)
+        if (idf.shape, coefficients.shape, intercept.shape) != shapes:
+            raise ValueError(f"{kind} has arrays of other sizes")
+        if len(set(ngrams)) < len(ngrams):
+            raise ValueError(f"{kind} has an n-gram twice")
         return cls(kind, ngrams, idf, coefficients, intercept)
 
 
