@@ -81,7 +81,7 @@ def test_kept_as_arrays_they_say_the_same_bit_for_bit() -> None:
     for model in fit_ngram_models(texts, targets, LogisticRegression(), 3):
         arrays = model.arrays()
         assert all(name.startswith(f"{model.kind}.") for name in arrays)
-        again = NgramModel.from_arrays(model.kind, arrays)
+        again = NgramModel.from_arrays(model.kind, arrays, 3)
         assert list(again.ngrams) == list(model.ngrams)
         np.testing.assert_array_equal(again.outputs(others), model.outputs(others))
 
@@ -143,7 +143,7 @@ def test_the_baselines_of_a_classifier_go_through_arrays(monkeypatch: pytest.Mon
     again = classification.Baselines.from_arrays(models.arrays(), counts)
     for name, logs in again.logs(sequences, vocabulary).items():
         np.testing.assert_array_equal(logs, said[name])
-    with pytest.raises(ValueError, match="of other labels"):
+    with pytest.raises(ValueError, match="of other sizes"):
         classification.Baselines.from_arrays(models.arrays(), [*counts, 1])
     # Where scikit-learn is not, the majority is left.
     monkeypatch.setattr(classification, "is_possible", lambda: False)
@@ -167,6 +167,6 @@ def test_the_baselines_of_a_regression_of_texts_go_through_arrays() -> None:
         vectorizer, estimator = fitted(kind, texts, values, Ridge(1.0))
         expected = estimator.predict(vectorizer.transform(texts))
         np.testing.assert_allclose(said[f"{kind}, ridge"], expected, **NEAR)
-    again = regression.Baselines.from_arrays(models.arrays(), 0)
+    again = regression.Baselines.from_arrays(models.arrays(), 0, 1)
     for name, each in again.predictions(sequences, None, vocabulary).items():
         np.testing.assert_array_equal(each, said[name])
