@@ -34,7 +34,6 @@ OF_TEXTS = (
 )
 OF_SERIES = ("horizon", "time_column")
 RULES = (
-    *SUPERVISED_RULES,
     Rule(
         OF_TEXTS,
         lambda settings: not settings.data.reads_texts,
@@ -60,6 +59,7 @@ RULES = (
     Rule(("freeze",), lambda settings: True, "is of a run that starts from another."),
     Rule(("drop_duplicates",), lambda settings: True, "is of labelled texts."),
     Rule(("cuda_graphs",), lambda settings: True, "records no steps of this task."),
+    *SUPERVISED_RULES,
 )
 
 
