@@ -17,6 +17,7 @@ from charlm.rnn.stack import reverse_in_time
 V, E, H, C = 11, 5, 7, 3
 LENGTHS = [6, 1, 4, 9, 2]
 T, B = max(LENGTHS), len(LENGTHS)
+POOLINGS = ("last", "mean", "max", "mean-max")
 TORCH = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 CASES = [
     (cell, backend)
@@ -64,7 +65,7 @@ def test_the_last_states_are_those_of_torch_on_packed_sequences(
         torch.testing.assert_close(encoder.features(ids, lengths), expected, rtol=near, atol=near)
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(("cell", "backend"), CASES)
 def test_garbage_in_the_padding_changes_no_bit(
@@ -80,7 +81,7 @@ def test_garbage_in_the_padding_changes_no_bit(
         assert torch.equal(encoder(one, lengths), encoder(other, lengths))
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_garbage_in_vectors_gets_no_gradient_and_changes_no_bit(
     bidirectional: bool, pooling: str
@@ -104,7 +105,7 @@ def test_garbage_in_vectors_gets_no_gradient_and_changes_no_bit(
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_a_sequence_is_the_same_alone_and_in_any_batch(pooling: str, bidirectional: bool) -> None:
     encoder = make("gru", "auto", bidirectional=bidirectional, encoder_pooling=pooling)
     ids, lengths = ids_of(), torch.tensor(LENGTHS)
@@ -139,6 +140,24 @@ def test_pooling_by_a_loop() -> None:
         torch.testing.assert_close(pool(outputs, lengths, "last", 2)[row], last)
         torch.testing.assert_close(pool(outputs, lengths, "mean", 2)[row], own.mean(0))
         torch.testing.assert_close(pool(outputs, lengths, "max", 2)[row], own.amax(0))
+        both = torch.cat([own.mean(0), own.amax(0)])
+        torch.testing.assert_close(pool(outputs, lengths, "mean-max", 2)[row], both)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_no_lengths_are_full_lengths(bidirectional: bool, pooling: str) -> None:
+    full = torch.full((B,), T)
+    outputs = torch.randn(T, B, 2 * H, dtype=torch.float64)
+    directions = 1 + bidirectional
+    torch.testing.assert_close(
+        pool(outputs, None, pooling, directions), pool(outputs, full, pooling, directions)
+    )
+    encoder = make("gru", "auto", bidirectional=bidirectional, encoder_pooling=pooling)
+    near = rounding(torch.float32, of_window(T, H))
+    with torch.no_grad():
+        one, other = encoder(ids_of()), encoder(ids_of(), full)
+    torch.testing.assert_close(one, other, rtol=near, atol=near)
 
 
 def test_the_gradient_is_that_of_differences() -> None:
