@@ -72,7 +72,8 @@ class SettingsKeywords(TypedDict, total=False):
     label_column: str | None
     pretrained_vectors: str | None
     class_weights: str
-    threshold: str | None
+    threshold: float | None
+    choose_threshold: bool
     target_column: str | None
     input_columns: str | None
     window: int | None

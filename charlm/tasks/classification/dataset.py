@@ -28,10 +28,11 @@ from charlm.tasks.classification.scores import (
     best_threshold,
     compare,
     fit_temperature,
+    given_labels,
     probabilities,
     score_of,
 )
-from charlm.tasks.classification.settings import BEST, ClassificationConfig
+from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.tasks.classification.vectors import complete, count_found, read_vectors
 from charlm.tasks.dataset import Dataset, Tell
 from charlm.tasks.language_modeling.run import LanguageModelRun
@@ -69,6 +70,7 @@ class LabelledDataset(Dataset):
         parent: LanguageModelRun | None = None,
     ) -> None:
         config = cast("ClassificationConfig", read.collected.config)
+        self.name = read.name
         order, self.splits = spans_of(read.parts)
         self.split = next((n for n in ("test", "val") if self.size(n)), "train")
         numbered = read.collected.ordered(order)
@@ -78,7 +80,6 @@ class LabelledDataset(Dataset):
         written = [read.labels[row] for row in order]
         self.labels = labels or labels_of(written[: self.size("train")], read.name)
         self.targets = numbers_of(written, self.labels, self.splits)
-        self.name = read.name
         self.corpus = {
             "name": read.name,
             "source": read.source,
@@ -89,9 +90,7 @@ class LabelledDataset(Dataset):
         self.vectors: npt.NDArray[np.float32] | None = None
         self.config = config
         self.balanced = config.class_weights == "balanced"
-        if config.threshold is not None and len(self.labels.names) != 2:
-            found = f"{read.name} has {len(self.labels.names)}"
-            raise SettingError("threshold", f"is for two labels, and {found}: leave it out.")
+        self.check_threshold()
         self.notices = list(notices_of(read, self.labels, config.drop_duplicates))
         if self.split != "train" and not is_possible():
             self.notices.append(f"For logistic regressions to compare with: {INSTALL}")
@@ -194,14 +193,25 @@ class LabelledDataset(Dataset):
             held_out, labels = self.part("val")
             known = outputs if split == "val" else all_outputs(encoder, held_out)
             result["temperature"] = fit_temperature(known, labels)
-        if self.config.threshold == BEST:
-            p = probabilities(known, result.get("temperature", 1.0))
-            result["threshold"] = best_threshold(p[:, 1], labels)
-        elif self.config.threshold is not None:
-            result["threshold"] = float(self.config.threshold)
+        temperature, threshold = result.get("temperature", 1.0), self.config.threshold
+        if self.config.choose_threshold:
+            threshold = best_threshold(probabilities(known, temperature)[:, 1], labels)
+        right = given_labels(probabilities(outputs, temperature), threshold) == targets
+        if threshold is not None:
+            score = replace(score_of(outputs, targets), right=int(right.sum()))
+            result |= {"threshold": threshold, "score": score.to_json()}
         others = {name: logs.argmax(1) == targets for name, logs in self.said.items()}
-        result["comparison"] = compare(outputs.argmax(1) == targets, others)
+        result["comparison"] = compare(right, others)
         return result
+
+    def check_threshold(self) -> None:
+        """Raise SettingError for a threshold of other than two labels, or that cannot be chosen."""
+        config, labels = self.config, len(self.labels.names)
+        name = "choose_threshold" if config.choose_threshold else "threshold"
+        if (config.threshold is not None or config.choose_threshold) and labels != 2:
+            raise SettingError(name, f"is for two labels, and {self.name} has {labels}.")
+        if config.choose_threshold and not self.size("val"):
+            raise SettingError(name, "needs a validation part, and there is none.")
 
 
 def labels_of(written: Sequence[str], name: str) -> Labels:

@@ -46,7 +46,8 @@ def threshold_of(run: RunDirectory, options: Mapping[str, Any]) -> float | None:
         return own.threshold
     if len(own.labels.names) != 2:
         raise SettingError("threshold", f"is for two labels; '{run.name}' has more.")
-    return check_threshold(given)
+    check_threshold(given)
+    return float(given)
 
 
 def predict(

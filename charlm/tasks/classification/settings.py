@@ -1,15 +1,11 @@
 """Settings of classification, and its presets."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from charlm.config import setting
 from charlm.errors import SettingError
 from charlm.tasks.supervised.settings import WORDS, TableConfig
-
-# Of thresholds: to choose it.
-BEST = "best"
 
 
 @dataclass(frozen=True)
@@ -30,33 +26,25 @@ class ClassificationConfig(TableConfig):
         "(balanced).",
         choices=("none", "balanced"),
     )
-    threshold: str | None = setting(
-        None,
-        "Of two labels: give the second one from this probability on; 'best': the one with the "
-        "best macro F1 on the validation part.",
+    threshold: float | None = setting(
+        None, "Of two labels: give the second one from this probability on.", minimum=0, below=1
+    )
+    choose_threshold: bool = setting(
+        False, "Choose that probability by the macro F1 on the validation part."
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.threshold not in (None, BEST):
+        if self.threshold is not None:
             check_threshold(self.threshold)
-        if self.threshold == BEST and not self.val_fraction and not self.val:
-            raise SettingError("threshold", "is chosen on the validation part, and there is none.")
+            if self.choose_threshold:
+                raise SettingError("threshold", "is chosen or given, not both.")
 
 
-def check_threshold(given: str | float) -> float:
-    """A threshold as a number.
-
-    Raises:
-        SettingError: it is no probability.
-    """
-    try:
-        number = float(given)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < 1:
-        raise SettingError("threshold", f"lies between 0 and 1, or is '{BEST}', not {given}.")
-    return number
+def check_threshold(given: float) -> None:
+    """Raise SettingError unless a threshold is between 0 and 1."""
+    if not 0 < given < 1:
+        raise SettingError("threshold", f"lies between 0 and 1, and is not {given}.")
 
 
 # From texts on sentiment analysis with recurrent nets: words, and batches of similar lengths. They

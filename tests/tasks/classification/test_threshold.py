@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import random
 from itertools import pairwise
 from pathlib import Path
@@ -112,15 +113,22 @@ def table(here: Path) -> Path:
 
 def test_best_is_chosen_on_val_and_kept(table: Path) -> None:
     run = charlm.train(
-        table, run="one", threshold="best", **{**TINY, "val_fraction": 0.3, "test_fraction": 0.2}
+        table,
+        run="one",
+        choose_threshold=True,
+        **{**TINY, "val_fraction": 0.3, "test_fraction": 0.2},
     )
     evaluation = run.evaluate(split="val")
     p = probabilities(evaluation.outputs, run.result["temperature"])
     kept = json.loads(Path("runs/one/run.json").read_text())["result"]["threshold"]
     assert kept == run.result["threshold"] == best_threshold(p[:, 1], evaluation.targets)
+    # The result is of the labels that are given, as `eval` counts them.
+    assert run.result["score"]["right"] == run.evaluate(split="test").score.right
+    with pytest.raises(SettingError, match="chosen or given"):
+        charlm.train(table, choose_threshold=True, threshold=0.5, **TINY)
     plain = run.evaluate(split="val", threshold=0.5)
     assert evaluation.macro_f1 >= plain.macro_f1
-    said = command("train", str(table), *WORDS, "--threshold", "best", "--val-fraction=0.3")
+    said = command("train", str(table), *WORDS, "--choose-threshold", "--val-fraction=0.3")
     assert "The second label is given from a probability of " in said.out
 
 
@@ -161,7 +169,7 @@ def test_a_label_that_is_not_the_likeliest_is_told(table: Path) -> None:
 
 
 def test_eval_counts_the_given_labels(table: Path) -> None:
-    run = charlm.train(table, run="one", threshold="0.3", **TINY)
+    run = charlm.train(table, run="one", threshold=0.3, **TINY)
     rows = examples(50, seed=2)
     write_table(Path("new.csv"), rows)
     p = [each.probabilities["yes"] for each in run.predict([row["text"] for row in rows])]
@@ -183,9 +191,9 @@ def test_eval_counts_the_given_labels(table: Path) -> None:
     assert losses[0] == losses[1]
 
 
-@pytest.mark.parametrize("threshold", ["0", "1", "-0.5", "1.5", "nan", "inf", "half"])
-def test_what_is_no_probability_is_refused(table: Path, threshold: str) -> None:
-    with pytest.raises(SettingError, match="lies between 0 and 1"):
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5, 1.5, math.nan, math.inf])
+def test_what_is_no_probability_is_refused(table: Path, threshold: float) -> None:
+    with pytest.raises(SettingError, match="threshold"):
         charlm.train(table, threshold=threshold, **TINY)
     assert not Path("runs").exists()
 
@@ -205,20 +213,20 @@ def test_predict_and_eval_refuse_what_is_no_probability(table: Path) -> None:
 
 def test_best_needs_a_validation_part(table: Path) -> None:
     with pytest.raises(SettingError, match="there is none"):
-        charlm.train(table, threshold="best", val_fraction=0.0, test_fraction=0.2, **TINY)
+        charlm.train(table, choose_threshold=True, val_fraction=0.0, test_fraction=0.2, **TINY)
     # A file of its own is one.
     val = write_table(Path("val.csv"), examples(20, seed=3))
     run = charlm.train(
-        table, threshold="best", **{**TINY, "val_fraction": 0.0, "val": str(val), "epochs": 1}
+        table, choose_threshold=True, **{**TINY, "val_fraction": 0.0, "val": str(val), "epochs": 1}
     )
     assert 0 < run.result["threshold"] < 1
 
 
 def test_three_labels_have_no_threshold(here: Path) -> None:
     three = write_table(here / "three.csv", examples(labels="no yes perhaps"))
-    for threshold in ("0.5", "best"):
+    for asked in ({"threshold": 0.5}, {"choose_threshold": True}):
         with pytest.raises(SettingError, match="is for two labels, and three has 3"):
-            charlm.train(three, threshold=threshold, **TINY)
+            charlm.train(three, **asked, **TINY)
     run = charlm.train(three, run="one", **{**TINY, "epochs": 1})
     with pytest.raises(SettingError, match="is for two labels"):
         run.predict("abc", threshold=0.5)
@@ -231,10 +239,10 @@ def test_other_tasks_have_no_threshold(here: Path) -> None:
     numbers = [{"a": str(i), "y": str(i * i)} for i in range(20)]
     write_table(here / "numbers.csv", numbers)
     with pytest.raises(SettingError, match="is a setting of another task"):
-        charlm.train("numbers.csv", task="regression", threshold="0.5")
+        charlm.train("numbers.csv", task="regression", threshold=0.5)
     (here / "text.txt").write_text("so it was and so it is. " * 60)
     with pytest.raises(SettingError, match="is a setting of another task"):
-        charlm.train("text.txt", threshold="0.5")
+        charlm.train("text.txt", threshold=0.5)
     small: dict[str, Any] = {"hidden_size": 4, "max_steps": 2}
     number = charlm.train("numbers.csv", run="number", task="regression", **small)
     letters = charlm.train("text.txt", run="letters", batch_size=2, seq_length=8, **small)
