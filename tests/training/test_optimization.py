@@ -81,7 +81,7 @@ def torchs(name: str, model: nn.Module, momentum: float) -> torch.optim.Optimize
     if name == "sgd":
         return torch.optim.SGD(groups, momentum=momentum)
     kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
-    return kind(groups, betas=(0.9, 0.99))
+    return kind(groups, betas=(0.9, 0.99 if kind is torch.optim.AdamW else 0.999))
 
 
 @pytest.mark.parametrize(
