@@ -44,10 +44,9 @@ class Optimizer:
 
     def __init__(self, model: nn.Module, config: TrainConfig) -> None:
         named = [each for each in model.named_parameters() if each[1].requires_grad]
-        self.groups = [
-            Group([each for each in named if each[1].dim() > 1], config, config.weight_decay),
-            Group([each for each in named if each[1].dim() <= 1], config, 0.0),
-        ]
+        decaying = [each for each in named if each[1].dim() > 1 and config.weight_decay]
+        others = [each for each in named if each[1].dim() <= 1 or not config.weight_decay]
+        self.groups = [Group(decaying, config, config.weight_decay), Group(others, config, 0.0)]
         self.param_groups = [{"params": each.weights} for each in self.groups]
 
     @torch.no_grad()
