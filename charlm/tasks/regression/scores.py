@@ -71,7 +71,7 @@ class RegressionScore:
     def to_json(self) -> dict[str, Any]:
         kept = {name: getattr(self, name) for name in FIELDS}
         mae = self.absolute / self.rows if self.rows else math.nan
-        told = {"rmse": math.sqrt(self.mse), "mae": mae, "r2": self.r2}
+        told = {"mse": self.mse, "rmse": math.sqrt(self.mse), "mae": mae, "r2": self.r2}
         return {**kept, "squared_error": self.loss, **told}
 
     @classmethod
