@@ -59,6 +59,7 @@ def open_table(sources: str | Path | Iterable[str | Path], encoding: str = "utf-
         first.columns,
         lambda: (row for each in tables for row in each),
         sources_of_all if all(each.source for each in tables) else (),
+        first.part_column,
     )
 
 

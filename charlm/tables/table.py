@@ -28,6 +28,7 @@ class Table:
     columns: tuple[str, ...]
     rows: Callable[[], Iterator[Row]]
     source: tuple[str, ...] = ()
+    part_column: str | None = None
 
     def __iter__(self) -> Iterator[Row]:
         return self.rows()

@@ -147,4 +147,4 @@ def tree(
             values = (text, said[place][0], str(Path(*place)), *said[place][1:])
             yield dict(zip(columns, values, strict=True))
 
-    return Table(name, columns, rows, source)
+    return Table(name, columns, rows, source, PART_COLUMN if PART_COLUMN in columns else None)

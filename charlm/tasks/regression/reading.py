@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.errors import CorpusError
-from charlm.tables.parts import Parts
+from charlm.tables.parts import NAMES, Parts
 from charlm.tables.table import Digest, Row, Table
 from charlm.tasks.regression.series import Order, draw_spans, put_in_order
 from charlm.tasks.regression.settings import RegressionConfig
@@ -196,8 +196,11 @@ def in_order(read: NumberRows, config: RegressionConfig, kept: RowKeeper, seed: 
     One series is cut in spans: its beginning is what is learned from. Of several, whole ones are
     held out.
     """
-    order = put_in_order(kept.numbers, read.times or None, config.time_column)
     known, groups = kept.known, kept.groups
+    series = kept.numbers
+    if config.split_column is None:  # what is known then are files of their own
+        series = series * len(NAMES) + np.array([each or 0 for each in known])
+    order = put_in_order(series, read.times or None, config.time_column)
     if groups is None:
         parts = draw_spans([known[row] for row in order.rows.tolist()], config)
     else:

@@ -55,6 +55,11 @@ RULES = (
         lambda settings: settings.data.window,
         "would have a series learn from what comes after: give --test-fraction.",
     ),
+    Rule(
+        ("encoder_pooling",),
+        lambda settings: not settings.data.window and not settings.data.reads_texts,
+        "is of sequences, and a row is one step.",
+    ),
     Rule(("tie_weights",), lambda settings: True, "is for language models only."),
     Rule(("freeze",), lambda settings: True, "is of a run that starts from another."),
     Rule(("drop_duplicates",), lambda settings: True, "is of labelled texts."),

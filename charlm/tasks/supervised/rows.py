@@ -12,7 +12,6 @@ from charlm.errors import CorpusError
 from charlm.tables.parts import TEST, TRAIN, VAL, WORDS, Parts, draw_folds, draw_parts
 from charlm.tables.sources import open_table
 from charlm.tables.table import Row, Table
-from charlm.tables.trees import PART_COLUMN
 from charlm.tasks.supervised.settings import TableConfig
 
 
@@ -69,8 +68,8 @@ class Sources:
             CorpusError: the column that says so has no such word.
         """
         column = config.split_column
-        if column is None and not self.held_out and PART_COLUMN in self.main.columns:
-            column = PART_COLUMN  # of a folder that has parts
+        if column is None and not self.held_out:
+            column = self.main.part_column
         if column is not None:
             self.main.column(column, "--split-column")
         for row in self.main:

@@ -16,6 +16,8 @@ SUPERVISED_RULES = (
     Rule(
         ("fold",), lambda settings: settings.data.folds is None, "is one of several: give --folds."
     ),
+    Rule(("val_fraction",), lambda settings: settings.data.val, "does nothing beside --val."),
+    Rule(("test_fraction",), lambda settings: settings.data.test, "does nothing beside --test."),
     Rule(
         ("adversarial",),
         lambda settings: not settings.model.embedding_size or settings.train.freeze,
