@@ -69,7 +69,7 @@ def number_of(cell: str, column: str, table: str, row: int) -> float:
     if math.isinf(number):
         raise CorpusError(
             f"{table} has '{cell}' in the column '{column}' of row {row:,}, which is no number.",
-            "Leave the column out (--input-columns), mend it, or name texts with --text-column.",
+            "Leave it out (--input-columns), mend it, or name it: --time-column, --text-column.",
         )
     return number
 
