@@ -1,6 +1,5 @@
 """Cross-validation: every row is scored once, by the run that has not seen it."""
 
-import csv
 import io
 import json
 import math
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from cli_runner import charlm as command
 from safetensors.numpy import load_file
+from tables import write_table
 
 import charlm
 from charlm.errors import CorpusError, SettingError, UsageError
@@ -41,14 +41,6 @@ def texts() -> list[dict[str, str]]:
     """12 texts of one label, 9 of another."""
     labels = ["bad"] * 12 + ["good"] * 9
     return [{"text": f"{label[0] * 3} {i}", "label": label} for i, label in enumerate(labels)]
-
-
-def write_table(path: Path, table: list[dict[str, Any]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(table[0]))
-        writer.writeheader()
-        writer.writerows(table)
-    return path
 
 
 @pytest.fixture(autouse=True)

@@ -112,8 +112,8 @@ def best_threshold(p: Probabilities, labels: npt.NDArray[Any]) -> float:
     first = 2 * first_hits / np.maximum((n - k) + (n - positives), 1)
     bounds = np.concatenate([[1.0], ranked, [0.0]])
     cuts = (bounds[:-1] + bounds[1:]) / 2
-    apart = bounds[:-1] > bounds[1:]
-    f1 = np.where(apart & (cuts > 0) & (cuts < 1), first + second, -1.0)
+    distinct = bounds[:-1] > bounds[1:]
+    f1 = np.where(distinct & (cuts > 0) & (cuts < 1), first + second, -1.0)
     best = np.flatnonzero(f1 == f1.max())
     # Of equally good ones the one that is nearest to the likeliest label.
     return float(cuts[best[np.argmin(np.abs(cuts[best] - 0.5))]])

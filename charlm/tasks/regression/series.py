@@ -199,8 +199,8 @@ def put_in_order(series: Ids, cells: Sequence[str] | None, column: str | None) -
     if (twice := np.flatnonzero((steps == 0) & ~changes)).size:
         raise CorpusError(
             f"The column '{column}' has '{cells[rows[twice[0]]]}' in two rows.",
-            "Give each row a time of its own, or name the column that tells series apart with "
-            "--group-column.",
+            "Give each row a time of its own, or name the column that says which series a row is "
+            "of with --group-column.",
         )
     clock = clock.with_steps(steps[~changes])
     missing = clock.is_gap(steps) & ~changes
@@ -247,8 +247,8 @@ def windows_of(
     if n < span:
         return np.empty(0, dtype=np.int64)
     first = np.arange(n - span + 1)
-    crossed, lacks = (np.concatenate([[0], np.cumsum(each)]) for each in (breaks, lacking))
-    whole = crossed[first + span - 1] == crossed[first]
+    broken, lacks = (np.concatenate([[0], np.cumsum(each)]) for each in (breaks, lacking))
+    whole = broken[first + span - 1] == broken[first]
     whole &= (lacks[first + window] == lacks[first]) & ~unknown[first + span - 1]
     starts: Ids = first[whole]
     return starts

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from cli_runner import charlm as command
 from safetensors.numpy import load_file
+from tables import write_table
 
 import charlm
 from charlm.errors import CharlmError, CorpusError, SettingError, UsageError
@@ -40,14 +41,6 @@ def examples(number: int = 120, seed: int = 0) -> list[dict[str, str]]:
         words.insert(rng.randrange(len(words) + 1), {"bad": "xx", "good": "yy", "odd": "zz"}[label])
         rows.append({"text": " ".join(words), "label": label})
     return rows
-
-
-def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import pytest
 from cli_runner import charlm as command
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import write_table
 
 import charlm
 from charlm.errors import SettingError
@@ -90,14 +91,6 @@ def between(p: list[float]) -> list[float]:
     """Three thresholds that divide some texts, as far from all probabilities as can be."""
     widest = sorted(pairwise(sorted(p)), key=lambda pair: pair[0] - pair[1])
     return [(a + b) / 2 for a, b in widest[:3]]
-
-
-def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
 
 
 @pytest.fixture(autouse=True)

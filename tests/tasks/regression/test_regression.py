@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from cli_runner import charlm as command
 from safetensors.numpy import load_file
+from tables import write_table
 
 import charlm
 from charlm.errors import CorpusError, SettingError, UsageError
@@ -31,14 +32,6 @@ def rows(number: int = 120, seed: int = 0) -> list[dict[str, Any]]:
     a, b = random.normal(0, 1, number), random.normal(50, 4, number)
     y = 100 + 20 * a - 3 * b
     return [{"a": float(x), "b": float(z), "y": float(w)} for x, z, w in zip(a, b, y, strict=True)]
-
-
-def write_table(path: Path, table: list[dict[str, Any]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(table[0]))
-        writer.writeheader()
-        writer.writerows(table)
-    return path
 
 
 @pytest.fixture(autouse=True)

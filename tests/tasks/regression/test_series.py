@@ -1,6 +1,5 @@
 """Windows over a series: which there are, which part they belong to, and forecasts past the end."""
 
-import csv
 import json
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ from cli_runner import charlm as command
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
+from tables import write_table
 
 import charlm
 from charlm.errors import CorpusError, SettingError
@@ -38,12 +38,8 @@ def series(days: int = 90, seed: int = 0, start: str = "2026-01-01") -> list[dic
     ]
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> str:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return str(path)
+def as_file(path: Path, rows: list[dict[str, Any]]) -> str:
+    return str(write_table(path, rows))
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +96,7 @@ def test_no_window_crosses_a_border() -> None:
 
 def test_gaps_are_named_and_not_crossed(here: Path) -> None:
     rows = series(90)
-    file = write(here / "gaps.csv", rows[:40] + rows[43:])
+    file = as_file(here / "gaps.csv", rows[:40] + rows[43:])
     said = command(
         *("train", file, "--task", "regression", "--window", "5", "--time-column", "day"),
         *("--epochs", "1", "--val-fraction", "0"),
@@ -125,11 +121,11 @@ def test_rows_are_sorted_by_time(here: Path) -> None:
     rows = series(60)
     shuffled = [rows[i] for i in np.random.default_rng(1).permutation(60)]
     said = command(
-        *("train", write(here / "mixed.csv", shuffled), "--task", "regression", "--window", "4"),
+        *("train", as_file(here / "mixed.csv", shuffled), "--task", "regression", "--window", "4"),
         *("--time-column", "day", "--target-column", "y", "--epochs", "1", "--run", "mixed"),
     )
     assert "The rows were sorted by 'day'." in said.err
-    train(write(here / "sorted.csv", rows), run="sorted", window=4, epochs=1)
+    train(as_file(here / "sorted.csv", rows), run="sorted", window=4, epochs=1)
     one = charlm.load("sorted").evaluate()
     assert len(one.true) == 2
     mixed = charlm.load("mixed").evaluate()
@@ -139,7 +135,7 @@ def test_rows_are_sorted_by_time(here: Path) -> None:
 def test_two_rows_of_one_time_are_an_error(here: Path) -> None:
     rows = series(30)
     with pytest.raises(CorpusError, match="'2026-01-04' in two rows"):
-        train(write(here / "twice.csv", [*rows, rows[3]]))
+        train(as_file(here / "twice.csv", [*rows, rows[3]]))
 
 
 def test_series_side_by_side_are_told_apart_by_their_group(here: Path) -> None:
@@ -148,7 +144,7 @@ def test_series_side_by_side_are_told_apart_by_their_group(here: Path) -> None:
         for row_of in zip(series(40, 0), series(40, 1), series(40, 2), strict=True)
         for shop, row in zip("abc", row_of, strict=True)
     ]
-    file = write(here / "shops.csv", rows)
+    file = as_file(here / "shops.csv", rows)
     with pytest.raises(CorpusError, match="--group-column"):
         train(file, input_columns="x,y")
     run = train(file, run="shops", group_column="shop", val_fraction=0.3)
@@ -169,8 +165,8 @@ def test_what_is_held_out_changes_nothing_that_is_fitted(here: Path) -> None:
     altered = [dict(row) for row in rows]
     for row in altered[72:]:
         row["x"], row["y"] = 1e6, -1e6
-    train(write(here / "one.csv", rows), run="one")
-    train(write(here / "other.csv", altered), run="other")
+    train(as_file(here / "one.csv", rows), run="one")
+    train(as_file(here / "other.csv", altered), run="other")
     scalers = [(here / "runs" / run / "scaler.json").read_text() for run in ("one", "other")]
     assert scalers[0] == scalers[1]
     last = [load_file(here / f"runs/{run}/last/model.safetensors") for run in ("one", "other")]
@@ -184,7 +180,7 @@ def test_what_is_held_out_changes_nothing_that_is_fitted(here: Path) -> None:
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_forecasts_go_past_the_last_row(here: Path, horizon: int) -> None:
     rows = series(70)
-    file = write(here / "rows.csv", rows)
+    file = as_file(here / "rows.csv", rows)
     run = train(file, run="ahead", horizon=horizon, val_fraction=0.2)
     numbers = run.predict(rows)
     assert len(numbers) == 70 + horizon
@@ -208,13 +204,13 @@ def test_forecasts_go_past_the_last_row(here: Path, horizon: int) -> None:
 
 def test_held_out_rows_are_forecast_as_they_are_scored(here: Path) -> None:
     rows = series(80)
-    run = train(write(here / "rows.csv", rows), run="scored")
+    run = train(as_file(here / "rows.csv", rows), run="scored")
     evaluation = run.evaluate()
     numbers = run.predict(rows)
     # 8 rows are held out; the first window within them ends before the sixth.
     np.testing.assert_allclose(evaluation.predicted, numbers[77:80], rtol=1e-5)
     np.testing.assert_allclose(evaluation.true, [row["y"] for row in rows[77:]])
-    again = run.evaluate(write(here / "end.csv", rows[72:]))
+    again = run.evaluate(as_file(here / "end.csv", rows[72:]))
     np.testing.assert_allclose(again.predicted, evaluation.predicted, rtol=1e-5)
 
 
@@ -249,7 +245,7 @@ def test_what_is_missing_makes_no_window(here: Path) -> None:
 
 def test_the_last_value_is_what_stood_in_the_last_row_read(here: Path) -> None:
     rows = series(80)
-    run = train(write(here / "rows.csv", rows), run="base", horizon=2)
+    run = train(as_file(here / "rows.csv", rows), run="base", horizon=2)
     evaluation = run.evaluate()
     y = [row["y"] for row in rows]
     np.testing.assert_allclose(evaluation.true, y[78:])
@@ -270,7 +266,7 @@ def test_the_last_value_is_what_stood_in_the_last_row_read(here: Path) -> None:
 @pytest.mark.parametrize("named", [True, False])
 def test_an_interrupted_series_goes_on_bit_for_bit(here: Path, named: bool) -> None:
     """From a file, and from rows that the run has to keep."""
-    source: Any = write(here / "rows.csv", series(70)) if named else series(70)
+    source: Any = as_file(here / "rows.csv", series(70)) if named else series(70)
     train(source, run="whole", group_column=None)
     steps = iter(range(1000))
     train(source, run="parted", should_stop=lambda: next(steps) >= 5)

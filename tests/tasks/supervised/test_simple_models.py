@@ -1,6 +1,5 @@
 """Simple models beside a net: least squares by numpy, kept with the run, and told by eval."""
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_runner import charlm as command
+from tables import write_table
 
 import charlm
 from charlm.errors import RunError
@@ -40,14 +40,6 @@ def numbers(number: int = 60, seed: int = 0) -> list[dict[str, Any]]:
 
 def texts(number: int = 60, labels: int = 2) -> list[dict[str, str]]:
     return [{"text": "abc"[i % labels] * 3, "label": "xyz"[i % labels]} for i in range(number)]
-
-
-def write_table(path: Path, table: list[dict[str, Any]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(table[0]))
-        writer.writeheader()
-        writer.writerows(table)
-    return path
 
 
 @pytest.fixture(autouse=True)
