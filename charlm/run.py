@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -20,12 +19,14 @@ from charlm.runs.directory import RunDirectory
 from charlm.scoring.results import DynamicConfig
 from charlm.tables.table import Table
 from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
+from charlm.tasks.language_modeling.inspector import Inspector
 from charlm.tasks.language_modeling.run import LanguageModelRun
+from charlm.tasks.language_modeling.writing import read_beginning, with_read_stops
 from charlm.tasks.registry import task_of
 from charlm.tasks.relevance import sampling_config
 from charlm.text.corpus import Corpus
 from charlm.text.corpus import Source as Source
-from charlm.text.fragments import Notify, read_prefix, read_stop_string
+from charlm.text.fragments import Notify
 from charlm.text.vocabulary import Ids, Vocabulary
 
 if TYPE_CHECKING:
@@ -129,21 +130,7 @@ class Run:
             UnknownCharacterError: `unknown` is "error", and the prefix has unknown characters, or
                 normalization leaves nothing but blanks of it.
         """
-        if prefix is None:
-            if unknown is not None:
-                raise SettingError("unknown", "is about a prefix, and there is none.")
-            return self.vocabulary.encode(self.vocabulary.likely_beginning)
-        normalization = self.language.normalization
-        return read_prefix(prefix, self.vocabulary, normalization, unknown or "error", notify)
-
-    def _sampling(self, notify: Notify, sampling: SamplingKeywords) -> SamplingConfig:
-        """The settings, with stop strings normalized like the run's text."""
-        config = sampling_config(**sampling)
-        normalization = self.language.normalization
-        stops = [
-            read_stop_string(each, self.vocabulary, normalization, notify) for each in config.stops
-        ]
-        return replace(config, stop=tuple(dict.fromkeys(stops)))
+        return read_beginning(self.language, prefix, unknown, notify)
 
     def generate(
         self,
@@ -217,7 +204,7 @@ class Run:
 
         The texts are drawn together; pieces not yet read are kept in memory.
         """
-        config = self._sampling(notify, sampling)
+        config = with_read_stops(self.language, sampling_config(**sampling), notify)
         if config.num_samples > 1:  # A single one goes out as it is drawn, whatever its length.
             check_samples(self.config, config)
         ids = self.encode_prefix(prefix, unknown, notify)
@@ -249,6 +236,12 @@ class Run:
         task, model = task_of(self.directory), self.model(device, backend)
         found = list(task.predict(self.directory, model, given, options))
         return found[0] if single else found
+
+    @property
+    def inspect(self) -> Inspector:
+        """Looks at what a language model does: `run.inspect.surprise()` and others."""
+        make = cast("Callable[[str, str], LanguageModel]", self.model)
+        return Inspector(self.language, make)
 
     # Scoring
 

@@ -12,12 +12,13 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "charlm"
 FLOORS = [
-    ["errors", "version", "seeds", "files", "progress", "kernels"],
+    ["errors", "version", "seeds", "files", "progress", "palettes", "html", "kernels"],
     ["config", "presets", "keywords", "machine"],
     ["text", "tables"],
     ["rnn"],
     ["language_model", "generation", "scoring"],
-    ["training"],
+    ["inspection"],
+    ["training", "plots"],
     ["runs"],
     ["tasks"],
     ["sessions"],
@@ -35,10 +36,13 @@ ROOMS_OF = {
     "ctypes": ["kernels"],
     "safetensors": ["files"],
     "pooch": ["text"],
+    "matplotlib": ["plots"],
+    "cycler": ["plots"],
+    "jinja2": ["html"],
 }
 # Where torch, which takes a second to import, is not known.
 WITHOUT_TORCH = ["errors", "version", "files", "progress", "config", "presets", "keywords"]
-WITHOUT_TORCH += ["text", "tables", "runs"]
+WITHOUT_TORCH += ["palettes", "html", "text", "tables", "plots", "runs"]
 MOST_LINES = 300
 # Of what a function does: signature and docstring, which list a command's options, not counted.
 MOST_LINES_OF_A_BODY = 60

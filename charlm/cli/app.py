@@ -14,6 +14,7 @@ from charlm.cli.commands import Commands
 from charlm.cli.corpus import corpus_app
 from charlm.cli.evaluate import evaluate
 from charlm.cli.generate import generate
+from charlm.cli.inspect import inspect_app
 from charlm.cli.predict import predict
 from charlm.cli.runs import runs_app
 from charlm.cli.streams import standard_streams
@@ -43,6 +44,7 @@ app.command("vocab")(vocab)
 app.command("bench")(bench)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(runs_app, name="runs")
+app.add_typer(inspect_app, name="inspect")
 
 
 def show_version(wanted: bool) -> None:

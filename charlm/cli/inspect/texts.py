@@ -1,0 +1,42 @@
+"""The text that `charlm inspect` looks at: one in words, a file, or standard input."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from charlm.cli.options import announce_standard_input
+from charlm.text.catalog import CATALOG
+from charlm.text.corpus import Corpus, Source
+
+# What nobody would write as a text, but as the name of a file that is not there.
+ENDINGS = (".txt", ".md", ".csv", ".json", ".gz")
+
+
+def announce(text: str | None) -> str | None:
+    """As `announce_standard_input`, for an argument that is given once."""
+    announce_standard_input(None if text is None else [text])
+    return text
+
+
+TextArgument = Annotated[
+    str | None,
+    typer.Argument(
+        callback=announce,
+        help="A text in words, a file, a folder, a catalog name, or - for standard input.",
+        show_default="the run's own text, what of it was held out",
+    ),
+]
+
+
+def source_of(text: str | None) -> Source:
+    """What an argument means: the name of a text if there is one of that name, else a text."""
+    if text is None or text == "-" or text in CATALOG:
+        return text
+    try:
+        named = Path(text).exists()
+    except (OSError, ValueError):
+        named = False
+    if named or (text.endswith(ENDINGS) and not any(map(str.isspace, text))):
+        return text
+    return Corpus.from_text(text)

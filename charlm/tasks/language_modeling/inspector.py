@@ -1,0 +1,55 @@
+"""What the model of a run does, as numbers: `charlm.Run.inspect`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from charlm.progress import ProgressCallback, ignore_progress
+from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
+from charlm.tasks.language_modeling.run import LanguageModelRun
+from charlm.text.corpus import Source
+from charlm.text.vocabulary import UNKNOWN
+
+if TYPE_CHECKING:
+    from charlm.inspection.surprise import TextSurprise
+    from charlm.language_model import LanguageModel
+
+
+class Inspector:
+    """Looks at a language model. Its methods return arrays and dataclasses.
+
+    Args:
+        run: the run of the model.
+        make_model: loads the model, given the names of a device and a backend.
+    """
+
+    def __init__(
+        self, run: LanguageModelRun, make_model: "Callable[[str, str], LanguageModel]"
+    ) -> None:
+        self.run = run
+        self.make_model = make_model
+
+    def surprise(
+        self,
+        source: Source = None,
+        *,
+        split: str | None = None,
+        unknown: str = "replace",
+        encoding: str | None = None,
+        device: str = "cpu",
+        backend: str = "auto",
+        report: ProgressCallback = ignore_progress,
+    ) -> "TextSurprise":
+        """How surprising each character of a text is, and what was expected instead.
+
+        The arguments are those of `charlm.Run.evaluate`, and the score is the same to the last bit.
+
+        Raises:
+            CharlmError: the text is missing, is too short or has changed.
+        """
+        from charlm.inspection.surprise import text_surprise
+
+        found = find_evaluation_text(self.run, source, split, unknown, encoding)
+        model, entries = self.make_model(device, backend), (UNKNOWN, *self.run.vocabulary.entries)
+        result = text_surprise(model, found.text, found.ids, entries, report=report)
+        return replace(result, corpus=found.corpus.name, split=found.split, notes=found.notes)
