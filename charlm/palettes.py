@@ -24,18 +24,24 @@ class Scale(NamedTuple):
     """A fixed scale: which colour a number has does not depend on the other numbers.
 
     Args:
+        name: what is measured.
         colours: one for each step.
         bounds: where one step ends and the next begins, ascending, one fewer than the colours.
+        labels: of the steps, for a legend.
     """
 
+    name: str
     colours: Sequence[str]
     bounds: Sequence[float]
+    labels: Sequence[str]
 
     @classmethod
-    def between(cls, colours: Sequence[str], low: float, high: float) -> "Scale":
+    def between(cls, name: str, colours: Sequence[str], low: float, high: float) -> "Scale":
         """Steps of equal width; what lies outside has the first or the last colour."""
         width = (high - low) / len(colours)
-        return cls(colours, [low + width * step for step in range(1, len(colours))])
+        middles = [low + width * (step + 0.5) for step in range(len(colours))]
+        bounds = [low + width * step for step in range(1, len(colours))]
+        return cls(name, colours, bounds, [f"{each:.1f}" for each in middles])
 
     def step(self, value: float) -> int:
         """Number of the step of a value, from 0."""
@@ -61,6 +67,9 @@ def ink(background: str) -> str:
 
 
 # Surprise in bits: a step for each bit, the last from ten bits on.
-SURPRISE = Scale(MAGNITUDES, range(1, 11))
+SURPRISE = Scale("surprise", MAGNITUDES, range(1, 11), [*map(str, range(10)), "10+"])
 # An activity between -1 and 1.
-ACTIVITY = Scale.between(SIGNED, -1.0, 1.0)
+ACTIVITY = Scale.between("activity", SIGNED, -1.0, 1.0)
+# How much a prediction hangs on a character, as a share of the most.
+SHARE = Scale.between("share", MAGNITUDES, 0.0, 1.0)
+SCALES = (SURPRISE, ACTIVITY, SHARE)

@@ -22,7 +22,7 @@ from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
 from charlm.tasks.language_modeling.inspector import Inspector
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.writing import read_beginning, with_read_stops
-from charlm.tasks.registry import task_of
+from charlm.tasks.registry import load_model, task_of
 from charlm.tasks.relevance import sampling_config
 from charlm.text.corpus import Corpus
 from charlm.text.corpus import Source as Source
@@ -84,17 +84,7 @@ class Run:
 
     def model(self, device: str = "cpu", backend: str = "auto") -> "RecurrentModel":
         """Load the best weights into a torch module, in evaluation mode."""
-        from charlm.machine.device import choose_device
-        from charlm.rnn.backends.choice import choose_backend
-
-        where, task = choose_device(device), task_of(self.directory)
-        # Loading checks the settings against the weights, before a model is built from them.
-        weights = self.directory.load_weights()
-        advice = "Use it on a machine with more memory."
-        task.check_memory(self.directory.settings, where, advice, training=False)
-        model = task.make_model(self.config, choose_backend(self.config, backend, where.type))
-        model.load_weights(weights)
-        return model.to(where).eval()
+        return load_model(self.directory, device, backend)
 
     def normalize(self, text: str) -> str:
         """Normalize a text like the text that the run was trained on."""

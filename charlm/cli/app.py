@@ -16,6 +16,7 @@ from charlm.cli.evaluate import evaluate
 from charlm.cli.generate import generate
 from charlm.cli.inspect import inspect_app
 from charlm.cli.predict import predict
+from charlm.cli.report import report
 from charlm.cli.runs import runs_app
 from charlm.cli.streams import standard_streams
 from charlm.cli.train import train
@@ -41,6 +42,7 @@ app.command("generate")(generate)
 app.command("predict")(predict)
 app.command("eval")(evaluate)
 app.command("vocab")(vocab)
+app.command("report")(report)
 app.command("bench")(bench)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(runs_app, name="runs")

@@ -25,7 +25,8 @@ from charlm.config import Config, EncoderConfig, TextConfig, TextTrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
 from charlm.runs.commands import run_command
-from charlm.scoring.report import Grid, Value, grid_of_scores
+from charlm.scoring.report import grid_of_scores
+from charlm.sections import Grid, Value
 from charlm.tasks.classification.settings import PRESETS as LABEL_PRESETS
 from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.tasks.regression.settings import PRESETS as NUMBER_PRESETS

@@ -1,5 +1,5 @@
 """Pages and fragments of HTML, made from templates in which everything is escaped."""
 
-from charlm.html.rendering import render
+from charlm.html.page import page
 
-__all__ = ["render"]
+__all__ = ["page"]

@@ -1,36 +1,9 @@
-"""What there is to say of an evaluation, for whoever shows it."""
+"""Tables of scores."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from charlm.scoring.score import Score
-
-# Of numbers with a decimal point four digits are shown; None is a dash.
-Value = str | int | float | None
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Names and values, one below the other."""
-
-    pairs: Sequence[tuple[str, Value]]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table.
-
-    Args:
-        columns: their names; the first `names` of them hold words.
-    """
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Value]]
-    names: int = 1
-
-
-# A string is a sentence.
-Section = Facts | Grid | str
+from charlm.sections import Grid
 
 
 def grid_of_scores(scores: Mapping[str, Score]) -> Grid:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from charlm.errors import RunError, UsageError, look_up
 from charlm.runs import store
@@ -11,6 +11,9 @@ from charlm.tasks.classification.task import ClassificationTask
 from charlm.tasks.language_modeling.task import LanguageModelTask
 from charlm.tasks.regression.task import RegressionTask
 from charlm.tasks.task import Task
+
+if TYPE_CHECKING:
+    from charlm.rnn.model import RecurrentModel
 
 TASKS: dict[str, Task] = {
     task.name: task for task in (LanguageModelTask(), ClassificationTask(), RegressionTask())
@@ -87,3 +90,23 @@ def find_run(name: str | Path | None = None, folder: str | Path | None = None) -
 def list_runs(folder: Path) -> list[RunDirectory | RunError]:
     """`charlm.runs.store.list_runs`, with the runs opened by `open_run`."""
     return list(store.list_runs(folder, open_run))
+
+
+def load_model(run: RunDirectory, device: str = "cpu", backend: str = "auto") -> "RecurrentModel":
+    """The model of a run with its best weights, in evaluation mode.
+
+    Raises:
+        CharlmError: the weights are missing or damaged, or the model does not fit in memory; there
+            is no such device or backend.
+    """
+    from charlm.machine.device import choose_device
+    from charlm.rnn.backends.choice import choose_backend
+
+    where, task, config = choose_device(device), task_of(run), run.settings.model
+    # Loading checks the settings against the weights, before a model is built from them.
+    weights = run.load_weights()
+    advice = "Use it on a machine with more memory."
+    task.check_memory(run.settings, where, advice, training=False)
+    model = task.make_model(config, choose_backend(config, backend, where.type))
+    model.load_weights(weights)
+    return model.to(where).eval()

@@ -5,7 +5,7 @@ score a model on them. No code outside a task's folder refers to it by name.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +16,7 @@ from charlm.presets import Presets, Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.score import Score
+from charlm.sections import Facts, Part
 from charlm.tables.table import Cell, Table
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.relevance import Rule
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
 
     from charlm.rnn.model import RecurrentModel
 Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A chapter of a report that is yet to be made.
+
+    Args:
+        title: its heading.
+        make: makes its parts; CharlmError where there is nothing to make them of.
+    """
+
+    title: str
+    make: Callable[[], Iterable[Part]]
 
 
 @dataclass(frozen=True)
@@ -233,3 +247,20 @@ class Task(ABC):
     def next_commands(self, run: RunDirectory) -> Iterator[str]:
         """Commands to suggest after training."""
         return iter(())
+
+    def data_card(self, run: RunDirectory) -> Iterator[Part]:
+        """What there is to say in a report of the data that a run was trained on."""
+        about = run.record.corpus
+        simple = {name: each for name, each in about.items() if isinstance(each, str | int)}
+        sizes = {f"{name} part": stop - start for name, (start, stop) in run.record.splits.items()}
+        yield Facts([(name.replace("_", " "), each) for name, each in {**simple, **sizes}.items()])
+
+    def chapters(
+        self, run: RunDirectory, load_model: "Callable[[], RecurrentModel]"
+    ) -> Sequence[Draft]:
+        """What a report shows of a run beside its settings, data and training.
+
+        Args:
+            load_model: loads the model with its best weights.
+        """
+        return ()

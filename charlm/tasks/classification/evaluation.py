@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charlm.scoring.report import Facts, Grid, Section, grid_of_scores
+from charlm.scoring.report import grid_of_scores
+from charlm.sections import Facts, Grid, Section
 from charlm.tasks.classification.scores import (
     ClassificationScore,
-    calibration_error,
+    Reliability,
     compare,
     given_labels,
     probabilities,
+    reliability,
     score_of,
     sentence,
 )
@@ -145,8 +147,13 @@ class ClassificationEvaluation:
 
     @property
     def calibration_error(self) -> float:
-        """See `calibration_error`."""
-        return calibration_error(probabilities(self.outputs), self.targets)
+        """Mean distance of the likeliest label's probability from how often it is right."""
+        return self.reliability.error
+
+    @property
+    def reliability(self) -> Reliability:
+        """Of the probabilities at temperature 1."""
+        return reliability(probabilities(self.outputs), self.targets)
 
     @property
     def calibrated(self) -> "ClassificationEvaluation":

@@ -147,10 +147,32 @@ def fit_temperature(outputs: npt.NDArray[np.floating], labels: npt.NDArray[Any])
     return 1 / math.sqrt(low * high)
 
 
-def calibration_error(probabilities: Probabilities, labels: npt.NDArray[Any]) -> float:
-    """Mean distance of the likeliest label's probability from how often it is right.
+@dataclass(frozen=True)
+class Reliability:
+    """How often the likeliest label is right, by the probability that it was given.
 
     Texts are put into BINS equal intervals of that probability (Guo et al. 2017).
+
+    Args:
+        texts: in each interval, (BINS,).
+        probability: the mean, (BINS,); NaN where there are no texts.
+        accuracy: share of the texts whose likeliest label is the true one, (BINS,).
+    """
+
+    texts: Labels
+    probability: Probabilities
+    accuracy: Probabilities
+
+    @property
+    def error(self) -> float:
+        """Mean distance of the two over the texts; 0 where there are none."""
+        there = self.texts > 0
+        gaps = np.abs(self.probability - self.accuracy)[there] * self.texts[there]
+        return float(gaps.sum() / max(self.texts.sum(), 1))
+
+
+def reliability(probabilities: Probabilities, labels: npt.NDArray[Any]) -> Reliability:
+    """How far probabilities can be relied on.
 
     Args:
         probabilities: (texts, C).
@@ -159,8 +181,10 @@ def calibration_error(probabilities: Probabilities, labels: npt.NDArray[Any]) ->
     p = probabilities.max(1)
     right = (probabilities.argmax(1) == labels).astype(np.float64)
     bins = np.minimum((p * BINS).astype(np.int64), BINS - 1)
-    gaps = np.bincount(bins, right - p, minlength=BINS)
-    return float(np.abs(gaps).sum() / max(len(p), 1))
+    texts = np.bincount(bins, minlength=BINS)
+    with np.errstate(invalid="ignore"):
+        means = [np.bincount(bins, each, minlength=BINS) / texts for each in (p, right)]
+    return Reliability(texts, *means)
 
 
 def score_of(outputs: npt.NDArray[np.floating], labels: npt.NDArray[Any]) -> ClassificationScore:

@@ -1,6 +1,6 @@
 """The registry's entry. Torch, which takes a second to import, is imported where it is needed."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +17,7 @@ from charlm.tasks.classification.settings import DEFAULT_PRESET, PRESETS
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.relevance import Rule
 from charlm.tasks.supervised.task import SUPERVISED_RULES, EncoderTask
-from charlm.tasks.task import Options
+from charlm.tasks.task import Draft, Options
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -151,3 +151,11 @@ class ClassificationTask(EncoderTask):
         """Label, and score."""
         yield run_command(run.path, "predict", "a text to label", option="run")
         yield run_command(run.path, "eval", option="run")
+
+    def chapters(
+        self, run: RunDirectory, load_model: "Callable[[], RecurrentModel]"
+    ) -> Sequence[Draft]:
+        """The score of what was held out, with pictures."""
+        from charlm.tasks.classification.chapters import drafts
+
+        return drafts(cast("ClassificationRun", run), load_model)

@@ -1,6 +1,6 @@
 """The language modelling task. Torch, which takes a second to import, is imported only on use."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from charlm.config import ModelConfig
@@ -10,18 +10,24 @@ from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.baselines import copying_is_far_ahead
 from charlm.scoring.cross_entropy import CrossEntropy
+from charlm.sections import Folded, Grid, Part
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.settings import RULES, TextSettings
-from charlm.tasks.task import Scored, Task
+from charlm.tasks.task import Draft, Scored, Task
 from charlm.text.catalog import CATALOG
 from charlm.text.corpus import Source
 from charlm.text.splits import count
+from charlm.text.vocabulary import printable
 
 if TYPE_CHECKING:
     import torch
 
     from charlm.language_model import LanguageModel
+    from charlm.rnn.model import RecurrentModel
+
+# Characters of an alphabet that a report lists.
+ALPHABET = 60
 
 
 class LanguageModelTask(Task):
@@ -137,3 +143,33 @@ class LanguageModelTask(Task):
         prefix = known[0].prefix if len(known) == 1 else None
         yield run_command(run.path, "generate", option="run", prefix=prefix)
         yield run_command(run.path, "eval", option="run")
+
+    def data_card(self, run: RunDirectory) -> Iterator[Part]:
+        """The text, its licence if it is known, and its alphabet."""
+        vocabulary = cast("LanguageModelRun", run).vocabulary
+        known = [CATALOG[name] for name in run.record.corpus["source"] if name in CATALOG]
+        for entry in known:
+            yield f"{entry.title}. Licence: {entry.licence}. Source: {entry.source}"
+        if not known:
+            yield "The text is the user's own; charlm knows nothing of its licence."
+        yield from super().data_card(run)
+        total = sum(vocabulary.counts) + vocabulary.unknown_count
+        yield (
+            f"The alphabet has {count(len(vocabulary), 'entry', 'entries')} with <unk>, from the "
+            f"training part of {count(total)}."
+        )
+        shown = list(zip(vocabulary.entries, vocabulary.counts, strict=True))[:ALPHABET]
+        rows = [(printable(each), n, f"{n / max(total, 1):.2%}") for each, n in shown]
+        yield Folded(
+            f"The {count(len(rows), 'most frequent character')}",
+            Grid(("character", "times", "share"), rows),
+        )
+
+    def chapters(
+        self, run: RunDirectory, load_model: "Callable[[], RecurrentModel]"
+    ) -> Sequence[Draft]:
+        """Samples, and what its model does."""
+        from charlm.tasks.language_modeling.chapters import drafts
+
+        make = cast("Callable[[], LanguageModel]", load_model)
+        return drafts(cast("LanguageModelRun", run), make)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.rnn.encoder import Encoder
-from charlm.scoring.report import Facts, Section, grid_of_scores
+from charlm.scoring.report import grid_of_scores
+from charlm.sections import Facts, Section
 from charlm.tasks.regression.comparison import compare, sentence
 from charlm.tasks.regression.dataset import NumbersDataset, reread_dataset
 from charlm.tasks.regression.reading import read_numbers

@@ -1,6 +1,6 @@
 """The registry's entry. Torch, which takes a second to import, is imported where it is needed."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +19,7 @@ from charlm.tasks.regression.scores import RegressionScore
 from charlm.tasks.regression.settings import DEFAULT_PRESET, OF_RATINGS, PRESETS, RegressionConfig
 from charlm.tasks.relevance import Rule
 from charlm.tasks.supervised.task import SUPERVISED_RULES, EncoderTask, check_options
-from charlm.tasks.task import Options
+from charlm.tasks.task import Draft, Options
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -178,3 +178,11 @@ class RegressionTask(EncoderTask):
         """Predict, and score."""
         yield run_command(run.path, "predict", "TABLE", option="run")
         yield run_command(run.path, "eval", option="run")
+
+    def chapters(
+        self, run: RunDirectory, load_model: "Callable[[], RecurrentModel]"
+    ) -> Sequence[Draft]:
+        """The score of what was held out, with pictures."""
+        from charlm.tasks.regression.chapters import drafts
+
+        return drafts(cast("RegressionRun", run), load_model)

@@ -16,7 +16,7 @@ import charlm
 from charlm.errors import CharlmError, CorpusError, SettingError, UsageError
 from charlm.tasks.classification.scores import (
     ClassificationScore,
-    calibration_error,
+    reliability,
     score_of,
 )
 from charlm.tasks.classification.vectors import complete, count_found, read_vectors
@@ -333,9 +333,9 @@ def test_calibration_error_by_hand() -> None:
     labels = np.array([0, 1, 1, 1])
     # Of 15 bins .9 is in the 13th, .8 in the 12th, .7 in the 10th, .55 in the 8th.
     by_hand = (abs(1 - 0.9) + abs(0 - 0.8) + abs(1 - 0.7) + abs(1 - 0.55)) / 4
-    assert calibration_error(p, labels) == pytest.approx(by_hand)
+    assert reliability(p, labels).error == pytest.approx(by_hand)
     alike = np.array([[0.75, 0.25]] * 4)
-    assert calibration_error(alike, np.array([0, 0, 0, 1])) == pytest.approx(0)
+    assert reliability(alike, np.array([0, 0, 0, 1])).error == pytest.approx(0)
 
 
 def test_the_difference_to_the_best_baseline_is_said(table: Path) -> None:

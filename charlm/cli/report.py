@@ -1,0 +1,36 @@
+"""charlm report"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from charlm.cli import console
+from charlm.cli.bars import bar
+from charlm.cli.files import write_output
+from charlm.cli.options import BackendName, Device, RunsDir, Threads
+
+
+def report(
+    run: Annotated[
+        str | None, typer.Argument(help="A run's name or path.", show_default="the newest")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write.", show_default="report.html in the run's folder"),
+    ] = None,
+    device: Device = "cpu",
+    backend: BackendName = "auto",
+    threads: Threads = None,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Make a page of HTML, in one file, of all there is to see of a run."""
+    from charlm.report import make_report
+    from charlm.tasks.registry import find_run
+
+    found = find_run(run, runs_dir)
+    file = found.path / "report.html" if out is None else out
+    with bar("Report", "chapters", ("MofNCompleteColumn", "TimeElapsedColumn")) as progress:
+        page = make_report(found, device, backend, progress)
+    write_output(file, page)
+    console.say(f"Wrote {file}.")

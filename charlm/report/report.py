@@ -1,0 +1,106 @@
+"""The report of a run: what it is, how it was trained, and what its task has to show."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from charlm.errors import CharlmError
+from charlm.progress import ProgressCallback, ignore_progress
+from charlm.report.page import page
+from charlm.runs.directory import RunDirectory
+from charlm.scoring.report import grid_of_scores
+from charlm.sections import Chapter, Facts, Grid, Part
+from charlm.tasks.comparison import scored
+from charlm.tasks.registry import load_model, task_of
+from charlm.tasks.task import Draft
+
+# Of a setting's value, or a name, characters that are shown.
+LONGEST = 300
+
+
+def make_report(
+    run: RunDirectory,
+    device: str = "cpu",
+    backend: str = "auto",
+    report: ProgressCallback = ignore_progress,
+) -> str:
+    """A page of HTML in one file.
+
+    What cannot be made, as where the run's text is gone, is a chapter that says so.
+
+    Args:
+        report: called with the number of chapters done and the total.
+    """
+    task = task_of(run)
+    drafts = [
+        Draft("Score", partial(score, run)),
+        Draft("Data", partial(task.data_card, run)),
+        *task.chapters(run, lambda: load_model(run, device, backend)),
+        Draft("Settings", partial(settings, run)),
+    ]
+    chapters = []
+    for number, draft in enumerate(drafts):
+        report(number, len(drafts))
+        chapters.append(Chapter(draft.title, parts_of(draft)))
+    report(len(drafts), len(drafts))
+    record = run.record
+    subtitle = (
+        f"charlm {record.charlm}, {record.created[:10]}. {task.describe_data(run)}. "
+        f"Status: {run.status}."
+    )
+    return page(f"Run {run.name}", subtitle, chapters)
+
+
+def parts_of(draft: Draft) -> Sequence[Part]:
+    """The parts of a chapter, or why there are none."""
+    parts: list[Part] = []
+    try:
+        parts.extend(draft.make())
+    except CharlmError as error:
+        parts.append(f"This cannot be shown. {error}")
+    return parts
+
+
+def score(run: RunDirectory) -> Iterator[Part]:
+    """What the run is, and its score beside those of the baselines."""
+    record, task, found = run.record, task_of(run), scored(run)
+    model = record.model
+    yield Facts(
+        [
+            ("task", record.task),
+            ("cell", str(model["cell"])),
+            ("layers", model["num_layers"]),
+            ("hidden size", model["hidden_size"]),
+            ("parameters", record.parameters),
+            ("trained by", f"the {record.backend} backend on {record.device}"),
+            *([("started from", record.parent)] if record.parent else []),
+        ]
+    )
+    if found is None:
+        yield "Nothing was held out, or nothing has been scored yet."
+        return
+    items = "" if found.items is None else f"{found.items:,} "
+    final = "" if found.final else " This is the best score so far; the run is not finished."
+    yield f"The score is of {items}held-out {task.item}s ({found.split}).{final}"
+    others = {
+        name: task.score_type.from_json(each)
+        for name, each in record.result.get("baselines", {}).items()
+    }
+    yield grid_of_scores({**others, run.name: found.score})
+    if record.result.get("score"):
+        yield from task.remarks(record.result)
+
+
+def settings(run: RunDirectory) -> Iterator[Part]:
+    """All settings of the run."""
+    record = run.record
+    rows = [
+        (group, name.replace("_", " "), str(value)[:LONGEST])
+        for group, values in (
+            ("data", record.data),
+            ("model", record.model),
+            ("training", record.train),
+        )
+        for name, value in values.items()
+        if value is not None
+    ]
+    yield Grid(("of", "setting", "value"), rows, names=3)

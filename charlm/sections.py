@@ -1,0 +1,112 @@
+"""What there is to show, for whoever shows it: a terminal, a notebook, a page."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from charlm.palettes import Scale
+
+# Of numbers with a decimal point four digits are shown; None is a dash.
+Value = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values, one below the other."""
+
+    pairs: Sequence[tuple[str, Value]]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table.
+
+    Args:
+        columns: their names; the first `names` of them hold words.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Value]]
+    names: int = 1
+
+
+# A string is a sentence.
+Section = Facts | Grid | str
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What the parts after it are about."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that is drawn when it is shown, once for each theme of a page.
+
+    Args:
+        title: what it is of.
+        alternative: what it says, for those who do not see it.
+        draw: draws on an empty matplotlib Figure.
+        inches: width and height.
+    """
+
+    title: str
+    alternative: str
+    draw: Callable[[Any], Any]
+    inches: tuple[float, float] = (6.4, 4.0)
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A text as it is, such as one that a model wrote."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ColouredText:
+    """A text whose characters are coloured by a number each.
+
+    Args:
+        title: what it is, and where it comes from.
+        text: (characters,).
+        values: for each character; None where there is none.
+        scale: from numbers to colours.
+        unit: of the values, such as "bits".
+        prominent: characters with this value or more are marked even without colours; None: none.
+        likeliest: for each character, others and their probabilities, the likeliest first.
+        earlier: for each character, how much it hangs on those before it, 0 to 1, the nearest
+            first. Then the colours are of these, once a character is chosen.
+    """
+
+    title: str
+    text: str
+    values: Sequence[float | None]
+    scale: Scale
+    unit: str
+    prominent: float | None = None
+    likeliest: Sequence[Sequence[tuple[str, float]]] | None = None
+    earlier: Sequence[Sequence[float]] | None = None
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A long table that is shown on demand."""
+
+    title: str
+    content: Facts | Grid
+
+
+# What a page can show besides.
+Part = Section | Heading | Picture | Prose | ColouredText | Folded
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """Parts of a page under one heading."""
+
+    title: str
+    parts: Sequence[Part]

@@ -1,0 +1,94 @@
+"""What a report shows of a language model."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from charlm.config import SamplingConfig
+from charlm.generation.choice import cpu_engine
+from charlm.generation.sampler import stream_texts
+from charlm.palettes import SURPRISE
+from charlm.sections import ColouredText, Heading, Part, Prose
+from charlm.tasks.language_modeling.inspector import Inspector
+from charlm.tasks.language_modeling.run import LanguageModelRun
+from charlm.tasks.language_modeling.writing import read_beginning
+from charlm.tasks.task import Draft
+from charlm.text.catalog import CATALOG
+from charlm.text.splits import count
+
+if TYPE_CHECKING:
+    from charlm.inspection.surprise import TextSurprise
+    from charlm.language_model import LanguageModel
+
+# Samples: their temperatures, characters and seed.
+TEMPERATURES, SAMPLE, SEED = (0.2, 0.5, 0.8, 1.0, 1.2), 400, 0
+# The most surprising passages: how many, and their characters.
+PASSAGES, PASSAGE = 8, 240
+# From so many bits on a character is marked where there are no colours.
+PROMINENT = 4.0
+
+
+def drafts(run: LanguageModelRun, load_model: "Callable[[], LanguageModel]") -> list[Draft]:
+    """Samples, and what the model does."""
+    inspector = Inspector(run, lambda device, backend: load_model())
+    return [
+        Draft("Samples", lambda: samples(run)),
+        Draft("Surprise", lambda: surprise(inspector)),
+    ]
+
+
+def samples(run: LanguageModelRun) -> Iterator[Part]:
+    """What the model writes at several temperatures."""
+    known = [CATALOG[name] for name in run.record.corpus["source"] if name in CATALOG]
+    prefix = known[0].prefix if len(known) == 1 else None
+    ids = read_beginning(run, prefix, None, lambda sentence: None)
+    engine = cpu_engine(run.settings.model, run.load_weights())
+    begun = "" if prefix is None else run.vocabulary.decode(ids)
+    if begun:
+        yield f"Each goes on from '{begun}'. Seed {SEED}."
+    for temperature in TEMPERATURES:
+        config = SamplingConfig(temperature=temperature, length=SAMPLE, seed=SEED)
+        text = "".join(next(iter(stream_texts(engine, run.vocabulary, ids, config))))
+        yield Prose(f"Temperature {temperature:g}", begun + text)
+
+
+def surprise(inspector: Inspector) -> Iterator[Part]:
+    """Where the held-out text surprises the model."""
+    return surprise_parts(inspector.surprise(), PASSAGES, PASSAGE)
+
+
+def surprise_parts(result: "TextSurprise", passages: int, length: int) -> Iterator[Part]:
+    """A short text whole; of a long one its beginning and its most surprising passages.
+
+    Args:
+        passages: how many of a long text.
+        length: characters of each.
+    """
+    score, characters = result.score, len(result.text)
+    yield (
+        f"{result.corpus} ({result.split}): {count(score.characters)} scored, "
+        f"{score.bits_per_character:.4f} bits per character. A character's surprise is -log2 of "
+        "the probability that the model gave it; the first one nothing predicts."
+    )
+    if characters <= passages * length:
+        yield coloured("The text", result, 0, characters)
+        return
+    yield coloured(f"Its first {count(length)}", result, 0, length)
+    found = result.most_surprising(passages, length)
+    yield Heading(f"The {len(found)} most surprising passages of {count(length)}")
+    for each in found:
+        where = f"{each.bits:.2f} bits per character, from character {each.start + 1:,}"
+        yield coloured(where, result, each.start, each.stop)
+
+
+def coloured(title: str, result: "TextSurprise", start: int, stop: int) -> ColouredText:
+    """A stretch of a text, coloured by surprise."""
+    places = range(start, stop)
+    return ColouredText(
+        title,
+        result.text[start:stop],
+        [float(result.bits[at - 1]) if at else None for at in places],
+        SURPRISE,
+        "bits",
+        PROMINENT,
+        [result.likeliest(at) if at else [] for at in places],
+    )
