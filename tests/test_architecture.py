@@ -39,6 +39,7 @@ ROOMS_OF = {
     "matplotlib": ["plots"],
     "cycler": ["plots"],
     "jinja2": ["html"],
+    "markupsafe": ["html"],
 }
 # Where torch, which takes a second to import, is not known.
 WITHOUT_TORCH = ["errors", "version", "files", "progress", "config", "presets", "keywords"]

@@ -20,6 +20,20 @@ def has_colours() -> bool:
     return terminal.is_terminal and not terminal.no_color and system in ("256", "truecolor")
 
 
+def show_scale(scale: Scale, unit: str) -> None:
+    """Print what the colours mean, where there are any."""
+    if not has_colours():
+        return
+    from rich.style import Style
+    from rich.text import Text
+
+    line = Text(f"{unit} ")
+    for colour, label in zip(scale.colours, scale.labels, strict=True):
+        line.append(f" {label} ", Style(color=ink(colour), bgcolor=colour))
+    console.terminal().print(line)
+    console.terminal().print()
+
+
 def coloured(text: str, values: Sequence[float | None], scale: Scale) -> "Text":
     """The text, each character on the colour of its value; those without a value have none."""
     from rich.style import Style

@@ -1,25 +1,15 @@
 """Coloured texts for a page: compact data, from which a script makes what is seen."""
 
-import re
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+from charlm.html.rendering import visible
 from charlm.palettes import SHARE
 from charlm.sections import ColouredText
 
 # A step as one character; a dot stands for none.
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-# What could control a page or its reader's eyes: controls but line feed and tab, changes of
-# direction, line and paragraph separators, lone surrogates.
-STEERING = re.compile(
-    "[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-
-
-def visible(text: str) -> str:
-    """The text with a replacement character for each that is not shown; the length stays."""
-    return STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def view_of(part: ColouredText) -> dict[str, Any]:
@@ -64,6 +54,6 @@ def stretches(part: ColouredText) -> Iterator[tuple[bool, str]]:
         part.prominent is not None and each is not None and each >= part.prominent
         for each in part.values
     ]
-    pairs = zip(marked, visible(part.text), strict=True)
+    pairs = zip(marked, part.text, strict=True)
     for mark, group in groupby(pairs, key=lambda pair: pair[0]):
         yield mark, "".join(character for _, character in group)

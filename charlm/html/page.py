@@ -8,10 +8,21 @@ from typing import Any
 
 from markupsafe import Markup
 
-from charlm.html.coloured_text import view_of, visible
+from charlm.html.coloured_text import view_of
 from charlm.html.rendering import render
 from charlm.palettes import SCALES, ink
-from charlm.sections import Chapter, Facts, Grid, Heading, Part, Picture, Prose, Value
+from charlm.sections import (
+    Chapter,
+    ColouredText,
+    Facts,
+    Folded,
+    Grid,
+    Heading,
+    Part,
+    Picture,
+    Prose,
+    Value,
+)
 from charlm.version import __version__
 
 # Makes a picture into the bytes of a PNG file, for a theme: "light" or "dark".
@@ -81,22 +92,21 @@ def all_as_values(parts: Sequence[Part], paint: Painter) -> Iterator[dict[str, A
 def as_values(part: Part, paint: Painter) -> dict[str, Any]:
     """What the template `sections.html` is given for a part."""
     if isinstance(part, str):
-        return {"kind": "sentence", "text": visible(part)}
+        return {"kind": "sentence", "text": part}
     if isinstance(part, Heading):
-        return {"kind": "heading", "text": visible(part.text)}
+        return {"kind": "heading", "text": part.text}
     if isinstance(part, Facts):
-        return {"kind": "facts", "pairs": [(visible(n), shown(value)) for n, value in part.pairs]}
+        return {"kind": "facts", "pairs": [(n, shown(value)) for n, value in part.pairs]}
     if isinstance(part, Grid):
         rows = [[shown(value) for value in row] for row in part.rows]
-        columns = [visible(each) for each in part.columns]
-        return {"kind": "grid", "columns": columns, "rows": rows, "names": part.names}
+        return {"kind": "grid", "columns": part.columns, "rows": rows, "names": part.names}
     if isinstance(part, Picture):
         width, height = (round(PIXELS_AN_INCH * each) for each in part.inches)
         files = {theme: as_uri(paint(part, theme)) for theme in ("light", "dark")}
-        about = {"title": visible(part.title), "alternative": visible(part.alternative)}
+        about = {"title": part.title, "alternative": part.alternative}
         return {"kind": "picture", **about, **files, "width": width, "height": height}
     if isinstance(part, Prose):
-        return {"kind": "prose", "title": visible(part.title), "text": visible(part.text)}
+        return {"kind": "prose", "title": part.title, "text": part.text}
     if isinstance(part, Folded):
         return {"kind": "folded", "title": part.title, "content": as_values(part.content, paint)}
     return {"kind": "coloured", "view": view_of(part), "legend": None, "hint": CHOOSE}
@@ -110,7 +120,7 @@ def as_uri(png: bytes) -> str:
 def shown(value: Value) -> str:
     """A value as people read it."""
     if isinstance(value, str):
-        return visible(value)
+        return value
     if value is None or math.isnan(value):
         return "–"
     if isinstance(value, int):

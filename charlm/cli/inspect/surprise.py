@@ -1,12 +1,14 @@
 """charlm inspect surprise"""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from charlm.cli import console
 from charlm.cli.bars import scoring
-from charlm.cli.coloured_text import coloured, has_colours, with_digits
+from charlm.cli.coloured_text import coloured, has_colours, show_scale, with_digits
+from charlm.cli.files import write_output
 from charlm.cli.inspect.texts import TextArgument, source_of
 from charlm.cli.options import BackendName, Device, Json, RunName, RunsDir, Threads
 from charlm.palettes import SURPRISE
@@ -14,6 +16,7 @@ from charlm.text.vocabulary import printable
 
 if TYPE_CHECKING:
     from charlm.inspection.surprise import TextSurprise
+    from charlm.sections import Part
 
 # A text of more characters is not shown whole, but its most surprising passages, of this length.
 LONG, PASSAGE = 3_000, 200
@@ -38,6 +41,12 @@ def surprise(
         int, typer.Option(min=1, help="How many passages of a long text to show.")
     ] = 10,
     whole: Annotated[bool, typer.Option("--whole", help="Show all of a long text.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a page of HTML that also tells, of each character, what was likelier."
+        ),
+    ] = None,
     encoding: Annotated[
         str | None,
         typer.Option(help="How the text's bytes spell characters.", show_default="utf-8"),
@@ -50,6 +59,7 @@ def surprise(
 ) -> None:
     """Show how surprising each character of a text is to a model, in bits."""
     from charlm.api import load
+    from charlm.tasks.language_modeling.chapters import surprise_parts
 
     trained = load(run, runs_dir=runs_dir)
     with scoring() as report:
@@ -64,6 +74,8 @@ def surprise(
         )
     for note in result.notes:
         console.say(note)
+    if html is not None:
+        write_page(html, trained.name, list(surprise_parts(result, passages, PASSAGE, whole)))
     if json:
         console.write_json({"run": trained.name, **result.to_json()})
         return
@@ -76,6 +88,7 @@ def surprise(
         ]
     )
     console.gap()
+    show_scale(SURPRISE, "bits")
     if whole or len(result.text) <= LONG:
         show(result, 0, len(result.text))
         return
@@ -87,6 +100,16 @@ def surprise(
         console.gap()
         console.heading(f"{console.number(passage.bits, 2)} bits per character, {where}")
         show(result, passage.start, passage.stop)
+
+
+def write_page(path: Path, run: str, parts: "list[Part]") -> None:
+    """Write a page of HTML with one chapter, and say so."""
+    from charlm.report import page
+    from charlm.sections import Chapter
+
+    content = page(f"What surprises {run}", "", [Chapter("Surprise", parts)])
+    write_output(path, content, "--html")
+    console.say(f"Wrote {path}.")
 
 
 def show(result: "TextSurprise", start: int, stop: int) -> None:

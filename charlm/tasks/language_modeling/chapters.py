@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TEMPERATURES, SAMPLE, SEED = (0.2, 0.5, 0.8, 1.0, 1.2), 400, 0
 # The most surprising passages: how many, and their characters.
 PASSAGES, PASSAGE = 8, 240
+# Of a long text that is shown whole, characters of a piece; and of the beginning of another.
+PIECE = 1_500
 # From so many bits on a character is marked where there are no colours.
 PROMINENT = 4.0
 
@@ -56,12 +58,15 @@ def surprise(inspector: Inspector) -> Iterator[Part]:
     return surprise_parts(inspector.surprise(), PASSAGES, PASSAGE)
 
 
-def surprise_parts(result: "TextSurprise", passages: int, length: int) -> Iterator[Part]:
+def surprise_parts(
+    result: "TextSurprise", passages: int, length: int, whole: bool = False
+) -> Iterator[Part]:
     """A short text whole; of a long one its beginning and its most surprising passages.
 
     Args:
         passages: how many of a long text.
         length: characters of each.
+        whole: all of a long text too, in pieces.
     """
     score, characters = result.score, len(result.text)
     yield (
@@ -72,12 +77,15 @@ def surprise_parts(result: "TextSurprise", passages: int, length: int) -> Iterat
     if characters <= passages * length:
         yield coloured("The text", result, 0, characters)
         return
-    yield coloured(f"Its first {count(length)}", result, 0, length)
     found = result.most_surprising(passages, length)
     yield Heading(f"The {len(found)} most surprising passages of {count(length)}")
     for each in found:
         where = f"{each.bits:.2f} bits per character, from character {each.start + 1:,}"
         yield coloured(where, result, each.start, each.stop)
+    yield Heading("The text" if whole else "Its beginning")
+    for start in range(0, characters if whole else 1, PIECE):
+        stop = min(start + PIECE, characters)
+        yield coloured(f"Characters {start + 1:,} to {stop:,}", result, start, stop)
 
 
 def coloured(title: str, result: "TextSurprise", start: int, stop: int) -> ColouredText:
