@@ -1,10 +1,13 @@
 """Files of a task in a run: texts and arrays, each written whole."""
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from charlm.errors import RunError
+from charlm.files.structures import dumps, loads
 from charlm.files.whole import (
     COPY_AGAIN,
     Arrays,
@@ -17,6 +20,7 @@ from charlm.files.whole import (
 from charlm.runs.commands import run_command
 
 Parsed = TypeVar("Parsed")
+Kept = TypeVar("Kept")
 
 
 class KeptFiles:
@@ -84,3 +88,22 @@ class KeptFiles:
             return parse(load_arrays(self.path / name))
         except (ValueError, UnicodeDecodeError) as error:
             raise RunError(f"'{file}' is damaged ({error}).", COPY_AGAIN) from None
+
+    def keep(self, name: str, key: str, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
+        """What was made before from the same, else it is made and kept, as `name`.json.
+
+        Where the file is damaged it is made anew; a run that cannot be written keeps nothing.
+
+        Args:
+            key: names all that it is made from.
+            kind: its dataclass, as `charlm.files.structures` stores it.
+        """
+        file = f"{name}.json"
+        with suppress(RunError, ValueError):
+            first, _, rest = (self.read_file(file) or "").partition("\n")
+            if first == json.dumps(key):
+                return loads(kind, rest)
+        made = make()
+        with suppress(RunError):
+            self.write_file(file, f"{json.dumps(key)}\n{dumps(made)}\n")
+        return made
