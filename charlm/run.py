@@ -241,7 +241,7 @@ class Run:
     def inspect(self) -> Inspector:
         """Looks at what a language model does: `run.inspect.surprise()` and others."""
         make = cast("Callable[[str, str], LanguageModel]", self.model)
-        return Inspector(self.language, make)
+        return Inspector(self.language, make, self.stream)
 
     # Scoring
 
