@@ -69,13 +69,13 @@ class ComparedText:
         starts = np.flatnonzero((lengths > 0) & (before <= lengths))
         taken, found = np.zeros(len(lengths), bool), list[tuple[int, int]]()
         for start in starts[np.argsort(-lengths[starts], kind="stable")].tolist():
+            if len(found) >= number:
+                break
             stop = start + int(lengths[start])
             # No longer span lies within it: it would have to begin or end there.
             if not (taken[start] or taken[stop - 1]):
                 taken[start:stop] = True
                 found.append((start, stop - start))
-            if len(found) >= number:
-                break
         return found
 
     def to_json(self) -> dict[str, Any]:
