@@ -136,7 +136,7 @@ def test_a_model_that_recites(run: charlm.Run, training: str) -> None:
     inspector = Inspector(run.language, lambda *_: pytest.fail("no model is needed"), recite)
     result = inspector.copying(length=600, seed=3, report=lambda *each: told.append(each))
     assert [len(each.text) for each in result.spans()] == [600]
-    assert result.text.name == "written by the run, seed 3, temperature 1.0"
+    assert result.text.name == "written by the run, temperature 1.0, seed 3"
     assert told[:2] == [(300, 600), (600, 600)]
 
 

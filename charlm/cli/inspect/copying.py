@@ -77,7 +77,7 @@ def show_shares(result: "Copying", run: str) -> None:
             *((f"longest span of {k}", characters(each.longest)) for k, each in texts.items()),
         ]
     )
-    console.gap()
+    console.write("\n")
     console.heading("n-grams that stand in the training text, in percent")
     rows = ((n, *(percent(each.share(n)) for each in texts.values())) for n in SIZES)
     console.table(("n", *texts), rows)
@@ -101,8 +101,8 @@ def show_spans(spans: "list[CopiedSpan]", has_lines: bool) -> None:
     """
     if not spans:
         return
-    console.gap()
     if not console.terminal().is_terminal:
+        console.gap()
         columns = ("characters", "from character", "of training text", "line", "copied")
         rows = ((len(e.text), e.start + 1, e.place + 1, e.line, e.text) for e in spans)
         console.table(columns, rows)

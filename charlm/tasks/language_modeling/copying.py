@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from charlm.config import SamplingConfig
 from charlm.errors import RunError, SettingError, UsageError
 from charlm.generation.sampler import chosen_seed
 from charlm.progress import ProgressCallback
@@ -71,11 +72,10 @@ def written(
     stream: Callable[..., Iterator[str]], sampling: dict[str, Any], report: ProgressCallback
 ) -> tuple[str, str]:
     """A text that a run writes, after a name that says how."""
-    sampling = {"length": LENGTH, **sampling}
+    sampling = {"length": LENGTH, "temperature": SamplingConfig.temperature, **sampling}
     config = sampling_config(**sampling)
     if config.num_samples > 1:
         raise SettingError("num_samples", "must be 1: one text is looked at.")
-    sampling["temperature"] = config.temperature
     if config.temperature:
         sampling["seed"] = chosen_seed(config)
     pieces, done = list[str](), 0
