@@ -17,11 +17,13 @@ from charlm.keywords import SamplingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.results import DynamicConfig
+from charlm.sections import HasSections, Section
 from charlm.tables.table import Table
 from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
 from charlm.tasks.language_modeling.inspector import Inspector
-from charlm.tasks.language_modeling.run import LanguageModelRun
+from charlm.tasks.language_modeling.run import LanguageModelRun, as_language_model
 from charlm.tasks.language_modeling.writing import read_beginning, with_read_stops
+from charlm.tasks.overview import overview
 from charlm.tasks.registry import task_of
 from charlm.tasks.relevance import sampling_config
 from charlm.text.corpus import Corpus
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from charlm.rnn.model import RecurrentModel
 
 
-class Run:
+class Run(HasSections):
     """A trained model, with its vocabulary, settings and training history.
 
     Args:
@@ -47,6 +49,10 @@ class Run:
     def __repr__(self) -> str:
         return f"<charlm.Run {self.name}: {self.config.cell} of {self.config.hidden_size}>"
 
+    def sections(self) -> Iterator[Section]:
+        """What it is, its score beside the baselines, and its settings; a notebook shows that."""
+        return overview(self.directory)
+
     @property
     def name(self) -> str:
         return self.directory.name
@@ -58,10 +64,7 @@ class Run:
     @property
     def language(self) -> LanguageModelRun:
         """The run directory, as that of a language model; UsageError if it is another's."""
-        if not isinstance(self.directory, LanguageModelRun):
-            of = f"The run '{self.name}' is of the task '{self.directory.record.task}'"
-            raise UsageError(f"{of}, and this is for language models.", "Name another run.")
-        return self.directory
+        return as_language_model(self.directory)
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "charlm"
 FLOORS = [
-    ["errors", "version", "seeds", "files", "progress", "palettes", "html", "kernels"],
+    ["errors", "version", "seeds", "files", "progress", "palettes", "html", "sections", "kernels"],
     ["config", "presets", "keywords", "machine"],
     ["text", "tables"],
     ["rnn"],
@@ -42,7 +42,7 @@ ROOMS_OF = {
 }
 # Where torch, which takes a second to import, is not known.
 WITHOUT_TORCH = ["errors", "version", "files", "progress", "config", "presets", "keywords"]
-WITHOUT_TORCH += ["palettes", "html", "text", "tables", "plots", "runs"]
+WITHOUT_TORCH += ["palettes", "html", "sections", "text", "tables", "plots", "runs"]
 MOST_LINES = 300
 # Of what a function does: signature and docstring, which list a command's options, not counted.
 MOST_LINES_OF_A_BODY = 60

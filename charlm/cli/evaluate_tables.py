@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from charlm.cli import console
-from charlm.scoring.report import Facts, Grid, Value
+from charlm.sections import Facts, Grid, Value
 
 if TYPE_CHECKING:
     from charlm.run import Run
