@@ -47,9 +47,10 @@ def about(run: RunDirectory) -> Iterator[Section]:
         ("status", run.status),
     ]
     if "steps" in result:
-        minutes = f"{result['seconds'] / 60:,.1f} minutes"
+        steps, seconds = count(result["steps"], "step"), result["seconds"]
+        time = f"{seconds / 60:,.1f} minutes" if seconds >= 60 else f"{seconds:.1f} seconds"
         on = f"{record.device}, {record.backend} backend"
-        facts.append(("trained for", f"{count(result['steps'], 'step')} in {minutes} on {on}"))
+        facts.append(("trained for", f"{steps} in {time} on {on}"))
     yield Facts(facts)
 
 
