@@ -101,7 +101,7 @@ def test_a_cross_validation(home: Path) -> None:
     ("result", "said"),
     [
         ({}, "The best held-out score so far"),
-        ({"score": {}}, "The result of the run"),
+        ({"score": {}}, "The best held-out score so far"),
         ({"score": 3, "baselines": None, "split": "val"}, "The result of the run"),
         ({"score": {"nats": "x"}, "baselines": {}}, "The result of the run"),
         ({"steps": None}, "The record of the run"),
