@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charlm.html import render
@@ -86,6 +86,7 @@ def test_hostile_texts_stay_texts(text: str) -> None:
     assert Reader(content).texts["caption"] == [cleaned]
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec=None), max_size=30))
 def test_any_text_stays_a_text(text: str) -> None:
     assert_harmless(fragment(text, Facts([(text, text)]), Grid((text,), [(text,)])))

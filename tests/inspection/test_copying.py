@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import charlm
@@ -30,6 +30,7 @@ def copying(text: str, training: str) -> Copying:
 small = st.text("ab", max_size=30)
 
 
+@settings(deadline=None)
 @given(small, small, st.integers(1, 6))
 def test_the_share_of_ngrams_is_that_of_a_search(text: str, training: str, n: int) -> None:
     grams = [text[start : start + n] for start in range(len(text) - n + 1)]
@@ -56,6 +57,7 @@ def spans_by_search(text: str, training: str) -> list[tuple[int, int]]:
     return [(start, stop - start) for start, stop in kept]
 
 
+@settings(deadline=None)
 @given(small, small)
 def test_spans_are_those_of_a_search(text: str, training: str) -> None:
     found = compared(text, training)

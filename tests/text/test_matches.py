@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charlm.machine import memory
@@ -23,6 +23,7 @@ def by_search(text: str, reference: str) -> list[int]:
     return lengths
 
 
+@settings(deadline=None)
 @given(st.lists(small, max_size=4), small)
 def test_lengths_and_places_are_those_of_a_search(texts: list[str], reference: str) -> None:
     found = longest_matches(texts, reference)
@@ -33,6 +34,7 @@ def test_lengths_and_places_are_those_of_a_search(texts: list[str], reference: s
             assert reference[place : place + length] == text[start : start + length]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=30))
 def test_suffixes_are_in_order(symbols: list[int]) -> None:
     whole = [*symbols, 4]
