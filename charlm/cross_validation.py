@@ -1,19 +1,24 @@
 """Cross-validation: as many trainings as folds, each scored on the rows that it has not seen."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import isfinite, nan
 from operator import add
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, cast
 
 from charlm.api import choose_settings, resume, train
 from charlm.errors import SettingError, UsageError
+from charlm.html.notebook import HasSections
 from charlm.presets import Settings
 from charlm.run import Run
 from charlm.runs.names import check_name, free_names
 from charlm.runs.store import is_run, runs_folder
+from charlm.scoring.report import grid_of_scores
 from charlm.scoring.score import Score
+from charlm.sections import Grid, Section, Value
 from charlm.tables.sources import STDIN, open_table
 from charlm.tasks.registry import find_run, open_run, task_of
 from charlm.tasks.supervised.settings import TableConfig
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class CrossValidation:
+class CrossValidation(HasSections):
     """The runs of all folds, and what they come to together.
 
     Args:
@@ -61,6 +66,36 @@ class CrossValidation:
         return {
             name: reduce(add, [kind.from_json(each[name]) for each in results]) for name in names
         }
+
+    @property
+    def grid_of_folds(self) -> Grid:
+        """The score of each fold; the mean, and by how much the folds differ."""
+        figures, scores = self.score.figures, [each.to_json() for each in self.scores]
+        rows: list[tuple[Value, ...]] = [
+            (run.name, *(score[each.key] for each in figures))
+            for run, score in zip(self.runs, scores, strict=True)
+        ]
+        columns = [[score[each.key] for score in scores] for each in figures]
+        rows.append(("mean of the folds", *map(fmean, columns)))
+        # A fold of a single row has no R².
+        spreads = [stdev(each) if all(map(isfinite, each)) else nan for each in columns]
+        rows.append(("standard deviation", *spreads))
+        return Grid(("run", *(each.title for each in figures)), rows, caption="Fold by fold")
+
+    @property
+    def grid_of_rows(self) -> Grid:
+        """The score of all rows beside the baselines."""
+        caption = "All rows, each predicted by the run that has not seen it"
+        return grid_of_scores({**self.baselines, "charlm": self.score}, caption)
+
+    def sections(self) -> Iterator[Section]:
+        """The scores of the folds and of all rows, once every fold is trained."""
+        if not self.finished:
+            done = sum("score" in run.result for run in self.runs)
+            yield f"{done} of {self.folds} folds are trained."
+            return
+        yield self.grid_of_folds
+        yield self.grid_of_rows
 
     def to_json(self) -> dict[str, Any]:
         return {

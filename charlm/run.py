@@ -3,25 +3,25 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError, UsageError
-from charlm.generation.choice import cpu_engine
 from charlm.generation.engine import Engine
-from charlm.generation.sampler import stream_texts
 from charlm.generation.sizes import check_samples
+from charlm.html.notebook import HasSections
 from charlm.keywords import SamplingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.results import DynamicConfig
+from charlm.sections import Section
 from charlm.tables.table import Table
 from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
 from charlm.tasks.language_modeling.inspector import Inspector
-from charlm.tasks.language_modeling.run import LanguageModelRun
-from charlm.tasks.language_modeling.writing import read_beginning, with_read_stops
+from charlm.tasks.language_modeling.run import LanguageModelRun, as_language_model
+from charlm.tasks.language_modeling.writing import engine_of, read_beginning, stream_samples
+from charlm.tasks.overview import overview
 from charlm.tasks.registry import load_model, task_of
 from charlm.tasks.relevance import sampling_config
 from charlm.text.corpus import Corpus
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from charlm.rnn.model import RecurrentModel
 
 
-class Run:
+class Run(HasSections):
     """A trained model, with its vocabulary, settings and training history.
 
     Args:
@@ -47,6 +47,10 @@ class Run:
     def __repr__(self) -> str:
         return f"<charlm.Run {self.name}: {self.config.cell} of {self.config.hidden_size}>"
 
+    def sections(self) -> Iterator[Section]:
+        """What it is, its score beside the baselines, and its settings; a notebook shows that."""
+        return overview(self.directory)
+
     @property
     def name(self) -> str:
         return self.directory.name
@@ -58,10 +62,7 @@ class Run:
     @property
     def language(self) -> LanguageModelRun:
         """The run directory, as that of a language model; UsageError if it is another's."""
-        if not isinstance(self.directory, LanguageModelRun):
-            of = f"The run '{self.name}' is of the task '{self.directory.record.task}'"
-            raise UsageError(f"{of}, and this is for language models.", "Name another run.")
-        return self.directory
+        return as_language_model(self.directory)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -100,7 +101,7 @@ class Run:
             sampling: what is to be generated; for long texts, compiled code may be chosen.
         """
         if device == "cpu":
-            return cpu_engine(self.config, self.directory.load_weights(), sampling)
+            return engine_of(self.language, sampling)
         from charlm.generation.torch_engine import TorchEngine
 
         return TorchEngine(cast("LanguageModel", self.model(device)))
@@ -194,14 +195,14 @@ class Run:
 
         The texts are drawn together; pieces not yet read are kept in memory.
         """
-        config = with_read_stops(self.language, sampling_config(**sampling), notify)
-        if config.num_samples > 1:  # A single one goes out as it is drawn, whatever its length.
-            check_samples(self.config, config)
-        ids = self.encode_prefix(prefix, unknown, notify)
-        start = () if prefix is None else (self.vocabulary.decode(ids),)
-        engine = self.engine(device, config)
-        for text in stream_texts(engine, self.vocabulary, ids, config):
-            yield chain(start, text)
+        yield from stream_samples(
+            self.language,
+            sampling_config(**sampling),
+            prefix,
+            unknown,
+            notify,
+            lambda _, config: self.engine(device, config),
+        )
 
     def predict(
         self,

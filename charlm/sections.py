@@ -23,15 +23,19 @@ class Grid:
 
     Args:
         columns: their names; the first `names` of them hold words.
+        caption: what it shows, for pages; a terminal leaves it out.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Value]]
     names: int = 1
+    caption: str = ""
 
 
 # A string is a sentence.
 Section = Facts | Grid | str
+# What a run is called where its name is not known.
+THIS_RUN = "this run"
 
 
 @dataclass(frozen=True)

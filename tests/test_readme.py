@@ -107,7 +107,8 @@ def test_the_python_examples_work(
     for block in blocks(page, "python"):
         exec(compile(block, page, "exec"), {})
     out = capsys.readouterr().out
-    assert out.startswith({"docs/labels.md": "good\n", "docs/numbers.md": ""}.get(page, "time"))
+    begins = {"docs/labels.md": "good\n", "docs/numbers.md": "", "docs/copying.md": "0."}
+    assert out.startswith(begins.get(page, "time"))
 
 
 def test_the_pipes_work(reader: Path) -> None:

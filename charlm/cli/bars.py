@@ -74,3 +74,8 @@ def fetching() -> AbstractContextManager[ProgressCallback]:
 def scoring() -> AbstractContextManager[ProgressCallback]:
     """Progress of `Run.evaluate`, in characters."""
     return bar("Scoring", "characters", ("MofNCompleteColumn", "TimeRemainingColumn"))
+
+
+def comparing() -> AbstractContextManager[ProgressCallback]:
+    """Progress of `Inspector.copying`, in characters: written first, then compared."""
+    return bar("Writing and comparing", "characters", ("MofNCompleteColumn", "TimeRemainingColumn"))

@@ -1,7 +1,6 @@
 """charlm eval"""
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,7 +16,6 @@ from charlm.cli.options import (
     Threshold,
     announce_standard_input,
 )
-from charlm.text.splits import count
 
 if TYPE_CHECKING:
     from charlm.scoring.results import Evaluation
@@ -264,29 +262,5 @@ def show_scores(results: list[tuple[str, "Evaluation"]]) -> None:
     columns = ("score", "nats/char", "perplexity", "bits/char", "bits/byte")
     console.gap()
     console.table(columns, rows, left=("score",))
-    for note in notes(results[-1][1]):
+    for note in results[-1][1].remarks:
         console.write(note + "\n")
-
-
-def notes(result: "Evaluation") -> Iterator[str]:
-    """Sentences on how the dynamic and the calibrated score were made."""
-    if result.dynamic:
-        config = result.dynamic.config
-        yield (
-            f"dynamic: after every {count(config.window)} the weights take a step; rate "
-            f"{config.rate:g}, decay {config.decay:g}. The run stays as it is."
-        )
-    if result.calibrated:
-        calibrated = result.calibrated
-        halves = [
-            f"temperature {each.temperature:g} and {each.ngram_weight:.1%} of the "
-            f"{calibrated.order}-gram model"
-            for each in calibrated.halves or (calibrated.choice,)
-        ]
-        if calibrated.halves:
-            yield (
-                f"calibrated: the first half with {halves[0]}, the second with {halves[1]}, each "
-                "chosen on the other half."
-            )
-        else:
-            yield f"calibrated: {halves[0]}, chosen on the validation split."

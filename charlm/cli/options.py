@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields
 from functools import wraps
 from typing import Annotated, Any
@@ -62,7 +62,7 @@ Encoding = Annotated[str, typer.Option(help="How the text's bytes spell characte
 
 
 def settings_options(
-    defaults: dict[str, Any], **panels: type[Config]
+    defaults: dict[str, Any], leave_out: Collection[str] = (), /, **panels: type[Config]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each field of some configurations.
 
@@ -70,6 +70,7 @@ def settings_options(
 
     Args:
         defaults: shown in the help in place of the fields' own.
+        leave_out: fields that get none.
         panels: configurations, by the heading of their options in the help.
     """
 
@@ -78,7 +79,7 @@ def settings_options(
         for heading, config in panels.items():
             for each in fields(config):
                 # A setting that several tasks share stands where it comes first.
-                if each.metadata and each.name not in {"vocabulary_size", *options}:
+                if each.metadata and each.name not in {"vocabulary_size", *leave_out, *options}:
                     default = defaults.get(each.name, each.default)
                     options[each.name] = option(each, default, heading)
 

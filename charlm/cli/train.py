@@ -3,8 +3,6 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import isfinite, nan
-from statistics import fmean, stdev
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +24,6 @@ from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
 from charlm.runs.commands import run_command
 from charlm.scoring.report import grid_of_scores
-from charlm.sections import Grid, Value
 from charlm.tasks.classification.settings import PRESETS as LABEL_PRESETS
 from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.tasks.regression.settings import PRESETS as NUMBER_PRESETS
@@ -177,34 +174,19 @@ def show_folds(validated: "CrossValidation", json: bool) -> None:
     if json:
         console.write_json(validated.to_json())
         return
-    show_grid(grid_of_folds(validated), digits=3)
+    show_grid(validated.grid_of_folds, digits=3)
     console.gap()
-    console.write("All rows, each predicted by the run that has not seen it\n")
-    show_grid(grid_of_scores({**validated.baselines, "charlm": validated.score}), digits=3)
-
-
-def grid_of_folds(validated: "CrossValidation") -> Grid:
-    """The score of each fold; the mean, and by how much the folds differ."""
-    figures, scores = validated.score.figures, [each.to_json() for each in validated.scores]
-    rows: list[tuple[Value, ...]] = [
-        (run.name, *(score[each.key] for each in figures))
-        for run, score in zip(validated.runs, scores, strict=True)
-    ]
-    columns = [[score[each.key] for score in scores] for each in figures]
-    rows.append(("mean of the folds", *map(fmean, columns)))
-    # A fold of a single row has no R².
-    spreads = [stdev(each) if all(map(isfinite, each)) else nan for each in columns]
-    rows.append(("standard deviation", *spreads))
-    return Grid(("run", *(each.title for each in figures)), rows)
+    console.write(validated.grid_of_rows.caption + "\n")
+    show_grid(validated.grid_of_rows, digits=3)
 
 
 def show_scores(run: str, result: dict[str, Any], task: "Task") -> None:
     """Print the scores of the run and of the baselines, the worst first."""
+    from charlm.tasks.overview import what_was_scored
+
     stored = {**result["baselines"], run: result["score"]}
     scores = {name: task.score_type.from_json(each) for name, each in stored.items()}
-    items = count(result["score"][f"{task.item}s"], task.item)
-    chosen = ", on which the best weights were chosen" if result["split"] == "val" else ""
-    console.write(f"Held-out text ({result['split']}), {items}{chosen}\n")
+    console.write(what_was_scored(result, task) + "\n")
     show_grid(grid_of_scores(scores), digits=3)
     console.gap()
     for remark in task.remarks(result):

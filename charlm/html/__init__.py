@@ -1,5 +1,3 @@
 """Pages and fragments of HTML, made from templates in which everything is escaped."""
 
-from charlm.html.page import page
-
-__all__ = ["page"]
+__all__ = ["notebook", "page"]

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -21,7 +20,6 @@ from charlm.sections import (
     Part,
     Picture,
     Prose,
-    Value,
 )
 from charlm.version import __version__
 
@@ -91,15 +89,10 @@ def all_as_values(parts: Sequence[Part], paint: Painter) -> Iterator[dict[str, A
 
 def as_values(part: Part, paint: Painter) -> dict[str, Any]:
     """What the template `sections.html` is given for a part."""
-    if isinstance(part, str):
-        return {"kind": "sentence", "text": part}
+    if isinstance(part, str | Facts | Grid):
+        return {"kind": "section", "section": part}
     if isinstance(part, Heading):
         return {"kind": "heading", "text": part.text}
-    if isinstance(part, Facts):
-        return {"kind": "facts", "pairs": [(n, shown(value)) for n, value in part.pairs]}
-    if isinstance(part, Grid):
-        rows = [[shown(value) for value in row] for row in part.rows]
-        return {"kind": "grid", "columns": part.columns, "rows": rows, "names": part.names}
     if isinstance(part, Picture):
         width, height = (round(PIXELS_AN_INCH * each) for each in part.inches)
         files = {theme: as_uri(paint(part, theme)) for theme in ("light", "dark")}
@@ -108,21 +101,10 @@ def as_values(part: Part, paint: Painter) -> dict[str, Any]:
     if isinstance(part, Prose):
         return {"kind": "prose", "title": part.title, "text": part.text}
     if isinstance(part, Folded):
-        return {"kind": "folded", "title": part.title, "content": as_values(part.content, paint)}
+        return {"kind": "folded", "title": part.title, "section": part.content}
     return {"kind": "coloured", "view": view_of(part), "legend": None, "hint": CHOOSE}
 
 
 def as_uri(png: bytes) -> str:
     """A picture as an address that holds all of it."""
     return "data:image/png;base64," + base64.b64encode(png).decode()
-
-
-def shown(value: Value) -> str:
-    """A value as people read it."""
-    if isinstance(value, str):
-        return value
-    if value is None or math.isnan(value):
-        return "–"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.4f}" if abs(value) < 1e6 else f"{value:.3g}"

@@ -7,9 +7,8 @@ from charlm.errors import CharlmError
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.report.page import page
 from charlm.runs.directory import RunDirectory
-from charlm.scoring.report import grid_of_scores
-from charlm.sections import Chapter, Facts, Grid, Part
-from charlm.tasks.comparison import scored
+from charlm.sections import Chapter, Grid, Part
+from charlm.tasks.overview import overview
 from charlm.tasks.registry import load_model, task_of
 from charlm.tasks.task import Draft
 
@@ -32,7 +31,7 @@ def make_report(
     """
     task = task_of(run)
     drafts = [
-        Draft("Score", partial(score, run)),
+        Draft("Overview", partial(overview, run)),
         Draft("Data", partial(task.data_card, run)),
         *task.chapters(run, lambda: load_model(run, device, backend)),
         Draft("Settings", partial(settings, run)),
@@ -43,10 +42,7 @@ def make_report(
         chapters.append(Chapter(draft.title, parts_of(draft)))
     report(len(drafts), len(drafts))
     record = run.record
-    subtitle = (
-        f"charlm {record.charlm}, {record.created[:10]}. {task.describe_data(run)}. "
-        f"Status: {run.status}."
-    )
+    subtitle = f"charlm {record.charlm}, {record.created[:10]}"
     return page(f"Run {run.name}", subtitle, chapters)
 
 
@@ -58,36 +54,6 @@ def parts_of(draft: Draft) -> Sequence[Part]:
     except CharlmError as error:
         parts.append(f"This cannot be shown. {error}")
     return parts
-
-
-def score(run: RunDirectory) -> Iterator[Part]:
-    """What the run is, and its score beside those of the baselines."""
-    record, task, found = run.record, task_of(run), scored(run)
-    model = record.model
-    yield Facts(
-        [
-            ("task", record.task),
-            ("cell", str(model["cell"])),
-            ("layers", model["num_layers"]),
-            ("hidden size", model["hidden_size"]),
-            ("parameters", record.parameters),
-            ("trained by", f"the {record.backend} backend on {record.device}"),
-            *([("started from", record.parent)] if record.parent else []),
-        ]
-    )
-    if found is None:
-        yield "Nothing was held out, or nothing has been scored yet."
-        return
-    items = "" if found.items is None else f"{found.items:,} "
-    final = "" if found.final else " This is the best score so far; the run is not finished."
-    yield f"The score is of {items}held-out {task.item}s ({found.split}).{final}"
-    others = {
-        name: task.score_type.from_json(each)
-        for name, each in record.result.get("baselines", {}).items()
-    }
-    yield grid_of_scores({**others, run.name: found.score})
-    if record.result.get("score"):
-        yield from task.remarks(record.result)
 
 
 def settings(run: RunDirectory) -> Iterator[Part]:

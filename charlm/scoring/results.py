@@ -1,6 +1,7 @@
 """The results of scoring a text with a run."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.config import Config, setting
+from charlm.html.notebook import HasSections
 from charlm.scoring.cross_entropy import CrossEntropy
+from charlm.sections import Facts, Grid, Section
+from charlm.text.splits import count
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Calibrated:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(HasSections):
     """The result of scoring a text.
 
     Args:
@@ -133,6 +137,59 @@ class Evaluation:
             )
             start += len(line)
         return lines
+
+    @property
+    def remarks(self) -> Iterator[str]:
+        """Sentences on how the dynamic and the calibrated score were made."""
+        if self.dynamic:
+            config = self.dynamic.config
+            yield (
+                f"dynamic: after every {count(config.window)} the weights take a step; rate "
+                f"{config.rate:g}, decay {config.decay:g}. The run stays as it is."
+            )
+        if self.calibrated:
+            made = self.calibrated
+            halves = [
+                f"temperature {each.temperature:g} and {each.ngram_weight:.1%} of the "
+                f"{made.order}-gram model"
+                for each in made.halves or (made.choice,)
+            ]
+            if made.halves:
+                yield (
+                    f"calibrated: the first half with {halves[0]}, the second with {halves[1]}, "
+                    "each chosen on the other half."
+                )
+            else:
+                yield f"calibrated: {halves[0]}, chosen on the validation split."
+
+    def sections(self, run: str | None = None) -> Iterator[Section]:
+        """What there is to say of a run on this text."""
+        score = self.score
+        yield Facts(
+            [
+                *([("run", run)] if run else []),
+                ("text", f"{self.corpus} ({self.split})"),
+                ("characters scored", score.characters),
+                ("unknown characters", self.unknown_characters),
+                ("nats per character", score.nats_per_character),
+                ("perplexity", score.perplexity),
+                ("bits per character", score.bits_per_character),
+                ("bits per byte", self.bits_per_byte),
+            ]
+        )
+        if len(self.scores) > 1:
+            rows = [
+                (
+                    name,
+                    each.nats_per_character,
+                    each.perplexity,
+                    each.bits_per_character,
+                    self.bits_per_byte_of(each),
+                )
+                for name, each in self.scores.items()
+            ]
+            yield Grid(("score", "nats/char", "perplexity", "bits/char", "bits/byte"), rows)
+            yield from self.remarks
 
     def to_json(self) -> dict[str, Any]:
         """The static score, and one object for each of the others."""

@@ -5,6 +5,7 @@ __all__ = [
     "comparison",
     "dataset",
     "language_modeling",
+    "overview",
     "registry",
     "regression",
     "relevance",

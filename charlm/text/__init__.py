@@ -10,6 +10,7 @@ __all__ = [
     "download",
     "encoded",
     "fragments",
+    "matches",
     "normalize",
     "splits",
     "tokens",

@@ -56,7 +56,7 @@ def test_a_report_of_every_task(task: str) -> None:
     assert f"<title>Run {task}</title>" in content
     assert EVIL not in content
     run = find_run(task)
-    chapters = ["Score", "Data", "Settings"]
+    chapters = ["Overview", "Data", "Settings"]
     chapters += [draft.title for draft in TASKS[task].chapters(run, lambda: None)]
     for title in chapters:
         assert f"<h2>{title}</h2>" in content
@@ -92,8 +92,8 @@ def test_a_run_that_was_never_scored_has_a_report(tmp_path: Path) -> None:
     (tmp_path / "stopped" / "run.json").write_text(json.dumps(record))
     (tmp_path / "stopped" / "metrics.jsonl").write_text("")
     content = make_report(find_run(tmp_path / "stopped"))
-    assert "nothing has been scored yet" in content
-    assert "Status: stopped." in content
+    assert "Nothing was scored on held-out data yet." in content
+    assert "<td>stopped</td>" in content
     shutil.rmtree(tmp_path / "stopped" / "best")
     shutil.rmtree(tmp_path / "stopped" / "last")
     content = make_report(find_run(tmp_path / "stopped"))

@@ -34,7 +34,7 @@ def source_of(text: str | None) -> Source:
     if text is None or text == "-" or text in CATALOG:
         return text
     try:
-        named = Path(text).exists()
+        named = bool(text) and Path(text).exists()
     except (OSError, ValueError):
         named = False
     if named or (text.endswith(ENDINGS) and not any(map(str.isspace, text))):

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from charlm.html.notebook import HasSections
 from charlm.scoring.report import grid_of_scores
-from charlm.sections import Facts, Grid, Section
+from charlm.sections import THIS_RUN, Facts, Grid, Section
 from charlm.tasks.classification.scores import (
     ClassificationScore,
     Reliability,
@@ -48,7 +49,7 @@ class LabelReport:
 
 
 @dataclass(frozen=True)
-class ClassificationEvaluation:
+class ClassificationEvaluation(HasSections):
     """A classifier's predictions for labelled texts.
 
     Args:
@@ -171,12 +172,12 @@ class ClassificationEvaluation:
             (self.labels[values[i] // C], self.labels[values[i] % C], int(counts[i])) for i in order
         ]
 
-    def sections(self, run: str) -> Iterator[Section]:
+    def sections(self, run: str | None = None) -> Iterator[Section]:
         """What there is to say of a run, beside the simple models that it keeps."""
         score, calibrated = self.score, self.calibrated
         yield Facts(
             [
-                ("run", run),
+                *([("run", run)] if run else []),
                 ("data", f"{self.corpus} ({self.split})"),
                 ("texts", score.texts),
                 ("accuracy", score.accuracy),
@@ -196,14 +197,22 @@ class ClassificationEvaluation:
         yield Grid(
             ("label", "precision", "recall", "F1", "texts"),
             [(e.label, e.precision, e.recall, e.f1, e.texts) for e in self.by_label],
+            caption="Label by label",
         )
         if len(self.labels) <= MATRIX:
             matrix = zip(self.labels, self.confusion.tolist(), strict=True)
-            yield Grid(("true \\ given", *self.labels), [(name, *row) for name, row in matrix])
+            yield Grid(
+                ("true \\ given", *self.labels),
+                [(name, *row) for name, row in matrix],
+                caption="Texts by their true label (rows) and the one they are given (columns)",
+            )
         else:
-            yield Grid(("true", "given", "texts"), self.confused(PAIRS), names=2)
+            caption = "What is confused most often"
+            yield Grid(("true", "given", "texts"), self.confused(PAIRS), 2, caption)
         if self.verdict is not None:
-            yield grid_of_scores({**self.baseline_scores, run: score})
+            yield grid_of_scores(
+                {**self.baseline_scores, run or THIS_RUN: score}, "Beside simple models"
+            )
             yield self.verdict
 
     def to_json(self) -> dict[str, Any]:

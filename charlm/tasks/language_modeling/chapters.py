@@ -4,13 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from charlm.config import SamplingConfig
-from charlm.generation.choice import cpu_engine
-from charlm.generation.sampler import stream_texts
 from charlm.palettes import SURPRISE
 from charlm.sections import ColouredText, Heading, Part, Prose
 from charlm.tasks.language_modeling.inspector import Inspector
 from charlm.tasks.language_modeling.run import LanguageModelRun
-from charlm.tasks.language_modeling.writing import read_beginning
+from charlm.tasks.language_modeling.writing import stream_samples
 from charlm.tasks.task import Draft
 from charlm.text.catalog import CATALOG
 from charlm.text.splits import count
@@ -42,15 +40,12 @@ def samples(run: LanguageModelRun) -> Iterator[Part]:
     """What the model writes at several temperatures."""
     known = [CATALOG[name] for name in run.record.corpus["source"] if name in CATALOG]
     prefix = known[0].prefix if len(known) == 1 else None
-    ids = read_beginning(run, prefix, None, lambda sentence: None)
-    engine = cpu_engine(run.settings.model, run.load_weights())
-    begun = "" if prefix is None else run.vocabulary.decode(ids)
-    if begun:
-        yield f"Each goes on from '{begun}'. Seed {SEED}."
+    if prefix is not None:
+        yield f"Each goes on from '{prefix}'. Seed {SEED}."
     for temperature in TEMPERATURES:
         config = SamplingConfig(temperature=temperature, length=SAMPLE, seed=SEED)
-        text = "".join(next(iter(stream_texts(engine, run.vocabulary, ids, config))))
-        yield Prose(f"Temperature {temperature:g}", begun + text)
+        text = "".join(next(stream_samples(run, config, prefix)))
+        yield Prose(f"Temperature {temperature:g}", text)
 
 
 def surprise(inspector: Inspector) -> Iterator[Part]:

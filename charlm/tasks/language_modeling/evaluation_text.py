@@ -52,17 +52,7 @@ def find_evaluation_text(
     Raises:
         CharlmError: the text is missing, is too short or has changed.
     """
-    if encoding is not None and (source is None or isinstance(source, Corpus)):
-        whose = (
-            "the run's own text is read as it was" if source is None else "this text is a string"
-        )
-        raise SettingError("encoding", f"is of a text that is named, and {whose}: leave it out.")
-    if source is None:
-        corpus = find_run_corpus(run)
-    elif isinstance(source, Corpus):
-        corpus = source.normalized(run.normalization)
-    else:
-        corpus = open_corpus(source, normalization=run.normalization, encoding=encoding or "utf-8")
+    corpus = read_corpus(run, source, encoding)
     own = is_training_text(corpus, run)
     if own and sha256_of(corpus.text) != run.record.corpus["text_sha256"]:
         corpus = find_run_corpus(run)
@@ -83,6 +73,24 @@ def find_evaluation_text(
     counted = corpus.count_bytes(start + 1, stop)
     notes = () if source is None else (*corpus.notes, *overlap(run, corpus, own))
     return EvaluationText(corpus, split, own, text, ids, missing, counted, notes)
+
+
+def read_corpus(run: LanguageModelRun, source: Source, encoding: str | None) -> Corpus:
+    """Read a text as the run's own was normalized; None stands for the run's own.
+
+    Raises:
+        CharlmError: the text is missing or has changed, or there is nothing to decode.
+    """
+    if encoding is not None and (source is None or isinstance(source, Corpus)):
+        whose = (
+            "the run's own text is read as it was" if source is None else "this text is a string"
+        )
+        raise SettingError("encoding", f"is of a text that is named, and {whose}: leave it out.")
+    if source is None:
+        return find_run_corpus(run)
+    if isinstance(source, Corpus):
+        return source.normalized(run.normalization)
+    return open_corpus(source, normalization=run.normalization, encoding=encoding or "utf-8")
 
 
 def is_training_text(corpus: Corpus, run: LanguageModelRun) -> bool:

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
+from charlm.keywords import SamplingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
+from charlm.tasks.language_modeling.copying import inspect_copying
 from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.text.corpus import Source
 from charlm.text.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
+    from charlm.inspection.copying import Copying
     from charlm.inspection.surprise import TextSurprise
     from charlm.language_model import LanguageModel
 
@@ -53,3 +56,25 @@ class Inspector:
         model, entries = self.make_model(device, backend), (UNKNOWN, *self.run.vocabulary.entries)
         result = text_surprise(model, found.text, found.ids, entries, report=report)
         return replace(result, corpus=found.corpus.name, split=found.split, notes=found.notes)
+
+    def copying(
+        self,
+        source: Source = None,
+        *,
+        encoding: str | None = None,
+        report: ProgressCallback = ignore_progress,
+        **sampling: Unpack[SamplingKeywords],
+    ) -> "Copying":
+        """How much of a text is copied from the training text, and what of it from where.
+
+        Beside it stands real text of at most the same length that was held out.
+
+        Args:
+            source: as in `charlm.Run.evaluate`; None: the run writes a text.
+            sampling: how it writes, as in `charlm.Run.generate`; of 20,000 characters by default.
+            report: called now and then with the characters written, then compared, and of all.
+
+        Raises:
+            CharlmError: a text is missing, is empty or has changed, or a setting is invalid.
+        """
+        return inspect_copying(self.run, source, encoding, report, dict(sampling))

@@ -3,7 +3,7 @@
 from functools import cached_property
 
 from charlm.config import TextConfig, TextTrainConfig
-from charlm.errors import RunError, look_up
+from charlm.errors import RunError, UsageError, look_up
 from charlm.files.whole import COPY_AGAIN, Arrays
 from charlm.rnn.weights import check_shapes, model_shapes
 from charlm.runs.directory import RunDirectory
@@ -81,3 +81,18 @@ class LanguageModelRun(RunDirectory):
     def text(self) -> str | None:
         """The stored copy of the text, if there is one."""
         return self.read_file(TEXT)
+
+
+def as_language_model(run: RunDirectory) -> LanguageModelRun:
+    """The run, as that of a language model.
+
+    Raises:
+        UsageError: it is of another task.
+    """
+    if not isinstance(run, LanguageModelRun):
+        raise UsageError(
+            f"The run '{run.name}' is of the task '{run.record.task}', and this is for language "
+            "models.",
+            "Name another run.",
+        )
+    return run

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from charlm.html.notebook import HasSections
 from charlm.rnn.encoder import Encoder
 from charlm.scoring.report import grid_of_scores
-from charlm.sections import Facts, Section
+from charlm.sections import THIS_RUN, Facts, Section
 from charlm.tasks.regression.comparison import compare, sentence
 from charlm.tasks.regression.dataset import NumbersDataset, reread_dataset
 from charlm.tasks.regression.reading import read_numbers
@@ -23,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class RegressionEvaluation:
+class RegressionEvaluation(HasSections):
     """A regression's predictions for rows whose numbers are known.
 
     Args:
@@ -65,12 +66,12 @@ class RegressionEvaluation:
         found = self.comparison
         return None if found is None else sentence(found)
 
-    def sections(self, run: str) -> Iterator[Section]:
+    def sections(self, run: str | None = None) -> Iterator[Section]:
         """What there is to say of a run, in the target's units, beside the simple models."""
         score, values = self.score, self.score.to_json()
         yield Facts(
             [
-                ("run", run),
+                *([("run", run)] if run else []),
                 ("data", f"{self.corpus} ({self.split})"),
                 ("target", self.target),
                 ("rows", score.rows),
@@ -78,7 +79,9 @@ class RegressionEvaluation:
             ]
         )
         if self.verdict is not None:
-            yield grid_of_scores({**self.baseline_scores, run: score})
+            yield grid_of_scores(
+                {**self.baseline_scores, run or THIS_RUN: score}, "Beside simple models"
+            )
             yield self.verdict
 
     def to_json(self) -> dict[str, Any]:
