@@ -6,7 +6,7 @@ from charlm.inspection.copying import SIZES, ComparedText, Copying
 from charlm.plots.style import drawable
 
 
-def copied_shares(axes: Axes, copying: Copying, run: str) -> Axes:
+def draw_copied_shares(axes: Axes, copying: Copying, run: str) -> Axes:
     """Draw the share of n-grams that stand in the training text over n.
 
     Args:

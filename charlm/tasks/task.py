@@ -251,7 +251,12 @@ class Task(ABC):
     def data_card(self, run: RunDirectory) -> Iterator[Part]:
         """What there is to say in a report of the data that a run was trained on."""
         about = run.record.corpus
-        simple = {name: each for name, each in about.items() if isinstance(each, str | int)}
+        words = {True: "yes", False: "no"}
+        simple = {
+            name: words[each] if isinstance(each, bool) else each
+            for name, each in about.items()
+            if isinstance(each, str | int)
+        }
         sizes = {f"{name} part": stop - start for name, (start, stop) in run.record.splits.items()}
         yield Facts([(name.replace("_", " "), each) for name, each in {**simple, **sizes}.items()])
 

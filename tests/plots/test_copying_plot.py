@@ -2,7 +2,7 @@
 
 from charlm.inspection.copying import SIZES, Copying, compare
 from charlm.plots import style
-from charlm.plots.copying import copied_shares
+from charlm.plots.copying import draw_copied_shares
 
 TRAINING = "the fox and the hound, " * 20
 
@@ -13,7 +13,7 @@ def test_points_are_the_shares_in_percent() -> None:
 
     def draw(figure: style.Figure) -> None:
         axes = figure.add_subplot()
-        assert copied_shares(axes, Copying(text, held_out, TRAINING), "a $run$") is axes
+        assert draw_copied_shares(axes, Copying(text, held_out, TRAINING), "a $run$") is axes
         seen.append([(line.get_xdata(), line.get_ydata()) for line in axes.lines])
         assert "a $run$" in axes.get_title(loc="left")
         assert [each.get_text() for each in axes.get_xticklabels()] == [str(n) for n in SIZES]
@@ -34,6 +34,8 @@ def test_without_held_out_text_there_is_one_line() -> None:
     (text,) = compare([("a", TRAINING)], TRAINING)
 
     def draw(figure: style.Figure) -> None:
-        assert len(copied_shares(figure.add_subplot(), Copying(text, None, ""), "r").lines) == 1
+        assert (
+            len(draw_copied_shares(figure.add_subplot(), Copying(text, None, ""), "r").lines) == 1
+        )
 
     assert style.render(draw)

@@ -1,11 +1,12 @@
 """What a report shows of a language model."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from charlm.config import SamplingConfig
 from charlm.palettes import SURPRISE
-from charlm.sections import ColouredText, Heading, Part, Prose
+from charlm.sections import ColouredText, Grid, Heading, Part, Picture, Prose
 from charlm.tasks.language_modeling.inspector import Inspector
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.writing import stream_samples
@@ -14,6 +15,7 @@ from charlm.text.catalog import CATALOG
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
+    from charlm.inspection.copying import Copying
     from charlm.inspection.surprise import TextSurprise
     from charlm.language_model import LanguageModel
 
@@ -23,6 +25,8 @@ TEMPERATURES, SAMPLE, SEED = (0.2, 0.5, 0.8, 1.0, 1.2), 400, 0
 PASSAGES, PASSAGE = 8, 240
 # Of a long text that is shown whole, characters of a piece; and of the beginning of another.
 PIECE = 1_500
+# Characters that are written to look for copies, spans that are shown, and characters of each.
+COPIED, SPANS, LONGEST = 10_000, 5, 300
 # From so many bits on a character is marked where there are no colours.
 PROMINENT = 4.0
 
@@ -33,6 +37,7 @@ def drafts(run: LanguageModelRun, load_model: "Callable[[], LanguageModel]") -> 
     return [
         Draft("Samples", lambda: samples(run)),
         Draft("Surprise", lambda: surprise(inspector)),
+        Draft("Copying", lambda: copying(inspector)),
     ]
 
 
@@ -95,3 +100,40 @@ def coloured(title: str, result: "TextSurprise", start: int, stop: int) -> Colou
         PROMINENT,
         [result.likeliest(at) if at else [] for at in places],
     )
+
+
+def copying(inspector: Inspector) -> Iterator[Part]:
+    """How much of what the model writes stands in its training text."""
+    found = inspector.copying(length=COPIED, seed=SEED)
+    texts = {"this text": found.text}
+    if found.held_out is not None:
+        texts["held-out text"] = found.held_out
+    yield (
+        f"The text: {count(len(found.text.text))} {found.text.name}. The training text has "
+        f"{count(len(found.training))}."
+    )
+    said = [f"{name} {each.share(8) or 0:.1%}" for name, each in texts.items()]
+    yield Picture(
+        "Share of n-grams that stand in the training text",
+        f"Of n-grams of 8 characters: {', '.join(said)}.",
+        partial(paint_copying, found, inspector.run.name),
+    )
+    spans = found.spans(SPANS)
+    if spans:
+        yield Grid(
+            ("copied", "characters", "from character"),
+            [(cut(each.text), len(each.text), each.place + 1) for each in spans],
+            caption="The longest copied spans, and where they stand in the training text",
+        )
+
+
+def paint_copying(found: "Copying", run: str, figure: Any) -> None:
+    """Draw the shares of n-grams."""
+    from charlm.plots.copying import draw_copied_shares
+
+    draw_copied_shares(figure.subplots(), found, run)
+
+
+def cut(text: str) -> str:
+    """The text, or its beginning if it is long."""
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
