@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,6 +18,7 @@ MARKERS = "os^DvPX"
 MOST_MARKERS = 50
 MOST_CHARACTERS = 76  # of a line of the legend
 PANELS_INCHES, LEGEND_INCHES = 1.4, 0.2  # of both panels, and of a line of the legend
+Place = Literal["outside upper left", "outside lower left"]
 # How a curve is drawn. Training is the fainter line beneath where it is smoothed, and where dashes
 # would be lost among many points.
 STYLES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -105,7 +106,9 @@ def scale(axes: Axes, series: Sequence[Series], label: str) -> None:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(numticks=6))
         axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        axes.ticklabel_format(axis="y", useOffset=False, scilimits=(-6, 6))
 
 
 def label_x(axes: Axes, curves: TrainingCurves) -> None:
@@ -126,10 +129,9 @@ def draw_legends(figure: Figure, curves: TrainingCurves) -> None:
     ink = {"color": figure.axes[0].xaxis.label.get_color()} if several else {}
     kinds = dict.fromkeys(kind for run in curves.runs for kind, _ in kinds_of(run))
     handles = [
-        Line2D([], [], **{**look(0, kind), **ink}, label=titles.get(kind, kind))
-        for kind in kinds
+        Line2D([], [], **{**look(0, kind), **ink}, label=titles.get(kind, kind)) for kind in kinds
     ]
-    place = "outside upper left" if several else "outside lower left"
+    place: Place = "outside upper left" if several else "outside lower left"
     figure.legend(handles=handles, loc=place, ncols=len(handles), frameon=False)
     if several:
         runs = [

@@ -49,7 +49,7 @@ def training_curves(
     (task,) = tasks.values()
     look_up(X_AXES, x, "x axis")
     known = measures(task)
-    key = known[y] if y in known.values() else look_up(known, y or next(iter(known)), "measure")
+    key = task.loss_name if y is None else look_up(known, y, "measure")
     if window is not None and not trains_by(task, key):
         raise UsageError(
             f"Held-out numbers are never smoothed, and training does not measure {y}.",
