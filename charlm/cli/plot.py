@@ -1,8 +1,6 @@
 """charlm plot"""
 
 import os
-import tempfile
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +8,8 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.options import Json, RunsDir
+from charlm.cli.pictures import checked, save
 from charlm.errors import UsageError
-from charlm.files.paths import expanded
-from charlm.files.whole import writing
 
 if TYPE_CHECKING:
     from charlm.inspection.curves import TrainingCurves
@@ -21,15 +18,12 @@ if TYPE_CHECKING:
 MOST_RUNS = 26
 PIPE_COLUMNS, MOST_COLUMNS, ROWS = 72, 100, 16
 THEMES = ("light", "dark")
-ANOTHER_FILE = "Name a file in a folder that is there and can be written to."
 
 
 def plot(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[RUN]...", help="Names or paths of runs.", show_default="the newest"
-        ),
+        typer.Argument(metavar="RUN", help="Names or paths of runs.", show_default="the newest"),
     ] = None,
     x: Annotated[str, typer.Option("--x", help="steps, items or minutes.")] = "steps",
     y: Annotated[
@@ -93,36 +87,6 @@ def plot(
         console.say(f"Drawn: {picture}")
     else:
         show(curves)
-
-
-def checked(path: Path) -> Path:
-    """A picture's file, which can be written there.
-
-    Raises:
-        UsageError: no picture has this ending.
-        RunError: there is no such folder, or nothing can be written to it.
-    """
-    from charlm.plots.style import form_of
-
-    path = expanded(path)
-    form_of(path)
-    if path.is_dir():
-        raise UsageError(f"'{path}' is a folder.", "Name a file.")
-    with writing(path, ANOTHER_FILE), tempfile.TemporaryFile(dir=path.parent):
-        return path
-
-
-def save(curves: "TrainingCurves", path: Path, theme: str = "light") -> None:
-    """Write a picture of the curves.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
-    from charlm.plots import style
-    from charlm.plots.curves import draw_training, inches_for
-
-    with writing(path, ANOTHER_FILE):
-        style.save(partial(draw_training, curves=curves), path, theme, inches_for(curves))
 
 
 def show(curves: "TrainingCurves") -> None:

@@ -177,7 +177,7 @@ class TrainingCurves:
         return [series for of_run in each for series in of_run if not series.is_empty]
 
     def to_json(self) -> dict[str, Any]:
-        axes = {"x": self.x_label, "y": self.y_label}
+        axes = {"x": self.x_label, "y": self.y_label, "smoothed": self.window or None}
         return {**axes, "runs": [run.to_json() for run in self.runs]}
 
 

@@ -49,7 +49,7 @@ def training_curves(
     (task,) = tasks.values()
     look_up(X_AXES, x, "x axis")
     known = measures(task)
-    key = task.loss_name if y is None else look_up(known, y, "measure")
+    key = task.loss_name if y is None else named(known, y, task)
     if window is not None and not trains_by(task, key):
         raise UsageError(
             f"Held-out numbers are never smoothed, and training does not measure {y}.",
@@ -66,7 +66,7 @@ def training_curves(
             notes.append(f"Left out: {error.message}")
     if not drawn:
         raise RunError("Of none of these runs is there anything to draw.", " ".join(notes))
-    notes += comparable(task, runs)
+    notes += comparable(task, runs) if len(runs) > 1 else ()
     return TrainingCurves(
         described(runs[0]) if len(runs) == 1 else f"{len(drawn)} runs",
         {"steps": "training steps", "items": f"{task.item}s trained on", "minutes": "minutes"}[x],
@@ -75,6 +75,15 @@ def training_curves(
         "" if window is None else f"mean over {window:,} {task.item}s",
         tuple(notes),
     )
+
+
+def named(known: Mapping[str, str], y: str, task: Task) -> str:
+    """The key of a measure, which may also be named by its key.
+
+    Raises:
+        UsageError: there is no such measure.
+    """
+    return look_up(known, y.partition("_per_")[0], f"measure of the task '{task.name}'")
 
 
 def measures(task: Task) -> dict[str, str]:
@@ -124,7 +133,8 @@ def curves_of(
     }[x]
 
     def series(values: Iterable[float]) -> Series:
-        return Series.of(places, values).thinned(bins)
+        points = [each for each in zip(places, values, strict=True) if isfinite(each[0])]
+        return Series.of(*zip(*points, strict=True)).thinned(bins) if points else NOTHING
 
     losses = np.array([number(row, f"train_{task.loss_name}") for row in rows])
     training = smoothed = NOTHING
@@ -166,7 +176,7 @@ def items_of(run: RunDirectory, task: Task, rows: Rows) -> list[float]:
     Raises:
         RunError: an older charlm did not count them.
     """
-    items = [number(row, f"train_{task.item}s") for row in rows]
+    items = [number(row, f"trained_{task.item}s") for row in rows]
     if not all(isfinite(each) and each > 0 for each in items):
         raise RunError(
             f"The run '{run.name}' was trained by an older charlm, which did not count the "
@@ -219,4 +229,4 @@ def described(run: RunDirectory) -> str:
 def comparable(task: Task, runs: Sequence[RunDirectory]) -> Iterable[str]:
     """Reasons, as sentences, why the held-out curves of several runs do not compare."""
     pairs = [(run, found) for run in runs if (found := scored(run))]
-    return task.differences(pairs) if len(pairs) > 1 else ()
+    return task.differences(pairs)
