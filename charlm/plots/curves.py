@@ -52,10 +52,14 @@ def inches_for(curves: TrainingCurves) -> tuple[float, float]:
 
 
 def draw_loss(axes: Axes, curves: TrainingCurves) -> Axes:
-    """Training losses, dashed, and held-out losses, solid with markers; each run in one colour."""
+    """Training losses, dashed, and held-out losses, solid with markers.
+
+    Each run has one colour; of a single run training has another one than what was held out.
+    """
+    alone = len(curves.runs) == 1
     for number, run in enumerate(curves.runs):
         for kind, series in kinds_of(run):
-            draw_series(axes, series, number, kind)
+            draw_series(axes, series, colour_of(kind) if alone else number, kind)
     scale(axes, curves.losses, curves.y_label)
     return axes
 
@@ -76,11 +80,16 @@ def kinds_of(run: RunCurves) -> Iterator[tuple[str, Series]]:
     return ((kind, series) for kind, series in kinds.items() if not series.is_empty)
 
 
+def colour_of(kind: str) -> int:
+    """The number of the colour that a kind of curve has where there is a single run."""
+    return 0 if kind == "held out" else 1
+
+
 def draw_series(axes: Axes, series: Series, number: int, kind: str) -> None:
     """A line through the points that were measured, with gaps where none was.
 
     Args:
-        number: of the run, which gives the colour and the shape of the markers.
+        number: of the colour and of the shape of the markers.
         kind: one of the styles.
     """
     marked = series.alone if has_many(series) else None
@@ -94,7 +103,7 @@ def has_many(series: Series) -> bool:
 
 
 def look(number: int, kind: str) -> dict[str, Any]:
-    """The look of a curve of a run."""
+    """The look of a curve."""
     own = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
     return {**own, **STYLES[kind]}
 
@@ -129,7 +138,13 @@ def draw_legends(figure: Figure, curves: TrainingCurves) -> None:
     ink = {"color": figure.axes[0].xaxis.label.get_color()} if several else {}
     kinds = dict.fromkeys(kind for run in curves.runs for kind, _ in kinds_of(run))
     handles = [
-        Line2D([], [], **{**look(0, kind), **ink}, label=titles.get(kind, kind)) for kind in kinds
+        Line2D(
+            [],
+            [],
+            **{**look(0 if several else colour_of(kind), kind), **ink},
+            label=titles.get(kind, kind),
+        )
+        for kind in kinds
     ]
     place: Place = "outside upper left" if several else "outside lower left"
     figure.legend(handles=handles, loc=place, ncols=len(handles), frameon=False)

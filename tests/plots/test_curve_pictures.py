@@ -77,6 +77,8 @@ def test_each_run_has_a_colour_and_the_kinds_have_lines() -> None:
     assert training.get_linestyle() == "--"
     assert held_out.get_linestyle() == "-"
     assert training.get_linewidth() < held_out.get_linewidth()
+    alone = a_figure(of(a_run())).axes[0].lines
+    assert [line.get_color() for line in alone] == [COLOURS[1], COLOURS[0]]
     looks = {(each["color"], each["marker"]) for each in (look(n, "held out") for n in range(42))}
     assert len(looks) == 42
 
