@@ -34,7 +34,7 @@ class LivePicture:
         self.path = None if path is None else checked(path)
         self.clock = clock
         self.run: RunDirectory | None = None
-        self.is_due = self.has_failed = False
+        self.is_due = self.has_drawn = self.has_failed = False
         self.not_before = clock()
 
     def __enter__(self) -> Self:
@@ -79,12 +79,15 @@ class LivePicture:
             return
         begun = self.clock()
         try:
-            if self.run.metrics():
-                save(training_curves([self.run]), self.path)
+            if not self.run.metrics():
+                return
+            save(training_curves([self.run]), self.path)
         # Whatever is wrong with a picture, hours of training must not be lost to it.
         except Exception as error:
             if not self.has_failed:
                 console.say(f"There is no picture now, and training goes on. {error}")
             self.has_failed = True
-        taken = self.clock() - begun
+        # The first one takes longer, since it finds fonts and so on.
+        taken = self.clock() - begun if self.has_drawn else 0.0
+        self.has_drawn = True
         self.not_before = self.clock() + max(LEAST_SECONDS, taken / MOST_SHARE)
