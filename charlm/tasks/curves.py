@@ -1,6 +1,7 @@
 """The training curves of runs, read from their metrics, whatever their task."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from math import isfinite, nan
 from typing import Any
@@ -13,6 +14,7 @@ from charlm.runs.directory import RunDirectory
 from charlm.tasks.comparison import listing, scored
 from charlm.tasks.registry import task_of
 from charlm.tasks.task import Task
+from charlm.text.splits import count
 
 Rows = Sequence[Mapping[str, Any]]
 X_AXES = {name: name for name in ("steps", "items", "minutes")}
@@ -59,7 +61,7 @@ def training_curves(
     drawn, notes = [], []
     for run, differs in zip(runs, differ, strict=True):
         try:
-            drawn.append(curves_of(run, task, differs, x, key, window, bins))
+            drawn.append(replace(curves_of(run, task, x, key, window, bins), differs=differs))
         except RunError as error:
             if len(runs) == 1:
                 raise
@@ -68,7 +70,7 @@ def training_curves(
         raise RunError("Of none of these runs is there anything to draw.", " ".join(notes))
     notes += comparable(task, runs) if len(runs) > 1 else ()
     return TrainingCurves(
-        described(runs[0]) if len(runs) == 1 else f"{len(drawn)} runs",
+        described(runs[0]) if len(runs) == 1 else count(len(drawn), "run"),
         {"steps": "training steps", "items": f"{task.item}s trained on", "minutes": "minutes"}[x],
         label_of(task, key),
         tuple(drawn),
@@ -107,7 +109,6 @@ def trains_by(task: Task, key: str) -> bool:
 def curves_of(
     run: RunDirectory,
     task: Task,
-    differs: str,
     x: str,
     key: str,
     window: int | None,
@@ -151,7 +152,7 @@ def curves_of(
     rates, norms = (
         series(number(row, each) for row in rows) for each in ("learning_rate", "gradient_norm")
     )
-    return RunCurves(run.name, differs, training, smoothed, held_out, rates, norms)
+    return RunCurves(run.name, "", training, smoothed, held_out, rates, norms)
 
 
 def rows_in_order(rows: Rows) -> list[Mapping[str, Any]]:

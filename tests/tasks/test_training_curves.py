@@ -112,6 +112,7 @@ def test_a_run_without_evaluations_is_said_or_left_out(tmp_path: Path) -> None:
         training_curves([new])
     curves = training_curves([new, old])
     assert [run.name for run in curves.runs] == ["old"]
+    assert curves.title == "1 run"
     assert curves.notes[0].startswith("Left out: The run 'new' has not been evaluated")
     with pytest.raises(RunError, match="none of these runs"):
         training_curves([new, open_run(make_run(tmp_path, "newer", []))])
