@@ -38,6 +38,7 @@ ROOMS_OF = {
     "pooch": ["text"],
     "matplotlib": ["plots"],
     "cycler": ["plots"],
+    "plotille": ["cli"],
     "jinja2": ["html"],
     "markupsafe": ["html"],
 }

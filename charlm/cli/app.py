@@ -15,6 +15,7 @@ from charlm.cli.corpus import corpus_app
 from charlm.cli.evaluate import evaluate
 from charlm.cli.generate import generate
 from charlm.cli.inspect import inspect_app
+from charlm.cli.plot import plot
 from charlm.cli.predict import predict
 from charlm.cli.report import report
 from charlm.cli.runs import runs_app
@@ -41,6 +42,7 @@ app.command("train")(train)
 app.command("generate")(generate)
 app.command("predict")(predict)
 app.command("eval")(evaluate)
+app.command("plot")(plot)
 app.command("vocab")(vocab)
 app.command("report")(report)
 app.command("bench")(bench)

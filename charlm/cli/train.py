@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.evaluate_tables import show_grid
+from charlm.cli.live_picture import LivePicture
 from charlm.cli.options import (
     BackendName,
     CorpusArgument,
@@ -79,6 +81,14 @@ def train(
         str | None,
         typer.Option(metavar="RUN", help="Start from another run's weights and vocabulary."),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep a picture of the curves up to date: .png, .svg or .pdf.",
+            show_default=False,
+        ),
+    ] = None,
     device: Device = "auto",
     backend: BackendName = "auto",
     threads: Threads = None,
@@ -101,17 +111,23 @@ def train(
                     f"{name} and --resume do not go together: a run goes on as itself.",
                     "Leave one of them out.",
                 )
+    all_folds = settings.get("folds") is not None and settings.get("fold") is None
+    if plot is not None and all_folds:
+        raise UsageError("--plot draws one run, and --folds trains several.", "Give a --fold.")
     with graceful_stop() as stop:
         # These import torch, which takes a second or two.
         import charlm
         from charlm.cli.progress import TrainingDisplay
 
-        with TrainingDisplay(quiet=quiet, on_start=stop.listen) as display:
+        with (
+            LivePicture(plot) as picture,
+            TrainingDisplay(quiet=quiet, on_start=stop.listen) as display,
+        ):
             choices: dict[str, Any] = {
                 "runs_dir": runs_dir,
                 "device": device,
                 "backend": backend,
-                "listener": display.show,
+                "listener": picture.after(display.show),
                 "should_stop": stop.asked,
                 **settings,
             }
@@ -126,7 +142,6 @@ def train(
                     "init_from": init_from,
                     "report": display.downloading,
                 }
-                all_folds = settings.get("folds") is not None and settings.get("fold") is None
                 trained = (charlm.cross_validate if all_folds else charlm.train)(corpus, **choices)
     if isinstance(trained, charlm.CrossValidation):
         show_folds(trained, json)

@@ -4,13 +4,16 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from charlm.errors import CharlmError
+from charlm.plots.curves import draw_training, inches_for
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.report.page import page
 from charlm.runs.directory import RunDirectory
-from charlm.sections import Chapter, Grid, Part
+from charlm.sections import Chapter, Grid, Part, Picture
+from charlm.tasks.curves import training_curves
 from charlm.tasks.overview import overview
 from charlm.tasks.registry import load_model, task_of
 from charlm.tasks.task import Draft
+from charlm.text.splits import count
 
 # Of a setting's value, or a name, characters that are shown.
 LONGEST = 300
@@ -33,6 +36,7 @@ def make_report(
     drafts = [
         Draft("Overview", partial(overview, run)),
         Draft("Data", partial(task.data_card, run)),
+        Draft("Training", partial(training, run)),
         *task.chapters(run, lambda: load_model(run, device, backend)),
         Draft("Settings", partial(settings, run)),
     ]
@@ -54,6 +58,19 @@ def parts_of(draft: Draft) -> Sequence[Part]:
     except CharlmError as error:
         parts.append(f"This cannot be shown. {error}")
     return parts
+
+
+def training(run: RunDirectory) -> Iterator[Part]:
+    """How the loss fell, with the learning rate and the gradient norm."""
+    curves = training_curves([run])
+    rows = [row for row in run.metrics() if "step" in row]
+    yield from curves.notes
+    yield Picture(
+        f"How it was trained: {count(len(rows), 'evaluation')}",
+        f"From step {rows[0]['step']:,} to step {rows[-1]['step']:,}.",
+        partial(draw_training, curves=curves),
+        inches_for(curves),
+    )
 
 
 def settings(run: RunDirectory) -> Iterator[Part]:

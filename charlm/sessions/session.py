@@ -148,6 +148,7 @@ class Session:
             "epoch": event.epoch,
             "progress": event.progress,
             f"train_{task.loss_name}": event.loss,
+            f"trained_{task.item}s": event.items,
             "gradient_norm": event.gradient_norm,
             "learning_rate": event.learning_rate,
             f"{task.item}s_per_second": event.items_per_second,

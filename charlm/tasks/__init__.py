@@ -3,6 +3,7 @@
 __all__ = [
     "classification",
     "comparison",
+    "curves",
     "dataset",
     "language_modeling",
     "overview",

@@ -39,6 +39,7 @@ class Evaluated:
     Args:
         progress: share of the run that is done, 0 to 1.
         loss: training loss since the previous evaluation.
+        items: how many it is the mean over.
         gradient_norm: over the same steps.
         learning_rate: of the next step.
         seconds: training time so far.
@@ -52,6 +53,7 @@ class Evaluated:
     epoch: int
     progress: float
     loss: float
+    items: int
     gradient_norm: float
     learning_rate: float
     items_per_second: float

@@ -210,6 +210,7 @@ class Trainer:
             epoch=counters.epoch,
             progress=min(self.progress, 1.0),
             loss=loss,
+            items=counters.items_since,
             gradient_norm=norm_sum / max(counters.steps_since, 1),
             learning_rate=self.learning_rate,
             items_per_second=counters.items_since / max(busy, 1e-9),

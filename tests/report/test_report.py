@@ -56,7 +56,7 @@ def test_a_report_of_every_task(task: str) -> None:
     assert f"<title>Run {task}</title>" in content
     assert EVIL not in content
     run = find_run(task)
-    chapters = ["Overview", "Data", "Settings"]
+    chapters = ["Overview", "Data", "Training", "Settings"]
     chapters += [draft.title for draft in TASKS[task].chapters(run, lambda: None)]
     for title in chapters:
         assert f"<h2>{title}</h2>" in content
