@@ -74,3 +74,8 @@ def fetching() -> AbstractContextManager[ProgressCallback]:
 def scoring() -> AbstractContextManager[ProgressCallback]:
     """Progress of `Run.evaluate`, in characters."""
     return bar("Scoring", "characters", ("MofNCompleteColumn", "TimeRemainingColumn"))
+
+
+def looking(run: str) -> AbstractContextManager[ProgressCallback]:
+    """Progress of `Run.inspect.memory`, in hundredths."""
+    return bar(f"Looking at {run}", "parts", ("TaskProgressColumn", "TimeRemainingColumn"))
