@@ -1,12 +1,14 @@
 """Pictures of how far back models remember: loss by context, and sensitivity by lag."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sized
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
+from matplotlib.ticker import FuncFormatter
 
 from charlm.errors import UsageError
 from charlm.plots.style import COLOURS, drawable
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 CONTEXT_INCHES, SENSITIVITY_INCHES, BOTH_INCHES = (7.0, 4.0), (7.0, 4.0), (7.0, 8.0)
 MARKERS = "os^Dvp"
 BAND_ALPHA = 0.2
+RING: dict[str, Any] = {"marker": "o", "ls": "", "mfc": "none", "mew": 1.5}
+RING_SIZES = (10, 14, 18, 22, 26, 30)
 # Where the axis of relative gradients ends at the latest: what is below does not show.
 LEAST_RELATIVE = 1e-10
 
@@ -36,13 +40,16 @@ def draw_context_loss(axes: Axes, losses: "Mapping[str, ContextLoss]") -> Axes:
         UsageError: there are more.
     """
     check_number(losses)
-    for (name, each), colour, marker in zip(losses.items(), COLOURS, MARKERS, strict=False):
+    styles = zip(COLOURS, MARKERS, RING_SIZES, strict=True)
+    for (name, each), (colour, marker, size) in zip(losses.items(), styles, strict=False):
         axes.fill_between(each.lengths, *each.band, color=colour, alpha=BAND_ALPHA, linewidth=0)
-        label = f"{drawable(name)}: effective context {each.effective:,}"
+        label = f"{drawable(name)}: {each.effective:,}"
         axes.plot(each.lengths, each.increase, color=colour, marker=marker, ms=4, label=label)
         at = each.lengths.tolist().index(each.effective)
-        axes.plot(each.effective, each.increase[at], "o", ms=12, mfc="none", mec=colour, mew=1.6)
-    ink = mpl.rcParams["text.color"]
+        # Of several runs in the same place each shows, since they differ in size.
+        axes.plot(each.effective, each.increase[at], mec=colour, ms=size, **RING)
+    ink, meaning = mpl.rcParams["text.color"], "effective context: within 1 % of the longest"
+    axes.plot([], [], mec=ink, ms=RING_SIZES[0], label=meaning, **RING)
     for window in sorted({each.window for each in losses.values() if each.window}):
         label = f"training window {window:,}"
         axes.axvline(window, color=ink, linestyle=":", linewidth=1.2, label=label)
@@ -84,6 +91,7 @@ def draw_sensitivity(
         bottom, top = min(bottom, middle.min() / 3), max(top, 2 * high.max())
     axes.set_yscale("log")
     axes.set_ylim(max(bottom, LEAST_RELATIVE), top)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
     axes.set_xlabel("lag: characters before the last one read")
     axes.set_ylabel("gradient of the target's logit,\nrelative to lag 0")
     targets = numbers_of(len(each.relative) for each in sensitivities.values())
@@ -148,6 +156,12 @@ def numbers_of(counts: Iterable[int]) -> str:
     """Such as "500", or "300 to 500" where they differ."""
     different = sorted(set(counts))
     return " to ".join(f"{each:,}" for each in dict.fromkeys((different[0], different[-1])))
+
+
+def power_of_ten(value: float) -> str:
+    """Such as 10⁻⁴, without the mathematics that is switched off for names with dollar signs."""
+    exponent = str(round(math.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"10{exponent}"
 
 
 def whose(runs: Collection[str]) -> str:

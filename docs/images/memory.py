@@ -2,20 +2,33 @@
 
     python docs/images/memory.py [--runs-dir FOLDER] [--steps N] [--targets N]
 
-It makes the runs memory-rnn, memory-gru and memory-lstm, unless the folder has them already, prints
-what they are, and writes the pictures of docs/memory.md beside this file. With the usual number of
-steps it takes about ten minutes on two cores.
+It makes the runs memory-rnn, memory-gru and memory-lstm, unless the folder has them already, and
+writes the pictures of docs/memory.md beside this file. Without options it takes about ten minutes
+on two cores.
 """
 
 import argparse
+import io
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+from PIL import Image
 
 import charlm
 from charlm.config import ModelConfig
 from charlm.errors import RunError
+from charlm.files.whole import write
+from charlm.plots.memory import (
+    CONTEXT_INCHES,
+    SENSITIVITY_INCHES,
+    draw_context_losses,
+    draw_sensitivities,
+)
+from charlm.plots.style import THEMES, render
 from charlm.rnn.weights import model_shapes
 
 HERE = Path(__file__).resolve().parent
@@ -42,13 +55,7 @@ TRAINING = {
 
 def parameters(config: ModelConfig) -> int:
     """The number of a model's weights."""
-    total = 0
-    for _, shape in model_shapes(config):
-        size = 1
-        for each in shape:
-            size *= each
-        total += size
-    return total
+    return sum(math.prod(shape) for _, shape in model_shapes(config))
 
 
 def sized_like_the_gru(cell: str) -> ModelConfig:
@@ -75,13 +82,34 @@ def trained_runs(runs_dir: Path, steps: int) -> Iterator[charlm.Run]:
             )
 
 
+def with_fewer_colours(picture: bytes) -> bytes:
+    """A PNG with a palette of 64 colours, a third as large; Pillow comes with matplotlib."""
+    file = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(64, dither=0).save(
+        file, "png", optimize=True
+    )
+    return file.getvalue()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"))
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--targets", type=int, default=2000)
     arguments = parser.parse_args()
+    memories = {}
     for run in trained_runs(arguments.runs_dir, arguments.steps):
-        sys.stdout.write(f"{run.name}: {parameters(run.config):,} parameters, {run.result}\n")
+        cell, score = run.config.cell, run.result["score"]["bits_per_character"]
+        size = f"{run.config.hidden_size} units, {parameters(run.config):,} parameters"
+        sys.stdout.write(f"{cell}: {size}, {score:.3f} bits per character held out\n")
+        memories[cell] = run.inspect.memory(targets=arguments.targets)
+    for theme in THEMES:
+        for name, draw, inches in (
+            ("context", draw_context_losses, CONTEXT_INCHES),
+            ("sensitivity", draw_sensitivities, SENSITIVITY_INCHES),
+        ):
+            picture = render(partial(draw, memories=memories), "png", theme, inches)
+            write(HERE / f"memory-{name}-{theme}.png", with_fewer_colours(picture))
 
 
 if __name__ == "__main__":

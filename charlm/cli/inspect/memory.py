@@ -11,7 +11,7 @@ from charlm.cli import console
 from charlm.cli.bars import looking
 from charlm.cli.inspect.texts import TextArgument, source_of
 from charlm.cli.options import Device, Json, RunsDir, Threads
-from charlm.errors import UsageError, look_up
+from charlm.errors import SettingError, UsageError, look_up
 
 if TYPE_CHECKING:
     from charlm.inspection.memory import Memory
@@ -52,7 +52,10 @@ def memory(
         Path | None,
         typer.Option(help="Write both pictures to a PNG, SVG or PDF file.", show_default=False),
     ] = None,
-    theme: Annotated[str, typer.Option(help="Of the pictures: light or dark.")] = "light",
+    theme: Annotated[
+        str | None,
+        typer.Option(help="Of the pictures: light or dark.", show_default="light"),
+    ] = None,
     encoding: Annotated[
         str | None,
         typer.Option(help="How the text's bytes spell characters.", show_default="utf-8"),
@@ -67,8 +70,7 @@ def memory(
     from charlm.text.corpus import open_corpus
 
     given: list[str | None] = [*dict.fromkeys(run)] if run else [None]
-    if out is not None:
-        check_picture(out, theme, given)
+    check_picture(out, theme, given)
     runs = [load(name, runs_dir=runs_dir) for name in given]
     source, found = source_of(text), dict[str, "Memory"]()
     if source == "-":  # It can be read only once.
@@ -88,7 +90,7 @@ def memory(
     for note in notes(found):
         console.say(note)
     if out is not None:
-        write_pictures(found, out, theme)
+        write_pictures(found, out, theme or "light")
     if json:
         results = [{"run": name, **each.to_json()} for name, each in found.items()]
         console.write_json({"runs": results} if len(results) > 1 else results[0])
@@ -105,13 +107,17 @@ def labels(runs: "list[Run]") -> list[str]:
     return names if len(set(names)) == len(names) else [str(each.path) for each in runs]
 
 
-def check_picture(out: Path, theme: str, runs: list[str | None]) -> None:
+def check_picture(out: Path | None, theme: str | None, runs: list[str | None]) -> None:
     """Raise UsageError, before anything is computed, if there can be no such picture."""
+    if out is None:
+        if theme is not None:
+            raise SettingError("theme", "is of pictures: name a file with --out.")
+        return
     from charlm.plots.memory import check_number
     from charlm.plots.style import THEMES, form_of
 
     form_of(out)
-    look_up(THEMES, theme, "theme")
+    look_up(THEMES, theme or "light", "theme")
     check_number(runs)
     if not out.parent.is_dir():
         raise UsageError(
@@ -163,13 +169,18 @@ def show(name: str, result: "Memory") -> None:
         [(console.count(n), *map(bits, row)) for n, *row in by_context],
     )
     console.gap()
-    sides = {"initialized": result.initialized.quartiles, "trained": result.trained.quartiles}
     largest = result.trained.norms.shape[1] - 1
     lags = [lag for lag in (0, *(2**power for power in range(10))) if lag < largest] + [largest]
-    by_lag = [sides[side][line] for side in sides for line in (1, 0, 2)]
     console.table(
-        ("lag", *(f"{side}{which}" for side in sides for which in ("", " 25 %", " 75 %"))),
-        [(lag, *(f"{line[lag]:.2g}" for line in by_lag)) for lag in lags],
+        ("net", "lag", "median", "25 %", "75 %"),
+        [
+            (net, lag, *(f"{each:.2g}" for each in (middle, low, high)))
+            for net in ("initialized", "trained")
+            for lag, (low, middle, high) in zip(
+                lags, getattr(result, net).quartiles[:, lags].T.tolist(), strict=True
+            )
+        ],
+        left=("net",),
     )
     console.gap()
 

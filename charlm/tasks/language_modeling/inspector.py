@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from charlm.config import TextTrainConfig
     from charlm.inspection.memory import Memory
     from charlm.inspection.surprise import TextSurprise
     from charlm.language_model import LanguageModel
@@ -91,7 +92,7 @@ class Inspector:
             found.ids,
             targets=targets,
             lags=lags,
-            window=self.run.settings.train.seq_length,
+            window=cast("TextTrainConfig", self.run.settings.train).seq_length,
             seed=seed,
             report=report,
         )
