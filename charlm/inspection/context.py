@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from charlm.inspection.targets import (
+    LEAST_CHARACTERS,
     STEPS,
     Positions,
     characters_before,
@@ -146,7 +147,7 @@ def context_loss(
     Raises:
         UsageError: the text is too short.
     """
-    check_length(ids)
+    check_length(ids, max(LEAST_CHARACTERS, 2 * lengths[0]))
     used = [n for n in lengths if n <= len(ids) // 2]
     positions = draw_targets(len(ids), used[-1], targets, seed)
     nats, device = np.empty((len(used), len(positions))), device_of(model)

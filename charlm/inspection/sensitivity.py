@@ -77,13 +77,16 @@ class LagSensitivity:
         return quartiles
 
     def to_json(self) -> dict[str, Any]:
-        """The number of targets, and quartiles by lag."""
+        """The number of targets, and quartiles by lag, None where there are none."""
+        rows = [
+            [None if np.isnan(each) else each for each in row] for row in self.quartiles.T.tolist()
+        ]
         return {
             "targets": len(self.positions) - self.left_out,
             "left_out": self.left_out,
             "lags": [
                 {"lag": lag, "median": middle, "quartiles": [low, high]}
-                for lag, (low, middle, high) in enumerate(self.quartiles.T.tolist())
+                for lag, (low, middle, high) in enumerate(rows)
             ],
         }
 

@@ -20,12 +20,12 @@ STEPS = 32
 MOST_NUMBERS = 2**25
 
 
-def check_length(ids: Ids) -> None:
-    """Raise UsageError unless a text has enough characters to speak of a memory."""
-    if len(ids) < LEAST_CHARACTERS:
+def check_length(ids: Ids, least: int = LEAST_CHARACTERS) -> None:
+    """Raise UsageError unless a text has so many characters."""
+    if len(ids) < least:
         raise UsageError(
             f"A text of {len(ids)} characters is too short to look for a memory.",
-            f"Give at least {LEAST_CHARACTERS} characters; a thousand make more sense.",
+            f"Give at least {least}; some thousands say more.",
         )
 
 

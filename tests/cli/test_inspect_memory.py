@@ -133,6 +133,14 @@ def test_what_cannot_be_is_said_in_a_sentence(options: list[str], message: str) 
     assert not result.out
 
 
+def test_results_are_not_lost_where_a_picture_cannot_be_written(home: Path) -> None:
+    (home / "taken.png").mkdir()
+    result = cli("inspect", "memory", "--run", "gru", "--targets", "3", "--out", "taken.png")
+    assert result.code == 2
+    assert "'taken.png' cannot be written:" in result.err
+    assert "effective context" in result.out
+
+
 def test_a_picture_of_seven_runs_is_refused_before_they_are_read() -> None:
     runs = [word for n in range(7) for word in ("--run", f"run-{n}")]
     result = cli("inspect", "memory", *runs, "--out", "a.png")

@@ -32,8 +32,9 @@ def test_a_memory_of_k_characters_needs_k_and_one_more(k: int) -> None:
     ids = repeating_text(V, k + 1, 200)
     found = context_loss(shift_register(V, k), ids, lengths=range(1, 12), targets=40)
     assert found.nats.shape == (11, 40)
-    # The character k before the last is the next one, and tanh has left 0.4 of it at the least.
-    assert found.nats[: k or 0] == pytest.approx(math.log(V), rel=1e-6)
+    # The character k before the last is the next one; seven times tanh leave two fifths of its 1,
+    # and so 80 of 200 in its logit.
+    assert found.nats[:k] == pytest.approx(math.log(V), rel=1e-6)
     assert (found.nats[k:] < 1e-6).all()
     assert found.effective == k + 1
     assert found.increase[k:] == pytest.approx(0, abs=1e-6)
@@ -102,6 +103,8 @@ def test_a_short_text_has_fewer_lengths_and_all_of_its_targets() -> None:
     assert context_loss(uniform_model(V), random_ids(4)).lengths.tolist() == [1, 2]
     with pytest.raises(UsageError, match="A text of 3 characters is too short"):
         context_loss(uniform_model(V), random_ids(3))
+    with pytest.raises(UsageError, match="Give at least 80"):
+        context_loss(uniform_model(V), random_ids(79), lengths=[40])
 
 
 def test_targets_are_different_and_have_enough_before_them() -> None:

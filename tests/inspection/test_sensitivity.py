@@ -42,21 +42,21 @@ def norms_by_differences(model: LanguageModel, ids: np.ndarray, at: int, lags: i
     inputs = torch.from_numpy(ids[:at].astype(np.int64))[:, None]
     vectors = input_vectors(model, inputs)
 
-    def logit(changed: torch.Tensor) -> float:
-        outputs, _ = model.rnn(changed, model.initial_state(1))
-        return float(model.logits(outputs[-1:])[0, 0, int(ids[at])])
+    T, _, size = vectors.shape
+
+    def logits(changed: torch.Tensor) -> np.ndarray:
+        outputs, _ = model.rnn(changed, model.initial_state(changed.shape[1]))
+        return model.logits(outputs[-1:])[0, :, int(ids[at])].numpy()
 
     own, _ = model(inputs, model.initial_state(1))
-    assert logit(vectors) == pytest.approx(float(own[-1, 0, int(ids[at])]), rel=1e-12)
-    norms, step = [], 1e-5
+    assert logits(vectors) == pytest.approx(own[-1, :, int(ids[at])].numpy(), rel=1e-12)
+    # A stream for each number of each vector, which alone is changed in it.
+    step, changes = 1e-5, torch.zeros(T, lags + 1, size, size, dtype=torch.float64)
     for lag in range(lags + 1):
-        gradient = []
-        for place in range(vectors.shape[2]):
-            change = torch.zeros_like(vectors)
-            change[at - 1 - lag, 0, place] = step
-            gradient.append((logit(vectors + change) - logit(vectors - change)) / (2 * step))
-        norms.append(float(np.linalg.norm(gradient)))
-    return norms
+        changes[at - 1 - lag, lag] = step * torch.eye(size)
+    changes = changes.flatten(1, 2)
+    slopes = (logits(vectors + changes) - logits(vectors - changes)) / (2 * step)
+    return list(np.linalg.norm(slopes.reshape(lags + 1, size), axis=1))
 
 
 @torch.no_grad()
@@ -135,6 +135,7 @@ def test_targets_that_do_not_depend_on_the_last_character_are_left_out() -> None
         assert found.relative.shape == (0, 11)
         assert np.isnan(found.quartiles).all()
         assert found.to_json()["targets"] == 0
+        assert found.to_json()["lags"][3] == {"lag": 3, "median": None, "quartiles": [None, None]}
     assert (dependence(uniform_model(V), text, np.arange(1, 20), 10) == 0).all()
 
 

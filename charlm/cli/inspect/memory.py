@@ -89,16 +89,16 @@ def memory(
             )
     for note in notes(found):
         console.say(note)
-    if out is not None:
-        write_pictures(found, out, theme or "light")
     if json:
         results = [{"run": name, **each.to_json()} for name, each in found.items()]
         console.write_json({"runs": results} if len(results) > 1 else results[0])
-        return
-    for name, each in found.items():
-        show(name, each)
-    for note in NOTES:
-        console.write(note + "\n")
+    else:
+        for name, each in found.items():
+            show(name, each)
+        for note in NOTES:
+            console.write(note + "\n")
+    if out is not None:  # Last, so that nothing is lost where it cannot be written.
+        write_pictures(found, out, theme or "light")
 
 
 def labels(runs: "list[Run]") -> list[str]:

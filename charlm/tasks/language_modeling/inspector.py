@@ -133,8 +133,8 @@ class Inspector:
     def initialized_model(self, device: str = "cpu", backend: str = "auto") -> "LanguageModel":
         """The run's net with weights as they are before training, by its own scheme and seed.
 
-        The biases of the output are left out of account: they start at the frequencies of a large
-        alphabet, and no gradient depends on them.
+        It is the same where training began with the weights of another run. Of a large alphabet the
+        output's biases began at its frequencies; here they are zero, which changes no gradient.
         """
         train, model = self.run.settings.train, self.make_model(device, backend)
         place = model.output.weight.device
