@@ -1,7 +1,7 @@
 """Pictures of how far back models remember: loss by context, and sensitivity by lag."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -23,6 +23,7 @@ CONTEXT_INCHES, SENSITIVITY_INCHES, BOTH_INCHES = (7.0, 4.0), (7.0, 4.0), (7.0, 
 MARKERS = "os^Dvp"
 BAND_ALPHA = 0.2
 RING: dict[str, Any] = {"marker": "o", "ls": "", "mfc": "none", "mew": 1.5}
+LONGEST_NAME = 30
 RING_SIZES = (10, 14, 18, 22, 26, 30)
 # Where the axis of relative gradients ends at the latest: what is below does not show.
 LEAST_RELATIVE = 1e-10
@@ -43,7 +44,7 @@ def draw_context_loss(axes: Axes, losses: "Mapping[str, ContextLoss]") -> Axes:
     styles = zip(COLOURS, MARKERS, RING_SIZES, strict=True)
     for (name, each), (colour, marker, size) in zip(losses.items(), styles, strict=False):
         axes.fill_between(each.lengths, *each.band, color=colour, alpha=BAND_ALPHA, linewidth=0)
-        label = f"{drawable(name)}: {each.effective:,}"
+        label = f"{short(name)}: {each.effective:,}"
         axes.plot(each.lengths, each.increase, color=colour, marker=marker, ms=4, label=label)
         at = each.lengths.tolist().index(each.effective)
         # Of several runs in the same place each shows, since they differ in size.
@@ -55,12 +56,13 @@ def draw_context_loss(axes: Axes, losses: "Mapping[str, ContextLoss]") -> Axes:
         axes.axvline(window, color=ink, linestyle=":", linewidth=1.2, label=label)
     ticks = sorted({n for each in losses.values() for n in each.lengths.tolist()})
     axes.set_xscale("log", base=2)
+    axes.margins(y=0.08)
     axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
     axes.set_xlabel("context: characters read before the target, from a zero state")
     axes.set_ylabel("increase over the longest context\n(bits per character)")
     targets = numbers_of(len(each.positions) for each in losses.values())
     axes.set_title(f"Loss by context, {targets} targets{whose(losses)}")
-    axes.legend()
+    axes.legend(framealpha=1.0)
     return axes
 
 
@@ -86,7 +88,7 @@ def draw_sensitivity(
         low, middle, high = np.maximum(np.nan_to_num(each.quartiles), LEAST_RELATIVE / 1e3)
         lags = np.arange(len(middle))
         axes.fill_between(lags, low, high, color=colour, alpha=BAND_ALPHA, linewidth=0)
-        label = f"{drawable(name)}, {state}"
+        label = f"{short(name)}, {state}" if len(sensitivities) > 1 else state
         axes.plot(lags, middle, "--" if initialized else "-", color=colour, label=label)
         bottom, top = min(bottom, middle.min() / 3), max(top, 2 * high.max())
     axes.set_yscale("log")
@@ -120,12 +122,17 @@ def draw_sensitivities(figure: FigureBase, memories: "Mapping[str, Memory]") -> 
         return
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     draw_sensitivity(left, before, initialized=True)
-    # The axes are shared, so that the right one keeps room for what the left one shows.
+    # The axes are shared, so that those on the right keep room for what those on the left show.
     draw_sensitivity(right, after)
     right.set_ylabel("")
-    targets = numbers_of(len(each.relative) for each in (before | after).values())
-    left.set_title("Before training")
-    right.set_title("Trained")
+    for axes, title in ((left, "Before training"), (right, "Trained")):
+        axes.set_title(title)
+        axes.legend().remove()
+    # Below, where it covers no line.
+    names = [short(name) for name in memories]
+    columns = min(len(names), 3 if max(map(len, names)) < 20 else 2)
+    figure.legend(right.lines, names, loc="outside lower center", ncols=columns)
+    targets = numbers_of(len(each.relative) for both in (before, after) for each in both.values())
     figure.suptitle(f"Sensitivity by lag, {targets} targets", x=0.02, ha="left", size="medium")
 
 
@@ -164,6 +171,13 @@ def power_of_ten(value: float) -> str:
     return f"10{exponent}"
 
 
-def whose(runs: Collection[str]) -> str:
+def whose(runs: Iterable[str]) -> str:
     """What a title says of a single run; several have their names in the legend."""
-    return f": {drawable(next(iter(runs)))}" if len(runs) == 1 else ""
+    first, *others = runs
+    return "" if others else f": {short(first)}"
+
+
+def short(name: str) -> str:
+    """The name of a run as a picture has room for it, without the middle of a long one."""
+    shown = drawable(name)
+    return shown if len(shown) <= LONGEST_NAME else f"{shown[:14]}…{shown[-15:]}"

@@ -22,13 +22,14 @@ import charlm
 from charlm.config import ModelConfig
 from charlm.errors import RunError
 from charlm.files.whole import write
+from charlm.inspection.memory import Memory
 from charlm.plots.memory import (
     CONTEXT_INCHES,
     SENSITIVITY_INCHES,
     draw_context_losses,
     draw_sensitivities,
 )
-from charlm.plots.style import THEMES, render
+from charlm.plots.style import render
 from charlm.rnn.weights import model_shapes
 
 HERE = Path(__file__).resolve().parent
@@ -91,25 +92,49 @@ def with_fewer_colours(picture: bytes) -> bytes:
     return file.getvalue()
 
 
+def tell(run: charlm.Run, found: Memory) -> None:
+    """Print the figures that docs/memory.md gives in words."""
+    cell, score = run.config.cell, run.result["score"]["bits_per_character"]
+    lines = [
+        f"{cell}: {run.config.hidden_size} units, {parameters(run.config):,} parameters, "
+        f"{score:.3f} bits per character held out; effective context {found.context.effective}"
+    ]
+    lines += [
+        f"  context {n:5,}: {bits:.4f} bits, increase {more:.4f} ({low:.4f} to {high:.4f})"
+        for n, bits, more, low, high in zip(
+            found.context.lengths,
+            found.context.bits,
+            found.context.increase,
+            *found.context.band,
+            strict=True,
+        )
+    ]
+    for state in ("initialized", "trained"):
+        median = getattr(found, state).quartiles[1]
+        at = ", ".join(f"{lag}: {median[lag]:.1e}" for lag in (1, 5, 10, 20, 50, 100))
+        rates = [(median[stop] / median[stop - 20]) ** (1 / 20) for stop in (20, 60)]
+        per_step = f"x {rates[0]:.2f} a step up to lag 20, x {rates[1]:.2f} from 40 to 60"
+        lines.append(f"  {state} at lag {at}; {per_step}")
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"))
     parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--targets", type=int, default=2000)
+    parser.add_argument("--targets", type=int, default=1000)
     arguments = parser.parse_args()
     memories = {}
     for run in trained_runs(arguments.runs_dir, arguments.steps):
-        cell, score = run.config.cell, run.result["score"]["bits_per_character"]
-        size = f"{run.config.hidden_size} units, {parameters(run.config):,} parameters"
-        sys.stdout.write(f"{cell}: {size}, {score:.3f} bits per character held out\n")
-        memories[cell] = run.inspect.memory(targets=arguments.targets)
-    for theme in THEMES:
-        for name, draw, inches in (
-            ("context", draw_context_losses, CONTEXT_INCHES),
-            ("sensitivity", draw_sensitivities, SENSITIVITY_INCHES),
-        ):
-            picture = render(partial(draw, memories=memories), "png", theme, inches)
-            write(HERE / f"memory-{name}-{theme}.png", with_fewer_colours(picture))
+        memories[run.config.cell] = run.inspect.memory(targets=arguments.targets)
+        tell(run, memories[run.config.cell])
+    for name, draw, inches in (
+        ("context", draw_context_losses, CONTEXT_INCHES),
+        ("sensitivity", draw_sensitivities, SENSITIVITY_INCHES),
+    ):
+        picture = render(partial(draw, memories=memories), "png", "light", inches)
+        write(HERE / f"memory-{name}.png", with_fewer_colours(picture))
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def test_a_unit_that_keeps_a_share_forgets_by_its_powers(keep: float) -> None:
     found = sensitivity(leaking_unit(V, keep), random_ids(600), targets=30, lags=50)
     tolerance = rounding(torch.float32, of_window(160, 1))
     for line in found.quartiles:
-        assert line == pytest.approx(keep ** np.arange(51), rel=tolerance)
+        assert line == pytest.approx(keep ** np.arange(51), rel=tolerance, abs=0)
 
 
 def test_an_rnn_of_one_unit_multiplies_its_slopes() -> None:
@@ -113,7 +113,7 @@ def test_an_rnn_of_one_unit_multiplies_its_slopes() -> None:
         slopes = 1 - np.array(states[::-1]) ** 2
         # From the last character's own slope on: each further one multiplies by w and its slope.
         wanted = np.cumprod(slopes * abs(w)) / (slopes[0] * abs(w))
-        assert row == pytest.approx(wanted, rel=1e-10)
+        assert row == pytest.approx(wanted, rel=1e-10, abs=0)
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
@@ -150,7 +150,7 @@ def test_slices_change_nothing_but_roundings(monkeypatch: pytest.MonkeyPatch) ->
         dependence(model, ids, positions, 9),
     )
     tolerance = rounding(torch.float32, 2 * of_window(113, H + V, 2))
-    assert parts[0].norms == pytest.approx(whole[0].norms, rel=tolerance)
+    assert parts[0].norms == pytest.approx(whole[0].norms, rel=tolerance, abs=0)
     assert parts[1] == pytest.approx(whole[1], rel=tolerance, abs=tolerance)
     assert len(told) > 3
     assert told[-1] == (30, 30)
@@ -159,7 +159,7 @@ def test_slices_change_nothing_but_roundings(monkeypatch: pytest.MonkeyPatch) ->
 def test_small_gradients_do_not_vanish_in_their_squares() -> None:
     """Norms are taken in float64: in float32 the square of 1e-25 is nothing."""
     found = sensitivity(leaking_unit(V, 0.05), random_ids(600), targets=10, lags=25)
-    assert found.quartiles[1, 25] == pytest.approx(0.05**25, rel=1e-3)
+    assert found.quartiles[1, 25] == pytest.approx(0.05**25, rel=1e-3, abs=0)
 
 
 def test_a_short_text_has_fewer_lags() -> None:
