@@ -23,8 +23,8 @@ CONTEXT_INCHES, SENSITIVITY_INCHES, BOTH_INCHES = (7.0, 4.0), (7.0, 4.0), (7.0, 
 MARKERS = "os^Dvp"
 BAND_ALPHA = 0.2
 RING: dict[str, Any] = {"marker": "o", "ls": "", "mfc": "none", "mew": 1.5}
-LONGEST_NAME = 30
 RING_SIZES = (10, 14, 18, 22, 26, 30)
+LONGEST_NAME = 30
 # Where the axis of relative gradients ends at the latest: what is below does not show.
 LEAST_RELATIVE = 1e-10
 

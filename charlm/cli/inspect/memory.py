@@ -89,16 +89,11 @@ def memory(
             )
     for note in notes(found):
         console.say(note)
-    if json:
-        results = [{"run": name, **each.to_json()} for name, each in found.items()]
-        console.write_json({"runs": results} if len(results) > 1 else results[0])
-    else:
-        for name, each in found.items():
-            show(name, each)
-        for note in NOTES:
-            console.write(note + "\n")
-    if out is not None:  # Last, so that nothing is lost where it cannot be written.
-        write_pictures(found, out, theme or "light")
+    try:
+        print_results(found, json)
+    finally:  # Neither is lost where the other cannot be written.
+        if out is not None:
+            write_pictures(found, out, theme or "light")
 
 
 def labels(runs: "list[Run]") -> list[str]:
@@ -148,6 +143,18 @@ def write_pictures(found: "Mapping[str, Memory]", out: Path, theme: str) -> None
             f"'{out}' cannot be written: {error.strerror}.", "Name another file."
         ) from None
     console.say(f"Wrote {out}.")
+
+
+def print_results(found: "Mapping[str, Memory]", json: bool) -> None:
+    """Print the results of all runs, as JSON or as tables."""
+    if json:
+        results = [{"run": name, **each.to_json()} for name, each in found.items()]
+        console.write_json({"runs": results} if len(results) > 1 else results[0])
+        return
+    for name, each in found.items():
+        show(name, each)
+    for note in NOTES:
+        console.write(note + "\n")
 
 
 def show(name: str, result: "Memory") -> None:
