@@ -79,3 +79,8 @@ def scoring() -> AbstractContextManager[ProgressCallback]:
 def comparing() -> AbstractContextManager[ProgressCallback]:
     """Progress of `Inspector.copying`, in characters: written first, then compared."""
     return bar("Writing and comparing", "characters", ("MofNCompleteColumn", "TimeRemainingColumn"))
+
+
+def looking(run: str) -> AbstractContextManager[ProgressCallback]:
+    """Progress of `Run.inspect.memory`, in hundredths."""
+    return bar(f"Looking at {run}", "parts", ("TaskProgressColumn", "TimeRemainingColumn"))

@@ -2,18 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack, cast
 
 from charlm.keywords import SamplingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.tasks.language_modeling.copying import inspect_copying
 from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
 from charlm.tasks.language_modeling.run import LanguageModelRun
-from charlm.text.corpus import Source
+from charlm.text.corpus import Source, sha256_of
 from charlm.text.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from charlm.config import TextTrainConfig
     from charlm.inspection.copying import Copying
+    from charlm.inspection.memory import Memory
     from charlm.inspection.surprise import TextSurprise
     from charlm.language_model import LanguageModel
 
@@ -78,3 +83,86 @@ class Inspector:
             CharlmError: a text is missing, is empty or has changed, or a setting is invalid.
         """
         return inspect_copying(self.run, source, encoding, report, dict(sampling))
+
+    def memory(
+        self,
+        source: Source = None,
+        *,
+        targets: int = 500,
+        lags: int = 100,
+        seed: int = 0,
+        split: str | None = None,
+        unknown: str = "replace",
+        encoding: str | None = None,
+        device: str = "cpu",
+        backend: str = "auto",
+        report: ProgressCallback = ignore_progress,
+    ) -> "Memory":
+        """How far back the model remembers: its loss by context, and its sensitivity by lag.
+
+        Args:
+            targets, lags, seed: as in `charlm.inspection.memory.memory`.
+            source, split, unknown, encoding: as in `charlm.Run.evaluate`.
+            report: called now and then with the hundredths done, and 100.
+
+        Raises:
+            CharlmError: the text is missing, is too short or has changed.
+        """
+        from charlm.inspection.memory import memory
+
+        found = find_evaluation_text(self.run, source, split, unknown, encoding)
+        result = memory(
+            self.make_model(device, backend),
+            self.initialized_model(device, backend),
+            found.ids,
+            targets=targets,
+            lags=lags,
+            window=cast("TextTrainConfig", self.run.settings.train).seq_length,
+            seed=seed,
+            report=report,
+        )
+        notes = (*found.notes, *result.notes)
+        return replace(
+            result,
+            corpus=found.corpus.name,
+            split=found.split,
+            text_sha256=sha256_of(found.text),
+            notes=notes,
+        )
+
+    def dependence(
+        self,
+        source: Source = None,
+        *,
+        lags: int = 60,
+        split: str | None = None,
+        unknown: str = "replace",
+        encoding: str | None = None,
+        device: str = "cpu",
+        backend: str = "auto",
+        report: ProgressCallback = ignore_progress,
+    ) -> "npt.NDArray[np.float64]":
+        """On which earlier characters each prediction of a text hangs, (characters - 1, lags).
+
+        Row i is of character i + 1, its column k of the character k + 1 places before that; see
+        `charlm.inspection.sensitivity.dependence`. The other arguments are those of `memory`.
+        """
+        import numpy as np
+
+        from charlm.inspection.sensitivity import dependence
+
+        found = find_evaluation_text(self.run, source, split, unknown, encoding)
+        model, positions = self.make_model(device, backend), np.arange(1, len(found.ids))
+        return dependence(model, found.ids, positions, lags, report)
+
+    def initialized_model(self, device: str = "cpu", backend: str = "auto") -> "LanguageModel":
+        """The run's net with weights as they are before training, by its own scheme and seed.
+
+        It is the same where training began with the weights of another run. Of a large alphabet the
+        output's biases began at its frequencies; here they are zero, which changes no gradient.
+        """
+        train, model = self.run.settings.train, self.make_model(device, backend)
+        place = model.output.weight.device
+        # Initial weights are drawn on the CPU, so that they are the same everywhere.
+        model.cpu().initialize(train.initialization, train.seed)
+        return model.to(place)
