@@ -70,6 +70,9 @@ def ink(background: str) -> str:
 SURPRISE = Scale("surprise", MAGNITUDES, range(1, 11), [*map(str, range(10)), "10+"])
 # An activity between -1 and 1.
 ACTIVITY = Scale.between("activity", SIGNED, -1.0, 1.0)
-# How much a prediction hangs on a character, as a share of the most.
-SHARE = Scale.between("share", MAGNITUDES, 0.0, 1.0)
+# How much a prediction hangs on a character, as a share of the most; it falls off fast.
+PERCENT = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 80)
+SHARE = Scale(
+    "share", MAGNITUDES, [each / 100 for each in PERCENT], ["less", *(f"{p:g}%" for p in PERCENT)]
+)
 SCALES = (SURPRISE, ACTIVITY, SHARE)

@@ -134,6 +134,20 @@ def sensitivity(
     return LagSensitivity(norms, positions, before - looked_at)
 
 
+@dataclass(frozen=True)
+class Dependence:
+    """On which earlier characters each prediction of a text hangs.
+
+    Args:
+        text: (characters,).
+        shares: of each character after the first, how sensitive its logit is to those before it,
+            the nearest first, relative to the most, (characters - 1, lags).
+    """
+
+    text: str
+    shares: npt.NDArray[np.float64]
+
+
 def dependence(
     model: LanguageModel,
     ids: Ids,

@@ -172,7 +172,7 @@ def test_a_memory_says_what_it_is_of(home: Path) -> None:
 
 
 def test_dependence_has_a_row_for_each_character_after_the_first(home: Path) -> None:
-    found = load(home).inspect.dependence(charlm.Corpus.from_text("The time"), lags=5)
+    found = load(home).inspect.dependence(charlm.Corpus.from_text("The time"), lags=5).shares
     assert found.shape == (7, 5)
     there = np.arange(5) < np.arange(1, 8)[:, None]
     assert (found[~there] == 0).all()

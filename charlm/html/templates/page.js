@@ -22,9 +22,19 @@ for (const figure of document.querySelectorAll("figure.coloured")) {
   let current = -1; // the character that is told of
   let pinned = false; // whether it stays when the pointer leaves
 
+  const characters = Array.from(data.text);
+  const nameOf = (character) => ({ "\n": "line end", " ": "space" })[character] ?? character;
+
+  // Of a prediction, the character that it hangs on most.
+  function strongest(at) {
+    const steps = Array.from(data.earlier.slice(at * data.lags, (at + 1) * data.lags));
+    const back = steps.indexOf(steps.reduce((one, other) => (other > one ? other : one), "0")) + 1;
+    return back > at ? "nothing before it is shown" : `hangs most on ${nameOf(characters[at - back])}, ${back} before it`;
+  }
+
   function sentences(at) {
-    const character = Array.from(data.text)[at];
-    const name = character === "\n" ? "line end" : character === " " ? "space" : character;
+    const name = nameOf(characters[at]);
+    if (data.earlier) return [`${name}: ${strongest(at)}`];
     const value = data.values[at];
     const first = value === null ? "nothing predicts it" : `${(value / 100).toFixed(2)} ${data.unit}`;
     const others = (data.likeliest ? data.likeliest[at] : []).map(

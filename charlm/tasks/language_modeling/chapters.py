@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from charlm.config import SamplingConfig
-from charlm.palettes import SURPRISE
+from charlm.palettes import SHARE, SURPRISE
 from charlm.sections import ColouredText, Grid, Heading, Part, Picture, Prose
 from charlm.tasks.language_modeling.inspector import Inspector
 from charlm.tasks.language_modeling.run import LanguageModelRun
@@ -16,6 +16,7 @@ from charlm.text.splits import count
 
 if TYPE_CHECKING:
     from charlm.inspection.copying import Copying
+    from charlm.inspection.memory import Memory
     from charlm.inspection.surprise import TextSurprise
     from charlm.language_model import LanguageModel
 
@@ -27,6 +28,10 @@ PASSAGES, PASSAGE = 8, 240
 PIECE = 1_500
 # Characters that are written to look for copies, spans that are shown, and characters of each.
 COPIED, SPANS, LONGEST = 10_000, 5, 300
+# Predictions from which memory is measured; the size of its picture; and a passage of so many
+# characters, after so many others, of which each tells on which of so many before it hangs.
+TARGETS, MEMORY_INCHES = 300, (7.0, 8.0)
+PASSAGE_OF_MEMORY, LEAD_IN, LAGS = 600, 200, 60
 # From so many bits on a character is marked where there are no colours.
 PROMINENT = 4.0
 
@@ -37,6 +42,7 @@ def drafts(run: LanguageModelRun, load_model: "Callable[[], LanguageModel]") -> 
     return [
         Draft("Samples", lambda: samples(run)),
         Draft("Surprise", lambda: surprise(inspector)),
+        Draft("Memory", lambda: memory(inspector)),
         Draft("Copying", lambda: copying(inspector)),
     ]
 
@@ -100,6 +106,47 @@ def coloured(title: str, result: "TextSurprise", start: int, stop: int) -> Colou
         PROMINENT,
         [result.likeliest(at) if at else [] for at in places],
     )
+
+
+def memory(inspector: Inspector) -> Iterator[Part]:
+    """How far back the model remembers, and on what its predictions hang."""
+    found = inspector.memory(targets=TARGETS)
+    by_context = found.context
+    yield (
+        f"{found.corpus} ({found.split}): {count(len(by_context.positions), 'prediction')}, each "
+        "made from exactly n characters that were read from a fresh state, which a training that "
+        f"carries its state never saw. Effective context: {count(by_context.effective)}."
+    )
+    yield from found.notes
+    yield Picture(
+        "Loss by context, and the gradient by lag",
+        f"The loss is within 1 % of the longest context's from {by_context.effective} on.",
+        partial(paint_memory, found, inspector.run.name),
+        MEMORY_INCHES,
+    )
+    yield dependence(inspector)
+
+
+def dependence(inspector: Inspector) -> ColouredText:
+    """A passage that shows, of each character, on which earlier ones its prediction hangs."""
+    found = inspector.dependence(characters=LEAD_IN + PASSAGE_OF_MEMORY, lags=LAGS)
+    text, lead_in = found.text, min(LEAD_IN, len(found.text) // 2)
+    shown = range(lead_in, len(text))
+    return ColouredText(
+        "Choose a character: which ones before it does its prediction hang on?",
+        text[lead_in:],
+        [None for _ in shown],
+        SHARE,
+        "",
+        earlier=[found.shares[at - 1, : at - lead_in].tolist() for at in shown],
+    )
+
+
+def paint_memory(found: "Memory", run: str, figure: Any) -> None:
+    """Draw loss by context and sensitivity by lag."""
+    from charlm.plots.memory import draw_memory
+
+    draw_memory(figure, {run: found})
 
 
 def copying(inspector: Inspector) -> Iterator[Part]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack, cast
 
+import numpy as np
+
 from charlm.keywords import SamplingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.tasks.language_modeling.copying import inspect_copying
@@ -13,12 +15,10 @@ from charlm.text.corpus import Source, sha256_of
 from charlm.text.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from charlm.config import TextTrainConfig
     from charlm.inspection.copying import Copying
     from charlm.inspection.memory import Memory
+    from charlm.inspection.sensitivity import Dependence
     from charlm.inspection.surprise import TextSurprise
     from charlm.language_model import LanguageModel
 
@@ -135,25 +135,28 @@ class Inspector:
         source: Source = None,
         *,
         lags: int = 60,
+        characters: int | None = None,
         split: str | None = None,
         unknown: str = "replace",
         encoding: str | None = None,
         device: str = "cpu",
         backend: str = "auto",
         report: ProgressCallback = ignore_progress,
-    ) -> "npt.NDArray[np.float64]":
-        """On which earlier characters each prediction of a text hangs, (characters - 1, lags).
+    ) -> "Dependence":
+        """On which earlier characters each prediction of a text hangs.
 
-        Row i is of character i + 1, its column k of the character k + 1 places before that; see
-        `charlm.inspection.sensitivity.dependence`. The other arguments are those of `memory`.
+        Args:
+            lags: how many characters before each.
+            characters: look at so many from the text's beginning; None: at all of them.
+
+        The other arguments are those of `memory`.
         """
-        import numpy as np
-
-        from charlm.inspection.sensitivity import dependence
+        from charlm.inspection.sensitivity import Dependence, dependence
 
         found = find_evaluation_text(self.run, source, split, unknown, encoding)
-        model, positions = self.make_model(device, backend), np.arange(1, len(found.ids))
-        return dependence(model, found.ids, positions, lags, report)
+        text, ids = found.text[:characters], found.ids[:characters]
+        model, positions = self.make_model(device, backend), range(1, len(ids))
+        return Dependence(text, dependence(model, ids, np.array(positions), lags, report))
 
     def initialized_model(self, device: str = "cpu", backend: str = "auto") -> "LanguageModel":
         """The run's net with weights as they are before training, by its own scheme and seed.
