@@ -1,10 +1,10 @@
-"""Train rnn, gru and lstm nets of equal size on the bundled novella, and draw their memories.
+"""Train rnn, gru and lstm nets of equal size on the bundled novella, and make the pages' pictures.
 
-    python docs/images/memory.py [--runs-dir FOLDER] [--steps N] [--targets N]
+    python docs/images/pictures.py [--runs-dir FOLDER] [--steps N] [--targets N]
 
 It makes the runs memory-rnn, memory-gru and memory-lstm, unless the folder has them already, and
-writes the pictures of docs/memory.md beside this file. Without options it takes about ten minutes
-on two cores.
+writes the pictures of README.md and docs/memory.md beside this file. Without options it takes
+about ten minutes on two cores.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from PIL import Image
 
 import charlm
@@ -23,17 +24,23 @@ from charlm.config import ModelConfig
 from charlm.errors import RunError
 from charlm.files.whole import write
 from charlm.inspection.memory import Memory
+from charlm.palettes import SURPRISE
+from charlm.plots.coloured_text import draw_coloured_text
+from charlm.plots.curves import draw_training, inches_for
 from charlm.plots.memory import (
     CONTEXT_INCHES,
     SENSITIVITY_INCHES,
     draw_context_losses,
     draw_sensitivities,
 )
-from charlm.plots.style import render
+from charlm.plots.style import Draw, render
 from charlm.rnn.weights import model_shapes
+from charlm.tasks.curves import training_curves
 
 HERE = Path(__file__).resolve().parent
 CELLS = ("rnn", "gru", "lstm")
+# Of the text that shows surprise.
+LINES, COLUMNS = 5, 72
 # Of the bundled novella in letters, <unk> included.
 VOCABULARY_SIZE = 28
 GRU = ModelConfig(vocabulary_size=VOCABULARY_SIZE, cell="gru", hidden_size=256, embedding_size=64)
@@ -119,22 +126,35 @@ def tell(run: charlm.Run, found: Memory) -> None:
     sys.stdout.flush()
 
 
+def save(name: str, draw: Draw, inches: tuple[float, float]) -> None:
+    """Write a picture beside this file."""
+    write(HERE / f"{name}.png", with_fewer_colours(render(draw, "png", "light", inches)))
+
+
+def draw_surprise(run: charlm.Run, figure: Figure) -> None:
+    """The beginning of what a run held out, coloured by surprise."""
+    found = run.inspect.surprise()
+    shown = slice(0, LINES * COLUMNS)
+    bits = [None, *found.bits.tolist()]
+    draw_coloured_text(figure.subplots(), found.text[shown], bits[shown], SURPRISE, COLUMNS)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"))
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--targets", type=int, default=1000)
     arguments = parser.parse_args()
+    runs = {run.config.cell: run for run in trained_runs(arguments.runs_dir, arguments.steps)}
+    curves = training_curves([run.directory for run in runs.values()], y="bits")
+    save("curves", partial(draw_training, curves=curves), inches_for(curves))
+    save("surprise", partial(draw_surprise, runs["gru"]), (7.6, 0.4 + 0.28 * LINES))
     memories = {}
-    for run in trained_runs(arguments.runs_dir, arguments.steps):
-        memories[run.config.cell] = run.inspect.memory(targets=arguments.targets)
-        tell(run, memories[run.config.cell])
-    for name, draw, inches in (
-        ("context", draw_context_losses, CONTEXT_INCHES),
-        ("sensitivity", draw_sensitivities, SENSITIVITY_INCHES),
-    ):
-        picture = render(partial(draw, memories=memories), "png", "light", inches)
-        write(HERE / f"memory-{name}.png", with_fewer_colours(picture))
+    for cell, run in runs.items():
+        memories[cell] = run.inspect.memory(targets=arguments.targets)
+        tell(run, memories[cell])
+    save("memory-context", partial(draw_context_losses, memories=memories), CONTEXT_INCHES)
+    save("memory-sensitivity", partial(draw_sensitivities, memories=memories), SENSITIVITY_INCHES)
 
 
 if __name__ == "__main__":
