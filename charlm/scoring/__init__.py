@@ -2,10 +2,12 @@
 
 __all__ = [
     "baselines",
+    "block_bootstrap",
     "calibration",
     "cross_entropy",
     "dynamic",
     "exact",
+    "intervals",
     "report",
     "results",
     "score",
