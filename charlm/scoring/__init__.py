@@ -4,6 +4,7 @@ __all__ = [
     "baselines",
     "block_bootstrap",
     "calibration",
+    "comparison",
     "cross_entropy",
     "dynamic",
     "exact",

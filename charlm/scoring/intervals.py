@@ -102,7 +102,10 @@ def paired_difference(
     def statistic(means: Floats) -> Floats:
         return figure(means[..., 0]) - figure(means[..., 1])
 
-    return with_interval(one, columns, one.values - other.values, statistic)
+    differences = one.values - other.values
+    if len(differences) and not differences.any():
+        return Estimate(0.0, note=f"Both do alike on every {one.item}.")
+    return with_interval(one, columns, differences, statistic)
 
 
 def with_interval(

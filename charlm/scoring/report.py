@@ -1,5 +1,6 @@
 """What there is to say of an evaluation, for whoever shows it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,23 @@ class Grid:
     columns: Sequence[str]
     rows: Sequence[Sequence[Value]]
     names: int = 1
+
+    def to_markdown(self) -> str:
+        """The table in GitHub's Markdown, with a line end behind it."""
+        lines = [
+            self.columns,
+            [":---" if at < self.names else "---:" for at in range(len(self.columns))],
+            *([markdown_cell(value) for value in row] for row in self.rows),
+        ]
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def markdown_cell(value: Value) -> str:
+    """A value as a cell of a Markdown table: on one line, its bars escaped."""
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.4f}"
+    words = "-" if value is None else str(value)
+    return " ".join(words.replace("\\", "\\\\").replace("|", "\\|").split())
 
 
 # A string is a sentence.

@@ -11,11 +11,13 @@ class Figure(NamedTuple):
         key: its name in JSON.
         title: its heading in tables.
         short: its name in narrow displays.
+        more_is_better: whether a higher number is the better one.
     """
 
     key: str
     title: str
     short: str
+    more_is_better: bool = False
 
 
 class Score(Protocol):

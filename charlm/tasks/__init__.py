@@ -4,10 +4,12 @@ __all__ = [
     "classification",
     "comparison",
     "dataset",
+    "item_values",
     "language_modeling",
     "registry",
     "regression",
     "relevance",
+    "summary",
     "supervised",
     "task",
 ]

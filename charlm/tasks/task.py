@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
 from charlm.presets import Presets, Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.directory import RunDirectory
-from charlm.scoring.score import Score
+from charlm.scoring.score import Figure, Score
 from charlm.tables.table import Cell, Table
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.relevance import Rule
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     import torch
 
     from charlm.rnn.model import RecurrentModel
+
+Floats = npt.NDArray[np.float64]
 Options = Mapping[str, Any]
 
 
@@ -55,6 +60,7 @@ class Task(ABC):
         loss_name: key of the loss in `metrics.jsonl`.
         loss_title: heading of the loss in tables.
         score_type: class of the scores.
+        compared_by: key of the figure by which runs are compared; by default the first one.
         presets: named settings to begin with, and the one that is meant where none is named.
         rules: which of its own settings have no effect beside others.
         run_type: class of the run directories, which also determines the settings of a run.
@@ -66,6 +72,7 @@ class Task(ABC):
     loss_name: ClassVar[str] = "loss"
     loss_title: ClassVar[str] = "loss"
     score_type: ClassVar[type[Score]]
+    compared_by: ClassVar[str | None] = None
     rules: ClassVar[tuple[Rule, ...]] = ()
     presets: ClassVar[Presets] = {"plain": {}}
     default_preset: ClassVar[str] = "plain"
@@ -111,6 +118,20 @@ class Task(ABC):
         """Key of the figure that training losses are told by, or "loss"."""
         values = self.figures_of_loss(0.0)
         return next((each.key for each in self.score_type.figures if each.key in values), "loss")
+
+    @property
+    def compared_figure(self) -> Figure:
+        """The figure by which runs are compared."""
+        figures = self.score_type.figures
+        return next((each for each in figures if each.key == self.compared_by), figures[0])
+
+    def unit(self, run: RunDirectory) -> str:
+        """That figure in words, with the unit that it has for a run."""
+        return self.compared_figure.title
+
+    def figure_of_means(self, means: Floats) -> Floats:
+        """That figure, from means of what `Dataset.item_values` has for each item; any shape."""
+        return means
 
     def figures_of_loss(self, loss: float) -> Mapping[str, float]:
         """The figures of a score, by key, that follow from a training loss alone."""

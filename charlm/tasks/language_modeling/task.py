@@ -1,5 +1,6 @@
 """The language modelling task. Torch, which takes a second to import, is imported only on use."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +14,7 @@ from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.settings import RULES, TextSettings
-from charlm.tasks.task import Scored, Task
+from charlm.tasks.task import Floats, Scored, Task
 from charlm.text.catalog import CATALOG
 from charlm.text.corpus import Source
 from charlm.text.splits import count
@@ -33,6 +34,7 @@ class LanguageModelTask(Task):
     loss_name = "nats_per_character"
     loss_title = "nats"
     score_type = CrossEntropy
+    compared_by = "bits_per_character"
     rules = RULES
     presets = PRESETS
     default_preset = DEFAULT_PRESET
@@ -63,6 +65,14 @@ class LanguageModelTask(Task):
         from charlm.language_model import LanguageModel
 
         return LanguageModel(config, backend)
+
+    def unit(self, run: RunDirectory) -> str:
+        """Bits per character."""
+        return "bits per character"
+
+    def figure_of_means(self, means: Floats) -> Floats:
+        """Bits from nats."""
+        return means / math.log(2)
 
     def figures_of_loss(self, loss: float) -> Mapping[str, float]:
         """Perplexity and bits per character."""

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from charlm.errors import UsageError
 from charlm.files.paths import bundled_file
 from charlm.presets import Settings
@@ -19,7 +21,7 @@ from charlm.tasks.regression.scores import RegressionScore
 from charlm.tasks.regression.settings import DEFAULT_PRESET, OF_RATINGS, PRESETS, RegressionConfig
 from charlm.tasks.relevance import Rule
 from charlm.tasks.supervised.task import SUPERVISED_RULES, EncoderTask, check_options
-from charlm.tasks.task import Options
+from charlm.tasks.task import Floats, Options
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -81,6 +83,14 @@ class RegressionTask(EncoderTask):
     rules = RULES
     presets = PRESETS
     default_preset = DEFAULT_PRESET
+
+    def unit(self, run: RunDirectory) -> str:
+        """RMSE, in the target's units."""
+        return f"RMSE, in units of '{run.record.corpus['target']}'"
+
+    def figure_of_means(self, means: Floats) -> Floats:
+        """The root of mean squared errors."""
+        return np.sqrt(means)
 
     def read(
         self,

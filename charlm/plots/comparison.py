@@ -1,0 +1,73 @@
+"""Scores of several runs with their intervals, as dots and bars."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from charlm.plots.style import COLOURS, drawable
+from charlm.scoring.comparison import Comparison
+from charlm.scoring.intervals import LEVEL, Estimate
+
+# Inches: above and below the rows, and of a row.
+MARGIN, ROW = 1.2, 0.45
+LONGEST = 44
+
+
+def height_of(comparison: Comparison) -> float:
+    """Inches that a picture of so many runs takes."""
+    return MARGIN + ROW * max(3, len(comparison.runs))
+
+
+def draw(figure: Figure, comparison: Comparison) -> None:
+    """Draw the scores, and beside them the differences to the best run if there are any."""
+    paired = any(each.estimate is not None for each in comparison.differences)
+    axes = figure.subplots(1, 2 if paired else 1, squeeze=False)[0]
+    draw_scores(axes[0], comparison)
+    if paired:
+        draw_differences(axes[1], comparison)
+        axes[1].tick_params(labelleft=False)
+
+
+def draw_scores(axes: Axes, comparison: Comparison) -> Axes:
+    """A dot for each run at its score, with its interval, the best at the top."""
+    runs = comparison.runs
+    draw_estimates(axes, [run.estimate for run in runs], COLOURS[0])
+    labels = [shortened(f"{run.name}\n{run.named}".strip()) for run in runs]
+    axes.set_yticks(range(len(runs)), labels)
+    better = "higher" if runs[0].figure.more_is_better else "lower"
+    unit = comparison.unit
+    axes.set_xlabel(drawable(f"{unit} ({better} is better)" if unit else "score"))
+    split = runs[0].columns.get("split") or "held out"
+    axes.set_title(drawable(f"{runs[0].columns['corpus']} ({split}), {LEVEL:.0%} intervals"))
+    return axes
+
+
+def draw_differences(axes: Axes, comparison: Comparison) -> Axes:
+    """A dot for each run at its difference to the best one, paired item by item."""
+    best = comparison.runs[0]
+    found = {each.run: each.estimate for each in comparison.differences}
+    draw_estimates(axes, [found.get(run.name) for run in comparison.runs], COLOURS[1])
+    axes.axvline(0, color=axes.xaxis.label.get_color(), linewidth=1)
+    axes.set_yticks(range(len(comparison.runs)), [drawable(run.name) for run in comparison.runs])
+    axes.set_xlabel(drawable(f"less '{best.name}', on the same {best.item}s"))
+    axes.set_title("paired difference to the best")
+    return axes
+
+
+def draw_estimates(axes: Axes, estimates: Sequence[Estimate | None], colour: str) -> None:
+    """Dots with bars in rows from the top."""
+    for row, each in enumerate(estimates):
+        if each is None:
+            continue
+        if each.interval is not None:
+            axes.hlines(row, each.interval.low, each.interval.high, color=colour, linewidth=2)
+        axes.plot([each.value], [row], "o", color=colour)
+    axes.set_ylim(len(estimates) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+
+
+def shortened(label: str) -> str:
+    """A label whose lines are not too long, in the font's characters."""
+    lines = [drawable(line) for line in label.splitlines()]
+    return "\n".join(e if len(e) <= LONGEST else e[: LONGEST - 1] + "…" for e in lines)
