@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from charlm.comparison import compare
     from charlm.cross_validation import CrossValidation, cross_validate
     from charlm.errors import CharlmError
+    from charlm.repetition import Repetition, repeat
     from charlm.run import Run
     from charlm.scoring.comparison import Comparison
     from charlm.text.corpus import Corpus
@@ -24,11 +25,13 @@ __all__ = [
     "Comparison",
     "Corpus",
     "CrossValidation",
+    "Repetition",
     "Run",
     "__version__",
     "compare",
     "cross_validate",
     "load",
+    "repeat",
     "resume",
     "train",
 ]
@@ -38,9 +41,11 @@ _HOMES = {
     "Comparison": "charlm.scoring.comparison",
     "Corpus": "charlm.text.corpus",
     "CrossValidation": "charlm.cross_validation",
+    "Repetition": "charlm.repetition",
     "Run": "charlm.run",
     "compare": "charlm.comparison",
     "cross_validate": "charlm.cross_validation",
+    "repeat": "charlm.repetition",
 }
 
 

@@ -3,8 +3,6 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import isfinite, nan
-from statistics import fmean, stdev
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,11 +19,12 @@ from charlm.cli.options import (
     Threads,
     settings_options,
 )
+from charlm.cli.several_runs import show_folds, show_repetition
 from charlm.config import Config, EncoderConfig, TextConfig, TextTrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
 from charlm.runs.commands import run_command
-from charlm.scoring.report import Grid, Value, grid_of_scores
+from charlm.scoring.report import grid_of_scores
 from charlm.tasks.classification.settings import PRESETS as LABEL_PRESETS
 from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.tasks.regression.settings import PRESETS as NUMBER_PRESETS
@@ -35,6 +34,7 @@ from charlm.text.splits import count
 
 if TYPE_CHECKING:
     from charlm.cross_validation import CrossValidation
+    from charlm.repetition import Repetition
     from charlm.run import Run
     from charlm.tasks.task import Task
 
@@ -81,6 +81,13 @@ def train(
         str | None,
         typer.Option(metavar="RUN", help="Start from another run's weights and vocabulary."),
     ] = None,
+    repeat: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Train N runs, with the seed given and those after it: how much is chance?",
+        ),
+    ] = None,
     device: Device = "auto",
     backend: BackendName = "auto",
     threads: Threads = None,
@@ -97,6 +104,7 @@ def train(
     """
     if resume is not None:
         extra = {"--task": task, "--preset": preset, "--run": run, "--init-from": init_from}
+        extra["--repeat"] = None if repeat is None else str(repeat)
         for name, value in extra.items():
             if value is not None:
                 raise UsageError(
@@ -117,7 +125,7 @@ def train(
                 "should_stop": stop.asked,
                 **settings,
             }
-            trained: Run | CrossValidation
+            trained: Run | CrossValidation | Repetition
             if resume is not None:
                 trained = charlm.resume(resume, source=corpus or None, **choices)
             else:
@@ -129,9 +137,15 @@ def train(
                     "report": display.downloading,
                 }
                 all_folds = settings.get("folds") is not None and settings.get("fold") is None
-                trained = (charlm.cross_validate if all_folds else charlm.train)(corpus, **choices)
+                if repeat is not None:
+                    trained = charlm.repeat(corpus, times=repeat, **choices)
+                else:
+                    start = charlm.cross_validate if all_folds else charlm.train
+                    trained = start(corpus, **choices)
     if isinstance(trained, charlm.CrossValidation):
         show_folds(trained, json)
+    elif isinstance(trained, charlm.Repetition):
+        show_repetition(trained, json)
     else:
         show_result(trained, json)
 
@@ -162,39 +176,6 @@ def show_result(trained: "Run", json: bool) -> None:
     )
     following = (*task.next_commands(trained.directory), run_command(trained.path, "runs", "show"))
     console.say("Next: " + "\n      ".join(following))
-
-
-def show_folds(validated: "CrossValidation", json: bool) -> None:
-    """Print the scores of all folds, and of all rows beside the baselines."""
-    runs, folds = validated.runs, validated.folds
-    if not validated.finished:
-        done = len([run for run in runs if "score" in run.result])
-        base = runs[0].name.removesuffix("-fold-1")
-        console.say(f"Interrupted after {done} of {folds} folds; what is trained is saved.")
-        console.say(f"Give the same command with --run {base} to go on with them.")
-        raise typer.Exit(130)
-    if json:
-        console.write_json(validated.to_json())
-        return
-    show_grid(grid_of_folds(validated), digits=3)
-    console.gap()
-    console.write("All rows, each predicted by the run that has not seen it\n")
-    show_grid(grid_of_scores({**validated.baselines, "charlm": validated.score}), digits=3)
-
-
-def grid_of_folds(validated: "CrossValidation") -> Grid:
-    """The score of each fold; the mean, and by how much the folds differ."""
-    figures, scores = validated.score.figures, [each.to_json() for each in validated.scores]
-    rows: list[tuple[Value, ...]] = [
-        (run.name, *(score[each.key] for each in figures))
-        for run, score in zip(validated.runs, scores, strict=True)
-    ]
-    columns = [[score[each.key] for score in scores] for each in figures]
-    rows.append(("mean of the folds", *map(fmean, columns)))
-    # A fold of a single row has no R².
-    spreads = [stdev(each) if all(map(isfinite, each)) else nan for each in columns]
-    rows.append(("standard deviation", *spreads))
-    return Grid(("run", *(each.title for each in figures)), rows)
 
 
 def show_scores(run: str, result: dict[str, Any], task: "Task") -> None:

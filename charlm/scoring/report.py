@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 from charlm.scoring.score import Score
 
@@ -49,6 +50,15 @@ def markdown_cell(value: Value) -> str:
 
 # A string is a sentence.
 Section = Facts | Grid | str
+
+
+def mean_and_spread(columns: Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:
+    """The mean of each column, and its standard deviation (n - 1); NaN where that is no number."""
+    spreads = [
+        stdev(each) if len(each) > 1 and all(map(math.isfinite, each)) else math.nan
+        for each in columns
+    ]
+    return [fmean(each) for each in columns], spreads
 
 
 def grid_of_scores(scores: Mapping[str, Score]) -> Grid:

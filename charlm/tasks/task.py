@@ -62,6 +62,7 @@ class Task(ABC):
         score_type: class of the scores.
         compared_by: key of the figure by which runs are compared; by default the first one.
         presets: named settings to begin with, and the one that is meant where none is named.
+        seeds_also: in a sentence, what other seeds change besides training; "" for nothing.
         rules: which of its own settings have no effect beside others.
         run_type: class of the run directories, which also determines the settings of a run.
     """
@@ -73,6 +74,7 @@ class Task(ABC):
     loss_title: ClassVar[str] = "loss"
     score_type: ClassVar[type[Score]]
     compared_by: ClassVar[str | None] = None
+    seeds_also: ClassVar[str] = ""
     rules: ClassVar[tuple[Rule, ...]] = ()
     presets: ClassVar[Presets] = {"plain": {}}
     default_preset: ClassVar[str] = "plain"
@@ -108,6 +110,24 @@ class Task(ABC):
         Raises:
             CharlmError: the data are missing or have changed.
         """
+
+    def readable_again(
+        self, source: Source, given: Mapping[str, Any]
+    ) -> tuple[Source, dict[str, Any]]:
+        """What the user named, in a form that can be read several times.
+
+        Args:
+            given: settings by name, of which those are left out that are no longer needed.
+        """
+        return source, dict(given)
+
+    def measured_settings(self, run: RunDirectory, asked: Settings) -> dict[str, Any]:
+        """Settings that were measured for a run, by name: to train the same takes these.
+
+        Args:
+            asked: the settings that it began with.
+        """
+        return {}
 
     @abstractmethod
     def make_model(self, config: ModelConfig, backend: str) -> "RecurrentModel":

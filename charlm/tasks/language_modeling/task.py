@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from charlm.config import ModelConfig
@@ -16,13 +17,17 @@ from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.settings import RULES, TextSettings
 from charlm.tasks.task import Floats, Scored, Task
 from charlm.text.catalog import CATALOG
-from charlm.text.corpus import Source
+from charlm.text.corpus import STDIN, Corpus, Source, open_corpus
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
     import torch
 
     from charlm.language_model import LanguageModel
+
+
+# What `planning.plan` chooses.
+PLANNED = ("hidden_size", "output_dropout", "weight_drop", "batch_size")
 
 
 class LanguageModelTask(Task):
@@ -87,6 +92,26 @@ class LanguageModelTask(Task):
             **inherited,
         }
 
+    def readable_again(
+        self, source: Source, given: Mapping[str, Any]
+    ) -> tuple[Source, dict[str, Any]]:
+        """The text itself where it comes from standard input or a pipe."""
+        given = dict(given)
+        if source is None or isinstance(source, Corpus):
+            return source, given
+        named = [str(source)] if isinstance(source, str | Path) else [str(each) for each in source]
+        if not any(each == STDIN or is_pipe(Path(each)) for each in named):
+            return named, given
+        encoding = given.pop("encoding", None) or "utf-8"
+        return open_corpus(named, normalization=given.get("normalize"), encoding=encoding), given
+
+    def measured_settings(self, run: RunDirectory, asked: Settings) -> dict[str, Any]:
+        """The sizes that were planned for a time limit."""
+        if not asked.can_plan_sizes or "max_minutes" not in asked.given:
+            return {}
+        settings = {**run.record.model, **run.record.train}
+        return {name: settings[name] for name in PLANNED}
+
     def check_memory(
         self,
         settings: Settings,
@@ -147,3 +172,11 @@ class LanguageModelTask(Task):
         prefix = known[0].prefix if len(known) == 1 else None
         yield run_command(run.path, "generate", option="run", prefix=prefix)
         yield run_command(run.path, "eval", option="run")
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether what is at a path can be read only once."""
+    try:
+        return path.is_fifo() or path.is_char_device()
+    except (OSError, ValueError):
+        return False
