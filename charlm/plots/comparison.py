@@ -6,12 +6,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from charlm.plots.style import COLOURS, drawable
-from charlm.scoring.comparison import Comparison
+from charlm.scoring.comparison import ComparedRun, Comparison
 from charlm.scoring.intervals import LEVEL, Estimate
 
 # Inches: above and below the rows, and of a row.
 MARGIN, ROW = 1.2, 0.45
-LONGEST = 44
+# Characters of a line of a label.
+LONGEST = 32
 
 
 def height_of(comparison: Comparison) -> float:
@@ -33,7 +34,7 @@ def draw_scores(axes: Axes, comparison: Comparison) -> Axes:
     """A dot for each run at its score, with its interval, the best at the top."""
     runs = comparison.runs
     draw_estimates(axes, [run.estimate for run in runs], COLOURS[0])
-    labels = [shortened(f"{run.name}\n{run.named}".strip()) for run in runs]
+    labels = [label_of(run) for run in runs]
     axes.set_yticks(range(len(runs)), labels)
     better = "higher" if runs[0].figure.more_is_better else "lower"
     unit = comparison.unit
@@ -50,8 +51,8 @@ def draw_differences(axes: Axes, comparison: Comparison) -> Axes:
     draw_estimates(axes, [found.get(run.name) for run in comparison.runs], COLOURS[1])
     axes.axvline(0, color=axes.xaxis.label.get_color(), linewidth=1)
     axes.set_yticks(range(len(comparison.runs)), [drawable(run.name) for run in comparison.runs])
-    axes.set_xlabel(drawable(f"less '{best.name}', on the same {best.item}s"))
-    axes.set_title("paired difference to the best")
+    axes.set_xlabel(drawable(f"{best.figure.title}, difference to '{best.name}'"))
+    axes.set_title(f"paired, on the same {best.item}s")
     return axes
 
 
@@ -61,13 +62,22 @@ def draw_estimates(axes: Axes, estimates: Sequence[Estimate | None], colour: str
         if each is None:
             continue
         if each.interval is not None:
-            axes.hlines(row, each.interval.low, each.interval.high, color=colour, linewidth=2)
-        axes.plot([each.value], [row], "o", color=colour)
+            ends = [each.interval.low, each.interval.high]
+            axes.plot(ends, [row, row], "|-", color=colour, markersize=9, markeredgewidth=1.5)
+        axes.plot([each.value], [row], "o", color=colour, markersize=5)
     axes.set_ylim(len(estimates) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
 
 
-def shortened(label: str) -> str:
-    """A label whose lines are not too long, in the font's characters."""
-    lines = [drawable(line) for line in label.splitlines()]
-    return "\n".join(e if len(e) <= LONGEST else e[: LONGEST - 1] + "…" for e in lines)
+def label_of(run: ComparedRun) -> str:
+    """The run's name, and below it as many of the settings in which it differs as have room."""
+    words, room = list[str](), LONGEST
+    for name, value in run.differs.items():
+        words.append(drawable(f"{name}={value}"))
+        room -= len(words[-1]) + 2
+        if room < 0:
+            words.pop()
+            break
+    name = drawable(run.name)
+    name = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+    return f"{name}\n{', '.join(words)}".strip()

@@ -56,10 +56,9 @@ def block_length(values: Floats) -> float:
     flat_top = np.minimum(1.0, 2 * (1 - k / window))
     g0 = R[0] + 2 * (flat_top * R[1 : window + 1]).sum()
     G = 2 * (flat_top * k * R[1 : window + 1]).sum()
-    if g0 <= 0:
-        return 1.0
     longest = math.ceil(min(3 * math.sqrt(n), n / 3))
-    return float(min(max((1.5 * (G / g0) ** 2 * n) ** (1 / 3), 1.0), longest))
+    best = (1.5 * (G / g0) ** 2 * n) ** (1 / 3) if g0 else math.inf
+    return float(min(max(best, 1.0), longest))
 
 
 def last_before_quiet(large: npt.NDArray[np.bool_]) -> int:

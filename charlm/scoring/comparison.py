@@ -11,6 +11,9 @@ from charlm.scoring.score import Figure
 
 # Settings that are named beside a run; of more, all stand in the table of settings.
 NAMED = 3
+# What the table of settings leaves to the table of scores, and to JSON.
+ELSEWHERE = ("parameters", "created")
+SHA256 = 64  # characters of a hash, of which the first tell it from others
 CAVEAT = (
     "The intervals are of these trained nets on other text of the same kind. They do not say how "
     "other trainings with the same settings would come out: for that, charlm train --repeat 3."
@@ -143,7 +146,7 @@ class Comparison:
                 bounds += [each.estimate.interval.low, each.estimate.interval.high]
         decimals = decimals_of(bounds)
         rows = [(each.run, *in_words(each.estimate, decimals, "+"), each.verdict) for each in found]
-        columns = ("run", f"less '{best}'", f"{LEVEL:.0%} interval", "on this text")
+        columns = ("run", f"difference to '{best}'", f"{LEVEL:.0%} interval", "on this text")
         return Grid(columns, rows)
 
     @property
@@ -156,7 +159,8 @@ class Comparison:
         rows = [
             (name, *(cell_of(each.get(name)) for each in columns))
             for name in names
-            if name in always or len({str(each.get(name)) for each in columns}) > 1
+            if name not in ELSEWHERE
+            and (name in always or len({str(each.get(name)) for each in columns}) > 1)
         ]
         return Grid([str(each) for each in rows[0]], rows[1:])
 
@@ -210,4 +214,6 @@ def cell_of(value: Any) -> Value:
         return "yes" if value else "no"
     if isinstance(value, float):
         return "-" if math.isnan(value) else f"{value:.4g}"
+    if isinstance(value, str) and len(value) == SHA256:
+        return value[:12]
     return value if value is None or isinstance(value, int) else str(value)

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charlm.scoring.block_bootstrap import block_length, resampled_groups, resampled_means
+from charlm.scoring.block_bootstrap import (
+    MOST_BLOCKS,
+    block_length,
+    resampled_groups,
+    resampled_means,
+)
 from charlm.text.splits import count
 
 Floats = npt.NDArray[np.float64]
@@ -127,7 +132,8 @@ def with_interval(
         return of_groups(plain, columns, items.groups, statistic)
     if items.series and n < LEAST_ITEMS:
         return replace(plain, note=f"No interval: {count(n, item)}, and it takes {LEAST_ITEMS}.")
-    block = max(2, round(block_length(steering))) if items.series else 1
+    least = max(2, math.ceil(n / MOST_BLOCKS))
+    block = max(least, round(block_length(steering))) if items.series else 1
     if n < LEAST_BLOCKS * block:
         made = f"{count(n // block, 'block')} of {count(block, item)}" if block > 1 else ""
         short = f"{count(n, item)} make {made}" if made else count(n, item)
@@ -180,4 +186,5 @@ def tail(blocks: int) -> float:
     z = normal.inv_cdf((1 + LEVEL) / 2)
     # Student's quantile from the normal one: Cornish and Fisher's series.
     t = z + (z**3 + z) / (4 * v) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
+    t += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)
     return normal.cdf(-math.sqrt(blocks / v) * t)

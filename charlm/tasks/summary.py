@@ -62,15 +62,22 @@ def columns_of(run: RunDirectory) -> dict[str, Any]:
 
 
 def what_differs(runs: Sequence[RunDirectory]) -> list[dict[str, Any]]:
-    """Of each run, the settings in which not all of them are alike, those of the model first."""
+    """Of each run, the settings in which not all of them are alike.
+
+    First come those that tell the most runs apart, of settings that do so alike the model's.
+    """
     each = [{**run.record.model, **run.record.train, **run.record.data} for run in runs]
     names = dict.fromkeys(name for settings in each for name in settings)
-    differ = [n for n in names if len({str(settings.get(n)) for settings in each}) > 1]
-    sizes = ("vocabulary_size", "input_size", "output_size")
-    return [
-        {n: settings[n] for n in differ if settings.get(n) is not None and n not in sizes}
-        for settings in each
-    ]
+    for size in ("vocabulary_size", "input_size", "output_size"):
+        names.pop(size, None)
+    words = {name: [str(settings.get(name)) for settings in each] for name in names}
+    left = {name: values for name, values in words.items() if len(set(values)) > 1}
+    order, known = list[str](), [""] * len(runs)
+    while left:
+        name = max(left, key=lambda one: len({*zip(known, left[one], strict=True)}))
+        known = [f"{a} {b}" for a, b in zip(known, left.pop(name), strict=True)]
+        order.append(name)
+    return [{n: settings[n] for n in order if settings.get(n) is not None} for settings in each]
 
 
 def speed_of(run: RunDirectory) -> float | None:
