@@ -157,7 +157,7 @@ def check_same(
         record, mine = run.directory.record, run.directory.settings
         same = record.task == kind.name and record.corpus["sha256"] == sha256
         if not same or not is_fold(mine, fold, asked, record.splits["train"]):
-            raise refuse(name, "cross-validation")
+            raise refuse(name, "cross-validation", "rows")
 
 
 def is_fold(mine: Settings, fold: int, asked: Settings, span: Sequence[int]) -> bool:

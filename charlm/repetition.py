@@ -165,7 +165,7 @@ def repeat(
     there = find_those_there(folder, plan.names(base))
     for name, each in there.items():
         if not plan.is_member(each.directory, next(iter(there.values())).directory):
-            raise refuse(name, "repetition")
+            raise refuse(name, "repetition", "data")
     where: dict[str, Any] = {"device": device, "backend": backend, "listener": listener}
     chosen = {"task": task, "preset": preset, "init_from": init_from, "report": report}
     stop, runs = should_stop or never, tuple[Run, ...]()

@@ -69,12 +69,13 @@ def with_what_the_machine_chose(asked: Settings, mine: Settings) -> Settings:
     return replace(asked, train=train_config)
 
 
-def refuse(run: str, what: str) -> UsageError:
+def refuse(run: str, what: str, data: str) -> UsageError:
     """The error for a run that has the name of a member, and is none.
 
     Args:
         what: what it should belong to, such as "cross-validation".
+        data: what to call its data.
     """
     return UsageError(
-        f"The run '{run}' has other settings or rows than this {what}.", "Give another --run."
+        f"The run '{run}' has other settings or {data} than this {what}.", "Give another --run."
     )
