@@ -38,9 +38,9 @@ def draw_scores(axes: Axes, comparison: Comparison) -> Axes:
     axes.set_yticks(range(len(runs)), labels)
     better = "higher" if runs[0].figure.more_is_better else "lower"
     unit = comparison.unit
-    axes.set_xlabel(drawable(f"{unit} ({better} is better)" if unit else "score"))
+    axes.set_xlabel(f"{cut(unit)} ({better} is better)" if unit else "score")
     split = runs[0].columns.get("split") or "held out"
-    axes.set_title(drawable(f"{runs[0].columns['corpus']} ({split}), {LEVEL:.0%} intervals"))
+    axes.set_title(f"{LEVEL:.0%} intervals: {cut(runs[0].columns['corpus'])} ({split})")
     return axes
 
 
@@ -51,8 +51,8 @@ def draw_differences(axes: Axes, comparison: Comparison) -> Axes:
     draw_estimates(axes, [found.get(run.name) for run in comparison.runs], COLOURS[1])
     axes.axvline(0, color=axes.xaxis.label.get_color(), linewidth=1)
     axes.set_yticks(range(len(comparison.runs)), [drawable(run.name) for run in comparison.runs])
-    axes.set_xlabel(drawable(f"{best.figure.title}, difference to '{best.name}'"))
-    axes.set_title(f"paired, on the same {best.item}s")
+    axes.set_xlabel(f"{best.figure.title} more than the first run")
+    axes.set_title(f"differences on the same {best.item}s")
     return axes
 
 
@@ -67,6 +67,7 @@ def draw_estimates(axes: Axes, estimates: Sequence[Estimate | None], colour: str
         axes.plot([each.value], [row], "o", color=colour, markersize=5)
     axes.set_ylim(len(estimates) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
+    axes.locator_params(axis="x", nbins=5)
 
 
 def label_of(run: ComparedRun) -> str:
@@ -78,6 +79,10 @@ def label_of(run: ComparedRun) -> str:
         if room < 0:
             words.pop()
             break
-    name = drawable(run.name)
-    name = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
-    return f"{name}\n{', '.join(words)}".strip()
+    return f"{cut(run.name)}\n{', '.join(words)}".strip()
+
+
+def cut(text: str) -> str:
+    """A text in the font's characters, its middle left out if it is too long for a line."""
+    shown, half = drawable(text), LONGEST // 2
+    return shown if len(shown) <= LONGEST else f"{shown[: half - 1]}…{shown[-half:]}"

@@ -15,9 +15,10 @@ NAMED = 3
 ELSEWHERE = ("parameters", "created")
 SHA256 = 64  # characters of a hash, of which the first tell it from others
 CAVEAT = (
-    "The intervals are of these trained nets on other text of the same kind. They do not say how "
+    "The intervals are of these trained nets on other data of the same kind. They do not say how "
     "other trainings with the same settings would come out: for that, charlm train --repeat 3."
 )
+CHOSEN = "The best weights were chosen on val, so that scores of it are a little too good."
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,8 @@ class Comparison:
                 bounds += [each.estimate.interval.low, each.estimate.interval.high]
         decimals = decimals_of(bounds)
         rows = [(each.run, *in_words(each.estimate, decimals, "+"), each.verdict) for each in found]
-        columns = ("run", f"difference to '{best}'", f"{LEVEL:.0%} interval", "on this text")
-        return Grid(columns, rows)
+        columns = ("run", f"difference to '{best}'", f"{LEVEL:.0%} interval")
+        return Grid((*columns, f"on these {self.runs[0].item}s"), rows)
 
     @property
     def settings(self) -> Grid:
@@ -171,7 +172,8 @@ class Comparison:
         told += [(f"{each.run} less {each.best}", each.estimate) for each in self.differences]
         notes = [f"{name}: {each.note}" for name, each in told if each is not None and each.note]
         sure = any(each is not None and each.interval is not None for _, each in told)
-        return (*notes, *([CAVEAT] if sure else []))
+        chosen = any(run.columns.get("split") == "val" for run in self.runs)
+        return (*notes, *([CHOSEN] if chosen else []), *([CAVEAT] if sure else []))
 
     def sections(self) -> Iterator[Section]:
         """All of it: tables and sentences."""

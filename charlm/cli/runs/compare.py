@@ -20,7 +20,11 @@ def compare(
     runs: RunNames,
     intervals: Annotated[
         bool,
-        typer.Option(" /--no-intervals", help="Score nothing: no intervals, and no differences."),
+        typer.Option(
+            " /--no-intervals",
+            help="Score nothing: no intervals, and no differences.",
+            show_default=False,
+        ),
     ] = True,
     plot: Annotated[
         Path | None,
