@@ -68,7 +68,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, and how far it would vary on more text of the same kind.
+    """A figure, and how far it would vary on text that goes on just like what was scored.
 
     Args:
         interval: None where nothing can be said.
