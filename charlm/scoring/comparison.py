@@ -15,9 +15,9 @@ NAMED = 3
 ELSEWHERE = ("parameters", "created")
 SHA256 = 64  # characters of a hash, of which the first tell it from others
 CAVEAT = (
-    "The intervals are of these trained nets, on data that go on just like what was scored. Another "
-    "part of a book may be easier or harder, and other trainings with the same settings come out "
-    "differently: for these, charlm train --repeat 3."
+    "The intervals are of these trained nets, on data that go on just like what was scored: "
+    "another part of a book may be easier or harder. Nor do they say how other trainings with the same "
+    "settings would come out: for that, charlm train --repeat 3."
 )
 CHOSEN = "The best weights were chosen on val, so that scores of it are a little too good."
 
