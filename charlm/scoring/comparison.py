@@ -16,8 +16,8 @@ ELSEWHERE = ("parameters", "created")
 SHA256 = 64  # characters of a hash, of which the first tell it from others
 CAVEAT = (
     "The intervals are of these trained nets, on data that go on just like what was scored: "
-    "another part of a book may be easier or harder. Nor do they say how other trainings with the same "
-    "settings would come out: for that, charlm train --repeat 3."
+    "another part of a book may be easier or harder. Nor do they say how other trainings with the "
+    "same settings would come out: for that, charlm train --repeat 3."
 )
 CHOSEN = "The best weights were chosen on val, so that scores of it are a little too good."
 
@@ -172,9 +172,10 @@ class Comparison:
         told = [(run.name, run.estimate) for run in self.runs]
         told += [(f"{each.run} less {each.best}", each.estimate) for each in self.differences]
         notes = [f"{name}: {each.note}" for name, each in told if each is not None and each.note]
-        sure = any(each is not None and each.interval is not None for _, each in told)
+        if not any(each is not None and each.interval is not None for _, each in told):
+            return tuple(notes)
         chosen = any(run.columns.get("split") == "val" for run in self.runs)
-        return (*notes, *([CHOSEN] if chosen else []), *([CAVEAT] if sure else []))
+        return (*notes, *([CHOSEN] if chosen else []), CAVEAT)
 
     def sections(self) -> Iterator[Section]:
         """All of it: tables and sentences."""
