@@ -225,6 +225,17 @@ def test_what_cannot_be_is_a_sentence(here: Path, words: tuple[str, ...], why: s
     assert why in result.err
 
 
+def test_without_any_score_there_is_nothing_to_draw(here: Path) -> None:
+    text = NOVELLA.read_text()[:2000]
+    for name in ("x", "y"):
+        found = charlm.Corpus.from_text(text)
+        charlm.train(found, run=name, **{**SMALL, "val_fraction": 0.0})
+    result = command("runs", "compare", "x", "y", "--plot", "x.png")
+    assert result.code == 2
+    assert "x\t-\t-\t-\t" in result.out
+    assert "No run has a held-out score to draw" in result.err
+
+
 def test_the_same_run_twice(here: Path) -> None:
     found = charlm.compare(["a", "a"])
     assert found.differences[0].is_worse is None

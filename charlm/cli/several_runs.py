@@ -62,6 +62,8 @@ def show_repetition(repeated: "Repetition", json: bool) -> None:
     console.gap()
     for note in repeated.notes:
         console.write(note + "\n")
+    if not repeated.scores:
+        return
     folder = runs[0].path.parent
     compare = command("runs", "compare", *(run.name for run in runs), folder=folder)
     console.say(f"Next: {compare}")

@@ -86,8 +86,10 @@ def draw(found: "Comparison", file: Path) -> None:
     """Write the picture.
 
     Raises:
-        UsageError: the file cannot be written.
+        UsageError: there is nothing to draw, or the file cannot be written.
     """
+    if all(run.estimate is None for run in found.runs):
+        raise UsageError("No run has a held-out score to draw.", "Leave out --plot.")
     from charlm.plots import comparison
     from charlm.plots.style import save
 
