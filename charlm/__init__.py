@@ -12,29 +12,40 @@ from charlm.version import __version__
 
 if TYPE_CHECKING:
     from charlm.api import load, resume, train
+    from charlm.comparison import compare
     from charlm.cross_validation import CrossValidation, cross_validate
     from charlm.errors import CharlmError
+    from charlm.repetition import Repetition, repeat
     from charlm.run import Run
+    from charlm.scoring.comparison import Comparison
     from charlm.text.corpus import Corpus
 
 __all__ = [
     "CharlmError",
+    "Comparison",
     "Corpus",
     "CrossValidation",
+    "Repetition",
     "Run",
     "__version__",
+    "compare",
     "cross_validate",
     "load",
+    "repeat",
     "resume",
     "train",
 ]
 
 _HOMES = {
     "CharlmError": "charlm.errors",
+    "Comparison": "charlm.scoring.comparison",
     "Corpus": "charlm.text.corpus",
     "CrossValidation": "charlm.cross_validation",
+    "Repetition": "charlm.repetition",
     "Run": "charlm.run",
+    "compare": "charlm.comparison",
     "cross_validate": "charlm.cross_validation",
+    "repeat": "charlm.repetition",
 }
 
 

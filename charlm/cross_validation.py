@@ -3,25 +3,29 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from math import isfinite, nan
 from operator import add
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, cast
 
-from charlm.api import choose_settings, resume, train
-from charlm.errors import SettingError, UsageError
+from charlm.api import choose_settings
+from charlm.errors import SettingError
 from charlm.html.notebook import HasSections
 from charlm.presets import Settings
 from charlm.run import Run
 from charlm.runs.names import check_name, free_names
 from charlm.runs.store import is_run, runs_folder
-from charlm.scoring.report import grid_of_scores
+from charlm.scoring.report import grid_of_scores, mean_and_spread
 from charlm.scoring.score import Score
 from charlm.sections import Grid, Section, Value
-from charlm.tables.sources import STDIN, open_table
-from charlm.tasks.registry import find_run, open_run, task_of
+from charlm.several_runs import (
+    find_those_there,
+    refuse,
+    train_each,
+    with_what_the_machine_chose,
+)
+from charlm.tasks.registry import find_run, task_of
 from charlm.tasks.supervised.settings import TableConfig
+from charlm.tasks.supervised.task import opened
 from charlm.training.task import never
 
 if TYPE_CHECKING:
@@ -75,10 +79,8 @@ class CrossValidation(HasSections):
             (run.name, *(score[each.key] for each in figures))
             for run, score in zip(self.runs, scores, strict=True)
         ]
-        columns = [[score[each.key] for score in scores] for each in figures]
-        rows.append(("mean of the folds", *map(fmean, columns)))
-        # A fold of a single row has no R².
-        spreads = [stdev(each) if all(map(isfinite, each)) else nan for each in columns]
+        means, spreads = mean_and_spread([[score[e.key] for score in scores] for e in figures])
+        rows.append(("mean of the folds", *means))
         rows.append(("standard deviation", *spreads))
         return Grid(("run", *(each.title for each in figures)), rows, caption="Fold by fold")
 
@@ -141,30 +143,12 @@ def cross_validate(
     source = opened(source, options.get("encoding") or "utf-8")
     folder = runs_folder(runs_dir)
     base = check_name(run) if run is not None else free_base(folder, source)
-    names = [f"{base}-fold-{fold}" for fold in range(1, folds + 1)]
-    there = {name: Run(open_run(folder / name)) for name in names if is_run(folder / name)}
-    check_same(there, names, source, folder, {**options, "folds": folds})
-    stop = should_stop or never
-    where: dict[str, Any] = {"runs_dir": runs_dir, "device": device, "backend": backend}
-    where |= {"listener": listener, "should_stop": stop}
-    runs: list[Run] = []
-    for fold, name in enumerate(names, 1):
-        found = there.get(name)
-        if found is None:
-            found = train(source, run=name, **where, **{**options, "folds": folds, "fold": fold})
-        elif "score" not in found.result:
-            found = resume(name, **where)
-        runs.append(found)
-        if stop():
-            break
-    return CrossValidation(tuple(runs), folds)
-
-
-def opened(source: Any, encoding: str) -> Any:
-    """What the user named; a table of it where standard input, which is read once, is among it."""
-    named = source if isinstance(source, list | tuple) else [source]
-    reads_stdin = any(isinstance(each, str) and each == STDIN for each in named)
-    return open_table(named, encoding) if reads_stdin else source
+    members = {f"{base}-fold-{fold}": {"fold": fold} for fold in range(1, folds + 1)}
+    options, names = {**options, "folds": folds}, list(members)
+    check_same(find_those_there(folder, names), names, source, folder, options)
+    where = {"device": device, "backend": backend, "listener": listener}
+    runs = train_each(source, members, folder, should_stop or never, where, options)
+    return CrossValidation(runs, folds)
 
 
 def free_base(folder: Path, source: Any) -> str:
@@ -204,10 +188,7 @@ def check_same(
         record, mine = run.directory.record, run.directory.settings
         same = record.task == kind.name and record.corpus["sha256"] == sha256
         if not same or not is_fold(mine, fold, asked, record.splits["train"]):
-            raise UsageError(
-                f"The run '{name}' has other settings or rows than this cross-validation.",
-                "Give another --run.",
-            )
+            raise refuse(name, "cross-validation", "rows")
 
 
 def is_fold(mine: Settings, fold: int, asked: Settings, span: Sequence[int]) -> bool:
@@ -221,10 +202,6 @@ def is_fold(mine: Settings, fold: int, asked: Settings, span: Sequence[int]) -> 
     theirs = {name: getattr(mine.model, name) for name in sizes}
     if mine.train.batch_size == min(train_config.batch_size, span[1] - span[0]):
         train_config = replace(train_config, batch_size=mine.train.batch_size)
-    # What stands for what the machine and the backend allow.
-    if train_config.precision == "auto":
-        train_config = replace(train_config, precision=mine.train.precision)
-    if train_config.initialization == "d2l":
-        train_config = replace(train_config, initialization=mine.train.initialization)
     data = replace(cast("TableConfig", asked.data), fold=fold)
-    return mine == Settings(data, replace(model, **theirs), train_config)
+    whole = Settings(data, replace(model, **theirs), train_config)
+    return mine == with_what_the_machine_chose(whole, mine)

@@ -1,6 +1,7 @@
 """What there is to show, for whoever shows it: a terminal, a notebook, a page."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,23 @@ class Grid:
     rows: Sequence[Sequence[Value]]
     names: int = 1
     caption: str = ""
+
+    def to_markdown(self) -> str:
+        """The table in GitHub's Markdown, with a line end behind it."""
+        lines = [
+            self.columns,
+            [":---" if at < self.names else "---:" for at in range(len(self.columns))],
+            *([markdown_cell(value) for value in row] for row in self.rows),
+        ]
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def markdown_cell(value: Value) -> str:
+    """A value as a cell of a Markdown table: on one line, its bars escaped."""
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.4f}"
+    words = "-" if value is None else str(value)
+    return " ".join(words.replace("\\", "\\\\").replace("|", "\\|").split())
 
 
 # A string is a sentence.
@@ -114,3 +132,16 @@ class Chapter:
 
     title: str
     parts: Sequence[Part]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A chapter of a report that is yet to be made.
+
+    Args:
+        title: its heading.
+        make: makes its parts; CharlmError where there is nothing to make them of.
+    """
+
+    title: str
+    make: Callable[[], Iterable[Part]]

@@ -23,7 +23,7 @@ FLOORS = [
     ["tasks"],
     ["sessions"],
     ["bench", "report"],
-    ["run", "api", "cross_validation", "__init__"],
+    ["run", "api", "comparison", "cross_validation", "repetition", "several_runs", "__init__"],
     ["cli", "__main__"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -39,6 +39,7 @@ RunsDir = Annotated[
 RunName = Annotated[
     str | None, typer.Option("--run", help="A run's name or path.", show_default="the newest")
 ]
+RunNames = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or paths of runs.")]
 Threshold = Annotated[
     float | None,
     typer.Option(

@@ -21,6 +21,7 @@ from charlm.cli.options import (
     Threads,
     settings_options,
 )
+from charlm.cli.several_runs import show_folds, show_repetition
 from charlm.config import Config, EncoderConfig, TextConfig, TextTrainConfig
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
@@ -35,6 +36,7 @@ from charlm.text.splits import count
 
 if TYPE_CHECKING:
     from charlm.cross_validation import CrossValidation
+    from charlm.repetition import Repetition
     from charlm.run import Run
     from charlm.tasks.task import Task
 
@@ -89,6 +91,13 @@ def train(
             show_default=False,
         ),
     ] = None,
+    repeat: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Train N runs, with the seed given and those after it: how much is chance?",
+        ),
+    ] = None,
     device: Device = "auto",
     backend: BackendName = "auto",
     threads: Threads = None,
@@ -105,6 +114,7 @@ def train(
     """
     if resume is not None:
         extra = {"--task": task, "--preset": preset, "--run": run, "--init-from": init_from}
+        extra["--repeat"] = None if repeat is None else str(repeat)
         for name, value in extra.items():
             if value is not None:
                 raise UsageError(
@@ -131,7 +141,7 @@ def train(
                 "should_stop": stop.asked,
                 **settings,
             }
-            trained: Run | CrossValidation
+            trained: Run | CrossValidation | Repetition
             if resume is not None:
                 trained = charlm.resume(resume, source=corpus or None, **choices)
             else:
@@ -142,9 +152,15 @@ def train(
                     "init_from": init_from,
                     "report": display.downloading,
                 }
-                trained = (charlm.cross_validate if all_folds else charlm.train)(corpus, **choices)
+                if repeat is not None:
+                    trained = charlm.repeat(corpus, times=repeat, **choices)
+                else:
+                    start = charlm.cross_validate if all_folds else charlm.train
+                    trained = start(corpus, **choices)
     if isinstance(trained, charlm.CrossValidation):
         show_folds(trained, json)
+    elif isinstance(trained, charlm.Repetition):
+        show_repetition(trained, json)
     else:
         show_result(trained, json)
 
@@ -175,24 +191,6 @@ def show_result(trained: "Run", json: bool) -> None:
     )
     following = (*task.next_commands(trained.directory), run_command(trained.path, "runs", "show"))
     console.say("Next: " + "\n      ".join(following))
-
-
-def show_folds(validated: "CrossValidation", json: bool) -> None:
-    """Print the scores of all folds, and of all rows beside the baselines."""
-    runs, folds = validated.runs, validated.folds
-    if not validated.finished:
-        done = len([run for run in runs if "score" in run.result])
-        base = runs[0].name.removesuffix("-fold-1")
-        console.say(f"Interrupted after {done} of {folds} folds; what is trained is saved.")
-        console.say(f"Give the same command with --run {base} to go on with them.")
-        raise typer.Exit(130)
-    if json:
-        console.write_json(validated.to_json())
-        return
-    show_grid(validated.grid_of_folds, digits=3)
-    console.gap()
-    console.write(validated.grid_of_rows.caption + "\n")
-    show_grid(validated.grid_of_rows, digits=3)
 
 
 def show_scores(run: str, result: dict[str, Any], task: "Task") -> None:

@@ -8,7 +8,10 @@ from charlm.sections import Section
 class HasSections:
     """What tells of itself in sections; a notebook shows them as HTML."""
 
-    notes: tuple[str, ...] = ()
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that belong behind the sections."""
+        return ()
 
     def sections(self) -> Iterable[Section]:
         """What there is to say of it."""

@@ -8,11 +8,10 @@ from charlm.plots.curves import draw_training, inches_for
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.report.page import page
 from charlm.runs.directory import RunDirectory
-from charlm.sections import Chapter, Grid, Part, Picture
+from charlm.sections import Chapter, Draft, Grid, Part, Picture
 from charlm.tasks.curves import training_curves
 from charlm.tasks.overview import overview
 from charlm.tasks.registry import load_model, task_of
-from charlm.tasks.task import Draft
 from charlm.text.splits import count
 
 # Of a setting's value, or a name, characters that are shown.

@@ -2,10 +2,13 @@
 
 __all__ = [
     "baselines",
+    "block_bootstrap",
     "calibration",
+    "comparison",
     "cross_entropy",
     "dynamic",
     "exact",
+    "intervals",
     "report",
     "results",
     "score",

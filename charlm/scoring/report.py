@@ -1,9 +1,20 @@
 """The scores of several models, side by side."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
 
 from charlm.scoring.score import Score
 from charlm.sections import Grid
+
+
+def mean_and_spread(columns: Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:
+    """The mean of each column, and its standard deviation (n - 1); NaN where that is no number."""
+    spreads = [
+        stdev(each) if len(each) > 1 and all(map(math.isfinite, each)) else math.nan
+        for each in columns
+    ]
+    return [fmean(each) for each in columns], spreads
 
 
 def grid_of_scores(scores: Mapping[str, Score], caption: str = "") -> Grid:

@@ -1,6 +1,7 @@
 """The interface that the scores of all tasks share."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 
@@ -11,11 +12,13 @@ class Figure(NamedTuple):
         key: its name in JSON.
         title: its heading in tables.
         short: its name in narrow displays.
+        more_is_better: whether a higher number is the better one.
     """
 
     key: str
     title: str
     short: str
+    more_is_better: bool = False
 
 
 class Score(Protocol):
@@ -44,3 +47,20 @@ class Score(Protocol):
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`; in files, None stands for a number that is not finite."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A held-out score of a run.
+
+    Args:
+        split: "test" or "val".
+        items: number of items scored, such as characters; None if unknown.
+        final: whether the whole split was scored at the end; otherwise this is the best score so
+            far, on the beginning of the split.
+    """
+
+    score: Score
+    split: str
+    items: int | None
+    final: bool

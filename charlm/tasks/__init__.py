@@ -5,11 +5,13 @@ __all__ = [
     "comparison",
     "curves",
     "dataset",
+    "item_values",
     "language_modeling",
     "overview",
     "registry",
     "regression",
     "relevance",
+    "summary",
     "supervised",
     "task",
 ]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from charlm.runs.directory import RunDirectory
+from charlm.scoring.score import Scored
 from charlm.tasks.registry import task_of
-from charlm.tasks.task import Scored
 
 
 def scored(run: RunDirectory) -> Scored | None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from charlm.config import ModelConfig, TrainConfig
 from charlm.files.whole import Arrays
 from charlm.presets import Settings
+from charlm.progress import ProgressCallback, ignore_progress
 from charlm.runs.directory import RunDirectory
+from charlm.scoring.intervals import ItemValues
 from charlm.scoring.score import Score
 
 if TYPE_CHECKING:
@@ -105,6 +107,27 @@ class Dataset(ABC):
             run: where files may be kept.
         """
         return {}
+
+    def item_values(
+        self,
+        model: "RecurrentModel",
+        split: str,
+        run: RunDirectory,
+        report: ProgressCallback = ignore_progress,
+    ) -> ItemValues | None:
+        """What the score of a split is the mean of, item by item; None if the task does not tell.
+
+        `Task.figure_of_means` makes a figure of their mean.
+
+        Args:
+            model: with its best weights.
+            run: the one that the data are of.
+            report: called with the items done and the total.
+
+        Raises:
+            UsageError: a reason why nothing can be said of single items.
+        """
+        return None
 
     def illustrate(self, config: ModelConfig, weights: Arrays) -> str | None:
         """Something to show while a model trains, such as a text that it writes; None for nothing.

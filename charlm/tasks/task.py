@@ -6,17 +6,19 @@ score a model on them. No code outside a task's folder refers to it by name.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
 
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
 from charlm.presets import Presets, Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.directory import RunDirectory
-from charlm.scoring.score import Score
-from charlm.sections import Facts, Part
+from charlm.scoring.score import Figure, Score, Scored
+from charlm.sections import Draft, Facts, Part
 from charlm.tables.table import Cell, Table
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.relevance import Rule
@@ -26,37 +28,9 @@ if TYPE_CHECKING:
     import torch
 
     from charlm.rnn.model import RecurrentModel
+
+Floats = npt.NDArray[np.float64]
 Options = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A chapter of a report that is yet to be made.
-
-    Args:
-        title: its heading.
-        make: makes its parts; CharlmError where there is nothing to make them of.
-    """
-
-    title: str
-    make: Callable[[], Iterable[Part]]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A held-out score of a run.
-
-    Args:
-        split: "test" or "val".
-        items: number of items scored, such as characters; None if unknown.
-        final: whether the whole split was scored at the end; otherwise this is the best score so
-            far, on the beginning of the split.
-    """
-
-    score: Score
-    split: str
-    items: int | None
-    final: bool
 
 
 class Task(ABC):
@@ -69,7 +43,9 @@ class Task(ABC):
         loss_name: key of the loss in `metrics.jsonl`.
         loss_title: heading of the loss in tables.
         score_type: class of the scores.
+        compared_by: key of the figure by which runs are compared; by default the first one.
         presets: named settings to begin with, and the one that is meant where none is named.
+        seeds_also: in a sentence, what other seeds change besides training; "" for nothing.
         rules: which of its own settings have no effect beside others.
         run_type: class of the run directories, which also determines the settings of a run.
     """
@@ -80,6 +56,8 @@ class Task(ABC):
     loss_name: ClassVar[str] = "loss"
     loss_title: ClassVar[str] = "loss"
     score_type: ClassVar[type[Score]]
+    compared_by: ClassVar[str | None] = None
+    seeds_also: ClassVar[str] = ""
     rules: ClassVar[tuple[Rule, ...]] = ()
     presets: ClassVar[Presets] = {"plain": {}}
     default_preset: ClassVar[str] = "plain"
@@ -116,6 +94,24 @@ class Task(ABC):
             CharlmError: the data are missing or have changed.
         """
 
+    def readable_again(
+        self, source: Source, given: Mapping[str, Any]
+    ) -> tuple[Source, dict[str, Any]]:
+        """What the user named, in a form that can be read several times.
+
+        Args:
+            given: settings by name, of which those are left out that are no longer needed.
+        """
+        return source, dict(given)
+
+    def measured_settings(self, run: RunDirectory, asked: Settings) -> dict[str, Any]:
+        """Settings that were measured for a run, by name: to train the same takes these.
+
+        Args:
+            asked: the settings that it began with.
+        """
+        return {}
+
     @abstractmethod
     def make_model(self, config: ModelConfig, backend: str) -> "RecurrentModel":
         """A model whose weights are yet to be initialized or loaded."""
@@ -125,6 +121,20 @@ class Task(ABC):
         """Key of the figure that training losses are told by, or "loss"."""
         values = self.figures_of_loss(0.0)
         return next((each.key for each in self.score_type.figures if each.key in values), "loss")
+
+    @property
+    def compared_figure(self) -> Figure:
+        """The figure by which runs are compared."""
+        figures = self.score_type.figures
+        return next((each for each in figures if each.key == self.compared_by), figures[0])
+
+    def unit(self, run: RunDirectory) -> str:
+        """That figure in words, with the unit that it has for a run."""
+        return self.compared_figure.title
+
+    def figure_of_means(self, means: Floats) -> Floats:
+        """That figure, from means of what `Dataset.item_values` has for each item; any shape."""
+        return means
 
     def figures_of_loss(self, loss: float) -> Mapping[str, float]:
         """The figures of a score, by key, that follow from a training loss alone."""

@@ -28,7 +28,7 @@ class ParityRun(RunDirectory):
 
 @dataclass(frozen=True)
 class Accuracy:
-    figures = (Figure("accuracy", "accuracy", "acc"),)
+    figures = (Figure("accuracy", "accuracy", "acc", more_is_better=True),)
     right: int
     bits: int
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from charlm.rnn.encoder import Encoder
-from charlm.sections import Grid, Part, Picture
+from charlm.sections import Draft, Grid, Part, Picture
 from charlm.tasks.classification.dataset import reread_dataset
 from charlm.tasks.classification.evaluate import evaluate_labels
 from charlm.tasks.classification.evaluation import MATRIX, ClassificationEvaluation
 from charlm.tasks.classification.run import ClassificationRun
 from charlm.tasks.classification.scores import log_softmax
-from charlm.tasks.task import Draft
 from charlm.text.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:

@@ -12,14 +12,17 @@ import torch
 import torch.nn.functional as F
 
 from charlm.config import EncoderConfig, TrainConfig
-from charlm.errors import CorpusError, SettingError
+from charlm.errors import CorpusError, SettingError, UsageError
 from charlm.presets import Settings
+from charlm.progress import ProgressCallback, ignore_progress
 from charlm.rnn.encoder import Encoder
 from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
+from charlm.scoring.intervals import ItemValues
 from charlm.scoring.score import Score
 from charlm.seeds import Stream, generator
 from charlm.tables.parts import spans_of
+from charlm.tables.table import Digest
 from charlm.tasks.classification.baselines import Baselines
 from charlm.tasks.classification.parent import check_parent, check_unseen, load_encoder, tell_of
 from charlm.tasks.classification.reading import LabelledTexts, notices_of, read_labelled
@@ -72,6 +75,7 @@ class LabelledDataset(Dataset):
         config = cast("ClassificationConfig", read.collected.config)
         self.name = read.name
         order, self.splits = spans_of(read.parts)
+        self.rows, self.groups = order, read.groups
         self.split = next((n for n in ("test", "val") if self.size(n)), "train")
         numbered = read.collected.ordered(order)
         train = numbered[slice(*self.splits["train"])]
@@ -171,6 +175,25 @@ class LabelledDataset(Dataset):
         found = score_by_batches(cast("Encoder", model), *self.part(split), score_of)
         assert found is not None
         return found
+
+    def item_values(
+        self,
+        model: RecurrentModel,
+        split: str,
+        run: RunDirectory,
+        report: ProgressCallback = ignore_progress,
+    ) -> ItemValues:
+        """1 for each text that is given its label, 0 for the others."""
+        own, rows = cast("ClassificationRun", run), self.rows[slice(*self.splits[split])]
+        if self.groups is None and own.classification.group_column is not None:
+            raise UsageError("the run keeps its texts, but not which of them belong together")
+        sequences, targets = self.part(split)
+        outputs = all_outputs(cast("Encoder", model), sequences)
+        right = given_labels(probabilities(outputs, own.temperature), own.threshold) == targets
+        scored = Digest()
+        scored.add(self.corpus["sha256"], str(rows.tolist()))
+        groups = None if self.groups is None else self.groups[rows]
+        return ItemValues(right.astype(np.float64), "text", scored.hexdigest(), groups=groups)
 
     def baselines(self, split: str) -> Mapping[str, Score]:
         """The majority's label, and logistic regressions where scikit-learn is there."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from charlm.errors import CorpusError
 from charlm.tables.parts import NAMES, TRAIN, Parts
@@ -33,6 +34,7 @@ class LabelledTexts:
         columns: of texts and of labels.
         empty: how many rows had no text.
         repeated: how many rows of the training part also stand in a held-out part.
+        groups: number of each text's group, where a column says it.
     """
 
     name: str
@@ -44,6 +46,7 @@ class LabelledTexts:
     sha256: str
     empty: int
     repeated: int
+    groups: npt.NDArray[np.int64] | None = None
 
     def copied_rows(self) -> Iterator[dict[str, str]]:
         """The rows, as a run keeps them that cannot read them again."""
@@ -107,6 +110,7 @@ def read_labelled(source: Any, config: ClassificationConfig, seed: int) -> Label
         sha256=digest.hexdigest(),
         empty=empty,
         repeated=int(repeated.sum()),
+        groups=None if kept.groups is None else kept.numbers,
     )
 
 

@@ -29,7 +29,7 @@ class ClassificationScore:
     """
 
     figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("accuracy", "accuracy", "acc"),
+        Figure("accuracy", "accuracy", "acc", more_is_better=True),
         Figure("log_loss", "log loss", "log loss"),
     )
 

@@ -9,6 +9,7 @@ from charlm.presets import Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
+from charlm.sections import Draft
 from charlm.tables.sources import fetch_named
 from charlm.tables.table import Cell, Table
 from charlm.tasks.classification.run import ClassificationRun
@@ -17,7 +18,7 @@ from charlm.tasks.classification.settings import DEFAULT_PRESET, PRESETS
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.relevance import Rule
 from charlm.tasks.supervised.task import SUPERVISED_RULES, EncoderTask
-from charlm.tasks.task import Draft, Options
+from charlm.tasks.task import Options
 from charlm.text.splits import count
 
 if TYPE_CHECKING:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from charlm.config import SamplingConfig
 from charlm.palettes import SHARE, SURPRISE
-from charlm.sections import ColouredText, Grid, Heading, Part, Picture, Prose
+from charlm.sections import ColouredText, Draft, Grid, Heading, Part, Picture, Prose
 from charlm.tasks.language_modeling.inspector import Inspector
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.writing import stream_samples
-from charlm.tasks.task import Draft
 from charlm.text.catalog import CATALOG
 from charlm.text.splits import count
 

@@ -13,12 +13,13 @@ from charlm.generation.choice import cpu_engine
 from charlm.generation.sampler import sample_texts
 from charlm.language_model import LanguageModel
 from charlm.presets import Settings, as_options, overridden
-from charlm.progress import ProgressCallback
+from charlm.progress import ProgressCallback, ignore_progress
 from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.baselines import baselines
 from charlm.scoring.cross_entropy import CrossEntropy
-from charlm.scoring.exact import score
+from charlm.scoring.exact import score, surprise
+from charlm.scoring.intervals import ItemValues
 from charlm.tasks.dataset import Dataset, Tell
 from charlm.tasks.language_modeling import notices
 from charlm.tasks.language_modeling.evaluation_text import beginning_sha256
@@ -118,6 +119,19 @@ class TextDataset(Dataset):
         scored = score(cast("LanguageModel", model), self.text.split(split))
         assert scored is not None
         return scored
+
+    def item_values(
+        self,
+        model: RecurrentModel,
+        split: str,
+        run: RunDirectory,
+        report: ProgressCallback = ignore_progress,
+    ) -> ItemValues:
+        """The nats of each character after the first."""
+        nats = surprise(cast("LanguageModel", model), self.text.split(split), report)
+        alphabet = sorted(self.text.vocabulary.entries)
+        scored = (self.corpus["text_sha256"], list(self.splits[split]), alphabet)
+        return ItemValues(nats, "character", sha256_of(repr(scored)), series=True)
 
     def baselines(self, split: str) -> Mapping[str, CrossEntropy]:
         """Uniform, unigram, n-gram and xz."""

@@ -1,6 +1,8 @@
 """The language modelling task. Torch, which takes a second to import, is imported only on use."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from charlm.config import ModelConfig
@@ -10,13 +12,14 @@ from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.baselines import copying_is_far_ahead
 from charlm.scoring.cross_entropy import CrossEntropy
-from charlm.sections import Folded, Grid, Part
+from charlm.scoring.score import Scored
+from charlm.sections import Draft, Folded, Grid, Part
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.settings import RULES, TextSettings
-from charlm.tasks.task import Draft, Scored, Task
+from charlm.tasks.task import Floats, Task
 from charlm.text.catalog import CATALOG
-from charlm.text.corpus import Source
+from charlm.text.corpus import STDIN, Corpus, Source, open_corpus
 from charlm.text.splits import count
 from charlm.text.vocabulary import printable
 
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
 ALPHABET = 60
 
 
+# What `planning.plan` chooses.
+PLANNED = ("hidden_size", "output_dropout", "weight_drop", "batch_size")
+
+
 class LanguageModelTask(Task):
     """Predict the next character of a text."""
 
@@ -39,6 +46,7 @@ class LanguageModelTask(Task):
     loss_name = "nats_per_character"
     loss_title = "nats"
     score_type = CrossEntropy
+    compared_by = "bits_per_character"
     rules = RULES
     presets = PRESETS
     default_preset = DEFAULT_PRESET
@@ -70,6 +78,14 @@ class LanguageModelTask(Task):
 
         return LanguageModel(config, backend)
 
+    def unit(self, run: RunDirectory) -> str:
+        """Bits per character."""
+        return "bits per character"
+
+    def figure_of_means(self, means: Floats) -> Floats:
+        """Bits from nats."""
+        return means / math.log(2)
+
     def figures_of_loss(self, loss: float) -> Mapping[str, float]:
         """Perplexity and bits per character."""
         return CrossEntropy(loss, 1).to_json()
@@ -82,6 +98,26 @@ class LanguageModelTask(Task):
             "min_count": parent.settings.data.min_count,
             **inherited,
         }
+
+    def readable_again(
+        self, source: Source, given: Mapping[str, Any]
+    ) -> tuple[Source, dict[str, Any]]:
+        """The text itself where it comes from standard input or a pipe."""
+        given = dict(given)
+        if source is None or isinstance(source, Corpus):
+            return source, given
+        named = [str(source)] if isinstance(source, str | Path) else [str(each) for each in source]
+        if not any(each == STDIN or is_pipe(Path(each)) for each in named):
+            return named, given
+        encoding = given.pop("encoding", None) or "utf-8"
+        return open_corpus(named, normalization=given.get("normalize"), encoding=encoding), given
+
+    def measured_settings(self, run: RunDirectory, asked: Settings) -> dict[str, Any]:
+        """The sizes that were planned for a time limit."""
+        if not asked.can_plan_sizes or "max_minutes" not in asked.given:
+            return {}
+        settings = {**run.record.model, **run.record.train}
+        return {name: settings[name] for name in PLANNED}
 
     def check_memory(
         self,
@@ -173,3 +209,11 @@ class LanguageModelTask(Task):
 
         make = cast("Callable[[], LanguageModel]", load_model)
         return drafts(cast("LanguageModelRun", run), make)
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether what is at a path can be read only once."""
+    try:
+        return path.is_fifo() or path.is_char_device()
+    except (OSError, ValueError):
+        return False

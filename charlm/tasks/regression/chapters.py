@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from charlm.rnn.encoder import Encoder
-from charlm.sections import Grid, Part, Picture
+from charlm.sections import Draft, Grid, Part, Picture
 from charlm.tasks.regression.evaluation import RegressionEvaluation, evaluate_numbers
 from charlm.tasks.regression.run import RegressionRun
-from charlm.tasks.task import Draft
 
 if TYPE_CHECKING:
     from charlm.rnn.model import RecurrentModel

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -13,21 +13,23 @@ import torch.nn.functional as F
 from charlm.config import EncoderConfig, TrainConfig
 from charlm.errors import CorpusError
 from charlm.presets import Settings
+from charlm.progress import ProgressCallback, ignore_progress
 from charlm.rnn.encoder import Encoder
 from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
+from charlm.scoring.intervals import ItemValues
 from charlm.scoring.score import Score
 from charlm.tables.parts import NAMES, TRAIN, Parts, spans_of
+from charlm.tables.table import Digest
 from charlm.tasks.dataset import Dataset, Tell
 from charlm.tasks.regression.baselines import Baselines
 from charlm.tasks.regression.comparison import compare
+from charlm.tasks.regression.examples import Examples, examples_of
 from charlm.tasks.regression.reading import NumberRows, read_numbers
 from charlm.tasks.regression.run import BASELINES, SCALER, RegressionRun
 from charlm.tasks.regression.scaler import Scaler
 from charlm.tasks.regression.scores import RegressionScore, score_of
-from charlm.tasks.regression.series import windows_of
 from charlm.tasks.regression.settings import RegressionConfig
-from charlm.tasks.supervised.examples import Sequences
 from charlm.tasks.supervised.ngrams import INSTALL, is_possible
 from charlm.tasks.supervised.run import DATA, PART, VOCABULARY, as_lines, reread
 from charlm.tasks.supervised.settings import EncoderTrainConfig
@@ -38,52 +40,6 @@ from charlm.text.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Sequences and the number of each.
-
-    Args:
-        values: in the target's units, (examples,).
-        parts: of each.
-        last: of a series, the target's value at each window's last row, (examples,); else None.
-    """
-
-    sequences: Sequences
-    values: Floats
-    parts: Parts
-    last: Floats | None = None
-
-    def __getitem__(self, rows: "slice | Ids") -> "Examples":
-        last = None if self.last is None else self.last[rows]
-        return Examples(self.sequences[rows], self.values[rows], self.parts[rows], last)
-
-    def __len__(self) -> int:
-        return len(self.sequences)
-
-
-def examples_of(
-    read: NumberRows, config: RegressionConfig, scaler: Scaler, vocabulary: Vocabulary | None
-) -> Examples:
-    """A row as one step, so many rows of a series as a window, or a text as its ids."""
-    if read.texts is not None and vocabulary is not None:
-        every = read.texts.ordered(np.arange(len(read.values)))
-        return Examples(read.texts.encode(every, vocabulary), read.values, read.parts)
-    steps = scaler.scale(read.inputs)
-    if read.order is None or config.window is None:
-        return Examples(Sequences.of_single_steps(steps), read.values, read.parts)
-    unknown, holes = np.isnan(read.values), np.isnan(read.inputs).sum(1)
-    lacking = holes > (len(read.columns) if config.missing == "mean" else 0)
-    breaks = read.order.breaks | (np.diff(read.parts) != 0)
-    starts = windows_of(breaks, lacking, unknown, config.window, config.horizon)
-    targets = starts + config.window - 1 + config.horizon
-    return Examples(
-        Sequences(steps, starts, np.full(len(starts), config.window)),
-        read.values[targets],
-        read.parts[targets],
-        read.values[starts + config.window - 1],
-    )
 
 
 class NumbersDataset(Dataset):
@@ -231,6 +187,21 @@ class NumbersDataset(Dataset):
         """RMSE, MAE and R²."""
         true = self.part(split).values
         return score_of(self.predictions(model, split), true, self.scaler.target_spread)
+
+    def item_values(
+        self,
+        model: RecurrentModel,
+        split: str,
+        run: RunDirectory,
+        report: ProgressCallback = ignore_progress,
+    ) -> ItemValues:
+        """The squared error of each row; of a series, neighbours are alike."""
+        part = self.part(split)
+        errors = (self.predictions(model, split) - part.values) ** 2
+        scored = Digest()
+        scored.add(self.scaler.target, str(part.rows.tolist()), str(part.values.tolist()))
+        is_series = self.config.window is not None
+        return ItemValues(errors, "row", scored.hexdigest(), is_series, part.groups)
 
     def baselines(self, split: str) -> Mapping[str, Score]:
         """The mean of the training part, least squares, and of a series the last value seen."""

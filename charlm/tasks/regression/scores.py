@@ -27,7 +27,7 @@ class RegressionScore:
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure("rmse", "RMSE", "rmse"),
         Figure("mae", "MAE", "mae"),
-        Figure("r2", "R²", "R²"),
+        Figure("r2", "R²", "R²", more_is_better=True),
     )
 
     squared: float

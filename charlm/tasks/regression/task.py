@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from charlm.errors import UsageError
 from charlm.files.paths import bundled_file
 from charlm.presets import Settings
 from charlm.progress import ProgressCallback
 from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
+from charlm.sections import Draft
 from charlm.tables.sources import fetch_named
 from charlm.tables.table import Cell, Table
 from charlm.tasks.dataset import Dataset
@@ -19,7 +22,7 @@ from charlm.tasks.regression.scores import RegressionScore
 from charlm.tasks.regression.settings import DEFAULT_PRESET, OF_RATINGS, PRESETS, RegressionConfig
 from charlm.tasks.relevance import Rule
 from charlm.tasks.supervised.task import SUPERVISED_RULES, EncoderTask, check_options
-from charlm.tasks.task import Draft, Options
+from charlm.tasks.task import Floats, Options
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -81,6 +84,14 @@ class RegressionTask(EncoderTask):
     rules = RULES
     presets = PRESETS
     default_preset = DEFAULT_PRESET
+
+    def unit(self, run: RunDirectory) -> str:
+        """RMSE, in the target's units."""
+        return f"RMSE, in units of '{run.record.corpus['target']}'"
+
+    def figure_of_means(self, means: Floats) -> Floats:
+        """The root of mean squared errors."""
+        return np.sqrt(means)
 
     def read(
         self,

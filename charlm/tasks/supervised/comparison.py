@@ -5,15 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from charlm.scoring.block_bootstrap import resampled_means
+
 Floats = npt.NDArray[np.float64]
 # A statistic of both models from the means of their values, (resamples,) each.
 Difference = Callable[[Floats, Floats], Floats]
 
-RESAMPLES = 4_000
 # Of the resamples, in which the difference has to have the same sign.
 SURE = 0.95
-# Of more examples, so many groups of them stand for them all.
-MOST_GROUPS = 10_000
 
 
 def paired_interval(
@@ -27,7 +26,7 @@ def paired_interval(
 
     A paired bootstrap (Efron & Tibshirani 1993, chapter 8): examples are drawn with replacement,
     each with what both models made of it. Of a series whole blocks of neighbours are drawn, since
-    their errors are alike (Künsch 1989).
+    their errors are alike.
 
     Args:
         one, other: of each example a value for each model, such as 1 where it was right,
@@ -35,19 +34,8 @@ def paired_interval(
         difference: what is asked, from both means.
         block: neighbours that are drawn together.
     """
-    random = np.random.default_rng(seed)
     values = np.stack([one, other], 1).astype(np.float64)
-    if block == 1 and len(values) > MOST_GROUPS:
-        values = np.stack(
-            [each.mean(0) for each in np.array_split(random.permutation(values), MOST_GROUPS)]
-        )
-    block = min(block, len(values))
-    sums = np.concatenate([np.zeros((1, 2)), np.cumsum(values, 0)])
-    blocks = (sums[block:] - sums[:-block]) / block
-    drawn = -(-len(values) // block)
-    means = np.stack(
-        [blocks[random.integers(0, len(blocks), drawn)].mean(0) for _ in range(RESAMPLES)]
-    )
+    means = resampled_means(values, block, seed=seed)
     low, high = np.quantile(difference(means[:, 0], means[:, 1]), ((1 - SURE) / 2, (1 + SURE) / 2))
     return float(low), float(high)
 

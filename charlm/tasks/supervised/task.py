@@ -1,9 +1,11 @@
 """What the tasks of encoders have in common."""
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from charlm.config import EncoderConfig, ModelConfig
 from charlm.errors import CorpusError, SettingError
+from charlm.tables.sources import STDIN, open_table
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.relevance import Rule
 from charlm.tasks.task import Options, Task
@@ -59,8 +61,24 @@ def check_whole(split: str | None) -> None:
         raise SettingError("split", "is for the run's own data only.")
 
 
+def opened(source: Any, encoding: str) -> Any:
+    """What the user named; a table of it where standard input, which is read once, is among it."""
+    named = source if isinstance(source, list | tuple) else [source]
+    reads_stdin = any(isinstance(each, str) and each == STDIN for each in named)
+    return open_table(named, encoding) if reads_stdin else source
+
+
 class EncoderTask(Task):
     """A task whose model is an Encoder."""
+
+    seeds_also = (
+        "Where nothing else says which rows are held out, the seed draws them: then the standard "
+        "deviation is that of other rows too."
+    )
+
+    def readable_again(self, source: Any, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """See `opened`."""
+        return opened(source, given.get("encoding") or "utf-8"), dict(given)
 
     def make_model(self, config: ModelConfig, backend: str) -> "Encoder":
         """An Encoder."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from charlm.tasks.supervised import comparison
+from charlm.scoring import block_bootstrap
 from charlm.tasks.supervised.comparison import paired_interval, verdict
 
 
@@ -39,7 +39,7 @@ def test_groups_stand_for_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
     one, other = rng.random(3000) < 0.8, rng.random(3000) < 0.78
     whole = paired_interval(one, other)
-    monkeypatch.setattr(comparison, "MOST_GROUPS", 1000)
+    monkeypatch.setattr(block_bootstrap, "MOST_BLOCKS", 1000)
     np.testing.assert_allclose(paired_interval(one, other), whole, atol=0.004)
 
 

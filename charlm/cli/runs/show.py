@@ -1,0 +1,62 @@
+"""charlm runs show"""
+
+from typing import Annotated
+
+import typer
+
+from charlm.cli import console
+from charlm.cli.options import Json, RunsDir
+
+
+def show(
+    run: Annotated[
+        str | None, typer.Argument(help="A run's name or path.", show_default="the newest")
+    ] = None,
+    runs_dir: RunsDir = None,
+    json: Json = False,
+) -> None:
+    """A run's settings, its history and its result."""
+    from charlm.tasks.registry import find_run, task_of
+    from charlm.tasks.summary import figures_of, settings_of, summary
+
+    found = find_run(run, runs_dir)
+    record, task = found.record, task_of(found)
+    if json:
+        console.write_json(
+            {
+                **vars(record),
+                "status": found.status,
+                "path": str(found.path),
+                "metrics": found.metrics(),
+            }
+        )
+        return
+    sizes = (
+        f"{name} {console.count(stop - start)}" for name, (start, stop) in record.splits.items()
+    )
+    console.facts(
+        [
+            *((name, value) for name, value in summary(found).items() if value is not None),
+            ("text", task.describe_data(found)),
+            ("splits", ", ".join(sizes)),
+            *([("started from", record.parent)] if record.parent else []),
+            ("settings", ", ".join(f"{n}={v}" for n, v in settings_of(found).items())),
+        ]
+    )
+    console.gap()
+    figures, loss = figures_of(found), task.loss_title
+    titles = [each.title for each in figures]
+    console.table(
+        ("step", "epoch", f"train {loss}", f"held-out {loss}", *titles, "seconds"),
+        (
+            (
+                console.count(row["step"]),
+                row["epoch"],
+                console.number(row[f"train_{task.loss_name}"]),
+                console.number(row.get(task.loss_name)),
+                *(console.number(row.get(each.key)) for each in figures),
+                console.number(row["seconds"], 1),
+            )
+            for row in found.metrics()
+        ),
+    )
