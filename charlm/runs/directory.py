@@ -10,6 +10,7 @@
 A file or folder appears under its name only once it is complete and on disk.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -195,6 +196,20 @@ class RunDirectory(KeptFiles):
         except RunError as error:
             file = folder / "model.safetensors"
             raise RunError(f"'{file}' is damaged: {error.message}", COPY_AGAIN) from None
+
+    def weights_sha256(self) -> str:
+        """The hash of the file that `load_weights` reads.
+
+        Raises:
+            RunError: it cannot be read.
+        """
+        folder = whole_folder(self.path / "best") or self.path / "last"
+        try:
+            return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+        except OSError as error:
+            raise RunError(
+                f"The weights of '{self.name}' cannot be read: {error.strerror}."
+            ) from None
 
     def load_last(self) -> tuple[Arrays, Arrays, dict[str, Any]]:
         """Load what `save_last` saved.

@@ -89,21 +89,20 @@ class KeptFiles:
         except (ValueError, UnicodeDecodeError) as error:
             raise RunError(f"'{file}' is damaged ({error}).", COPY_AGAIN) from None
 
-    def keep(self, name: str, key: str, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
-        """What was made before from the same, else it is made and kept, as `name`.json.
-
-        Where the file is damaged it is made anew; a run that cannot be written keeps nothing.
+    def kept(self, name: str, key: str, kind: type[Kept]) -> Kept | None:
+        """What was kept as `name`.json with the same key; None if there is nothing usable.
 
         Args:
-            key: names all that it is made from.
+            key: names all that it was made from.
             kind: its dataclass, as `charlm.files.structures` stores it.
         """
-        file = f"{name}.json"
         with suppress(RunError, ValueError):
-            first, _, rest = (self.read_file(file) or "").partition("\n")
+            first, _, rest = (self.read_file(f"{name}.json") or "").partition("\n")
             if first == json.dumps(key):
                 return loads(kind, rest)
-        made = make()
+        return None
+
+    def keep(self, name: str, key: str, value: object) -> None:
+        """Keep a dataclass as `name`.json; a run that cannot be written keeps nothing."""
         with suppress(RunError):
-            self.write_file(file, f"{json.dumps(key)}\n{dumps(made)}\n")
-        return made
+            self.write_file(f"{name}.json", f"{json.dumps(key)}\n{dumps(value)}\n")

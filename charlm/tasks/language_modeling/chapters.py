@@ -5,17 +5,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from charlm.config import SamplingConfig
+from charlm.inspection.memory import Memory
 from charlm.palettes import SHARE, SURPRISE
 from charlm.sections import ColouredText, Draft, Grid, Heading, Part, Picture, Prose
 from charlm.tasks.language_modeling.inspector import Inspector
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.writing import stream_samples
 from charlm.text.catalog import CATALOG
+from charlm.text.corpus import sha256_of
 from charlm.text.splits import count
+from charlm.version import __version__
 
 if TYPE_CHECKING:
     from charlm.inspection.copying import Copying
-    from charlm.inspection.memory import Memory
     from charlm.inspection.surprise import TextSurprise
     from charlm.language_model import LanguageModel
 
@@ -29,7 +31,7 @@ PIECE = 1_500
 COPIED, SPANS, LONGEST = 10_000, 5, 300
 # Predictions from which memory is measured; the size of its picture; and a passage of so many
 # characters, after so many others, of which each tells on which of so many before it hangs.
-TARGETS, MEMORY_INCHES = 300, (7.0, 8.0)
+TARGETS, MEMORY_INCHES = 200, (7.0, 8.0)
 PASSAGE_OF_MEMORY, LEAD_IN, LAGS = 600, 200, 60
 # From so many bits on a character is marked where there are no colours.
 PROMINENT = 4.0
@@ -107,9 +109,19 @@ def coloured(title: str, result: "TextSurprise", start: int, stop: int) -> Colou
     )
 
 
+def key_of(run: LanguageModelRun, *settings: object) -> str:
+    """A key to keep what was computed from a run's model and its held-out text."""
+    about = (__version__, run.weights_sha256(), run.record.corpus["text_sha256"], run.record.splits)
+    return sha256_of(repr((*about, *settings)))
+
+
 def memory(inspector: Inspector) -> Iterator[Part]:
     """How far back the model remembers, and on what its predictions hang."""
-    found = inspector.memory(targets=TARGETS)
+    key = key_of(inspector.run, TARGETS)
+    found = inspector.run.kept("memory", key, Memory)
+    if found is None:
+        found = inspector.memory(targets=TARGETS)
+        inspector.run.keep("memory", key, found)
     by_context = found.context
     yield (
         f"{found.corpus} ({found.split}): {count(len(by_context.positions), 'prediction')}, each "
@@ -141,7 +153,7 @@ def dependence(inspector: Inspector) -> ColouredText:
     )
 
 
-def paint_memory(found: "Memory", run: str, figure: Any) -> None:
+def paint_memory(found: Memory, run: str, figure: Any) -> None:
     """Draw loss by context and sensitivity by lag."""
     from charlm.plots.memory import draw_memory
 
