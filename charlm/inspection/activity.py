@@ -8,20 +8,71 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from charlm.config import ModelConfig
+from charlm.errors import UsageError
+from charlm.inspection.gates import GATES
 from charlm.language_model import LanguageModel
 from charlm.machine.device import matmul_precision
 from charlm.machine.threads import tuned_threads
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.rnn.backends.choice import BACKENDS
-from charlm.rnn.cells import Cell, LayerWeights, State
+from charlm.rnn.cells import Cell, LayerWeights, State, make_cell
 from charlm.scoring.exact import CHUNK, to_column
 from charlm.text.vocabulary import Ids
 
 Array = npt.NDArray[np.float32]
 # Of one layer, arrays (characters, H) by name: "h", for some cells "C", and each gate.
 LayerActivity = Mapping[str, Array]
-# Numbers held at once, 400 MB of float32; of a large net less text is read.
-MOST_NUMBERS = 100_000_000
+MEMORY = "tanh(C)"
+# What is held at once: characters, and numbers, of which these take 400 MB in float32. But even of
+# a large net as many characters as a search needs (`shift_test.py`).
+MOST_CHARACTERS, MOST_NUMBERS, LEAST_CHARACTERS = 20_000, 100_000_000, 8_000
+
+
+def activity_names(config: ModelConfig) -> tuple[str, ...]:
+    """What can be looked at of a unit: tanh(C) where there is a C, h, its gates, its candidate.
+
+    The first is looked at by default.
+    """
+    cell = make_cell(config)
+    memory = (MEMORY,) if "C" in cell.state_names else ()
+    return (*memory, "h", *(each for each in cell.gate_names if each != "h"))
+
+
+def check_activity(config: ModelConfig, what: str | None) -> str:
+    """The name of an activity, "C" standing for tanh(C), and None for the default.
+
+    Raises:
+        UsageError: the cell has none of that name.
+    """
+    names = activity_names(config)
+    wanted = {None: names[0], "C": MEMORY}.get(what, what)
+    if wanted not in names:
+        kinds = ", ".join(names)
+        raise UsageError(f"The cell {config.cell} has no activity '{what}'.", f"It has {kinds}.")
+    return wanted
+
+
+def activity_of(layer: LayerActivity, what: str) -> Array:
+    """An activity by its name, (characters, H)."""
+    return np.tanh(layer["C"]) if what == MEMORY else layer[what]
+
+
+def range_of(cell: str, what: str, values: Array) -> tuple[float, float]:
+    """Between which numbers an activity lies: 0 and 1 for gates, -1 and 1 for most states.
+
+    The states of minGRU and minLSTM have no bounds: theirs are those of the values.
+    """
+    high = max(1.0, float(np.abs(values).max()))
+    return 0.0 if what in GATES[cell] else -high, high
+
+
+def characters_to_read(config: ModelConfig) -> int:
+    """Of how many characters the activities are recorded at most: fewer of a large net."""
+    cell = make_cell(config)
+    names = {*cell.state_names, *cell.gate_names}
+    numbers = config.num_layers * config.hidden_size * len(names)
+    return max(LEAST_CHARACTERS, min(MOST_CHARACTERS, MOST_NUMBERS // numbers))
 
 
 @torch.no_grad()
@@ -63,9 +114,7 @@ def record_activity(
     return list(found)
 
 
-def read(
-    model: LanguageModel, ids: Tensor, state: State
-) -> tuple[list[dict[str, Tensor]], State]:
+def read(model: LanguageModel, ids: Tensor, state: State) -> tuple[list[dict[str, Tensor]], State]:
     """The activities of each layer by name, (T, H), and the state after ids (T, 1)."""
     vectors = None if model.embedding is None else model.embedding.weight
     stack, inputs, layers, last = model.rnn, ids, [], []
@@ -111,7 +160,7 @@ def beside_outputs(
 def memory(cell: Cell, gates: tuple[Tensor, ...], state: State) -> Tensor:
     """C after each step, (T, H), from all gates, each (T, H), and the state before the first."""
     found = []
-    for step in zip(*(gate.split(1) for gate in gates), strict=True):
+    for step in zip(*(torch.split(gate, 1) for gate in gates), strict=True):
         state = cell.update(step, state)
         found.append(state[1])
     return torch.cat(found)

@@ -26,7 +26,7 @@ class StratumMeans:
     """
 
     def __init__(self, values: Array, strata: Strata) -> None:
-        exact = values.astype(np.float64)
+        exact: Effects = values.astype(np.float64)
         counts = np.bincount(strata)
         order = np.argsort(strata, kind="stable")
         there = np.flatnonzero(counts)
@@ -43,14 +43,16 @@ class StratumMeans:
         """
         known = np.minimum(strata, len(self.means) - 1)
         means = np.where((strata < len(self.means))[:, None], self.means[known], self.overall)
-        left = values - means
+        left: Effects = np.subtract(values, means, dtype=np.float64)
         left[:, root_mean_square(left) <= NEGLIGIBLE * self.size] = 0
-        return left.astype(np.float32)
+        found: Array = left.astype(np.float32)
+        return found
 
 
 def root_mean_square(values: Effects) -> Effects:
     """Of each column of (T, n)."""
-    return np.sqrt(np.einsum("tn,tn->n", values, values) / max(len(values), 1))
+    squares: Effects = np.einsum("tn,tn->n", values, values) / max(len(values), 1)
+    return np.sqrt(squares)
 
 
 def auc(activity: Array, strata: Strata, properties: Array) -> Effects:
@@ -70,7 +72,8 @@ def auc(activity: Array, strata: Strata, properties: Array) -> Effects:
     holds = np.stack([np.bincount(strata, each) for each in values.T], axis=1)
     pairs = (holds * (sizes - holds)).sum(0)
     above = ranks @ values - (holds * (holds + 1) / 2).sum(0)
-    return np.divide(above, pairs, out=np.full(above.shape, np.nan), where=pairs > 0)
+    areas: Effects = np.divide(above, pairs, out=np.full(above.shape, np.nan), where=pairs > 0)
+    return areas
 
 
 def ranks_within(values: npt.NDArray[np.float32], strata: Strata) -> Effects:
@@ -91,7 +94,7 @@ def ranks_within(values: npt.NDArray[np.float32], strata: Strata) -> Effects:
 
 
 def r_squared(
-    fitted: tuple[Array, Array], held_out: tuple[Array, Array]
+    activity: Array, properties: Array, held_out_activity: Array, held_out_properties: Array
 ) -> Effects:
     """R² of each unit for each numeric property on held-out text, (units, properties).
 
@@ -99,13 +102,17 @@ def r_squared(
     as residuals of their stratum's mean there. It is below 0 where that mean alone is better.
 
     Args:
-        fitted, held_out: residuals of activities (T, units) and of properties (T, properties).
+        activity, properties: residuals on the other text, (T, units) and (T, properties).
+        held_out_activity, held_out_properties: residuals of the held-out text.
     """
-    (a, b), (c, d) = (
-        (x.astype(np.float64).T, y.astype(np.float64)) for x, y in (fitted, held_out)
+    a, b, c, d = (
+        each.astype(np.float64)
+        for each in (activity, properties, held_out_activity, held_out_properties)
     )
-    size = (a * a).sum(1)[:, None]
-    slope = np.divide(a @ b, size, out=np.zeros((len(a), b.shape[1])), where=size > 0)
+    size = (a * a).sum(0)[:, None]
+    slope = np.divide(a.T @ b, size, out=np.zeros((a.shape[1], b.shape[1])), where=size > 0)
     total = (d * d).sum(0)
-    explained = 2 * slope * (c @ d) - slope**2 * (c * c).sum(1)[:, None]
-    return np.divide(explained, total, out=np.full(explained.shape, np.nan), where=total > 0)
+    explained: Effects = 2 * slope * (c.T @ d) - slope**2 * (c * c).sum(0)[:, None]
+    explained[:, total > 0] /= total[total > 0]
+    explained[:, total <= 0] = np.nan
+    return explained

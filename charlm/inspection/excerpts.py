@@ -33,6 +33,12 @@ class Excerpt:
         """The activity at the position."""
         return self.values[self.position - self.start]
 
+    @property
+    def around(self) -> tuple[str, str, str]:
+        """The text before the position, its character, and the text after it."""
+        at = self.position - self.start
+        return self.text[:at], self.text[at], self.text[at + 1 :]
+
     def to_json(self) -> dict[str, Any]:
         return {
             "position": self.position,
@@ -50,9 +56,11 @@ class Excerpts:
     lowest: tuple[Excerpt, ...]
     random: tuple[Excerpt, ...]
 
+    def by_kind(self) -> dict[str, tuple[Excerpt, ...]]:
+        return {"highest": self.highest, "lowest": self.lowest, "random": self.random}
+
     def to_json(self) -> dict[str, Any]:
-        kinds = {"highest": self.highest, "lowest": self.lowest, "random": self.random}
-        return {name: [each.to_json() for each in kind] for name, kind in kinds.items()}
+        return {name: [each.to_json() for each in kind] for name, kind in self.by_kind().items()}
 
 
 def find_excerpts(
@@ -71,15 +79,15 @@ def find_excerpts(
     """
     free = np.ones(len(activity), bool)
 
-    def choose(order: Iterable[int]) -> tuple[Excerpt, ...]:
+    def choose(order: Iterable[Any]) -> tuple[Excerpt, ...]:
         chosen: list[Excerpt] = []
-        for at in order:
+        for at in map(int, order):
             begin, end = max(at - BEFORE, 0), min(at + AFTER + 1, len(activity))
             if len(chosen) < number and free[begin:end].all():
                 free[begin:end] = False
                 values = tuple(activity[begin:end].tolist())
                 part = text[start + begin : start + end]
-                chosen.append(Excerpt(start + int(at), start + begin, part, values))
+                chosen.append(Excerpt(start + at, start + begin, part, values))
             if len(chosen) == number:
                 break
         return tuple(chosen)

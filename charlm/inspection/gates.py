@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from charlm.errors import UsageError
-
 
 class Gate(NamedTuple):
     """What a gate does near 0 and near 1, as words to follow "the unit"."""
@@ -35,26 +33,3 @@ GATES: Mapping[str, Mapping[str, Gate]] = MappingProxyType(
         "minlstm": {"i": Gate("takes nothing in", OVERWRITES), "f": Gate(OVERWRITES, KEEPS)},
     }
 )
-MEMORY = "tanh(C)"
-
-
-def activity_names(cell: str, names: Mapping[str, object]) -> tuple[str, ...]:
-    """What can be looked at of a cell, the default first: its state, its gates, its candidate.
-
-    Args:
-        names: what is recorded of it.
-    """
-    memory = (MEMORY,) if "C" in names else ()
-    return (*memory, "h", *(each for each in names if each not in ("h", "C")))
-
-
-def check_activity(cell: str, name: str, names: tuple[str, ...]) -> str:
-    """The name of an activity, "C" standing for tanh(C).
-
-    Raises:
-        UsageError: the cell has none of that name.
-    """
-    wanted = MEMORY if name == "C" else name
-    if wanted not in names:
-        raise UsageError(f"A {cell} has no gate '{name}'.", f"It has {', '.join(names)}.")
-    return wanted

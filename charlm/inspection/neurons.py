@@ -1,187 +1,295 @@
-"""Units worth looking at, found by what they follow in a text.
+"""Units worth looking at, found by what they follow in a text, and beside them chance.
 
-One half of a text selects: which units follow which of its properties, by the linear shift test
-(`shift_test.py`), and in which direction. The other half says how well they do (`effect_sizes.py`).
-The same is done with an untrained net, since random nets are selective too.
+The same search is done with an untrained net, since random nets are selective too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from charlm.inspection.activity import Array, LayerActivity
-from charlm.inspection.effect_sizes import Effects, Strata, StratumMeans, auc, r_squared
-from charlm.inspection.gates import GATES, MEMORY
-from charlm.inspection.properties import Property
-from charlm.inspection.shift_test import ShiftPlan, shift_test
+from charlm.config import ModelConfig
+from charlm.inspection.activity import (
+    activity_of,
+    characters_to_read,
+    check_activity,
+    range_of,
+    record_activity,
+)
+from charlm.inspection.excerpts import Excerpts, find_excerpts
+from charlm.inspection.gates import GATES
+from charlm.inspection.properties import text_properties
+from charlm.inspection.selection import (
+    LEAST_AUC,
+    LEAST_R_SQUARED,
+    SIGNIFICANCE,
+    Block,
+    Selection,
+    select_units,
+)
+from charlm.inspection.shift_test import ShiftPlan
+from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback, ignore_progress
-
-# What is reported: family-wise p at most this, and on text that did not select an AUC or R² of at
-# least these.
-SIGNIFICANCE = 0.05
-LEAST_AUC, LEAST_R_SQUARED = 0.8, 0.2
+from charlm.seeds import Stream, generator
+from charlm.text.vocabulary import Ids
 
 
 @dataclass(frozen=True)
-class Block:
-    """The same activity of all units of a layer.
+class FoundUnit:
+    """A unit that follows a property.
 
     Args:
-        layer: from 0 on.
-        what: "h", "tanh(C)", or a gate's name.
-        values: (characters, units).
+        layer, unit: from 0 on.
+        what: of its activities, "h", "tanh(C)" or a gate's name.
+        correlation: on the selecting half, given the current character; negative if the unit is low
+            where the property is high.
+        p: family-wise.
+        effect: AUC of a binary property, R² of a numeric one, on the held-out half.
+        low, high: between which numbers the activity lies.
+        excerpts: of the held-out half.
     """
 
     layer: int
+    unit: int
     what: str
-    values: Array
+    correlation: float
+    p: float
+    effect: float
+    low: float
+    high: float
+    excerpts: Excerpts
+
+    def to_json(self) -> dict[str, Any]:
+        names = ("layer", "unit", "what", "correlation", "p", "effect", "low", "high")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "excerpts": self.excerpts.to_json(),
+        }
 
 
 @dataclass(frozen=True)
-class Group:
-    """Properties that are compared within the same strata of a text.
+class FoundProperty:
+    """What a search found for one property.
 
     Args:
-        properties: binary ones first.
-        strata: numbers of the strata, (characters,): the current character, or all the same.
+        name: such as "inside quotes".
+        binary: whether it is yes or no, so that effects are AUCs; else they are R².
+        of_character: whether the character just read decides it.
+        mean: of the property, over the text: of a binary one its share.
+        number: how many units follow it.
+        units: of these, the ones most correlated with it on the selecting half.
+        untrained_number: how many do in the untrained net.
+        untrained_effect: of the untrained net's unit that is most correlated with it.
     """
 
-    properties: tuple[Property, ...]
-    strata: Strata
+    name: str
+    binary: bool
+    of_character: bool
+    mean: float
+    number: int
+    units: tuple[FoundUnit, ...]
+    untrained_number: int
+    untrained_effect: float
 
     @property
-    def values(self) -> Array:
-        """(characters, properties)."""
-        columns = [each.values for each in self.properties]
-        return np.stack(columns, 1) if columns else np.empty((len(self.strata), 0), np.float32)
+    def measure(self) -> str:
+        return "AUC" if self.binary else "R²"
 
-    @property
-    def binary(self) -> int:
-        """How many are binary."""
-        return sum(each.binary for each in self.properties)
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "property": self.name,
+            "measure": self.measure,
+            "of_character": self.of_character,
+            "mean": self.mean,
+            "found": self.number,
+            "units": [each.to_json() for each in self.units],
+            "untrained": {"found": self.untrained_number, "effect": self.untrained_effect},
+        }
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What a search found of all units, those of all blocks one after the other.
+class NeuronSearch:
+    """What a search for units found.
 
     Args:
-        properties: those of the columns.
-        correlation: on the selecting half, given the current character, (units, properties).
-        p: family-wise, of the same, (units, properties).
-        effect: AUC or R² on the other half, (units, properties); NaN of what p rules out.
+        properties: those that were searched for, the best followed first, and of these those that
+            the character just read does not decide.
+        left_out: why others were not, by name.
+        characters: of the text that were read, its first ones.
+        text_characters: of the whole text.
+        searched: how many units there are, each activity of each counted.
         plan: the shifts of the test.
+        seed: of the untrained net and of the random excerpts.
+        corpus, split: where the text comes from.
+        notes: sentences to show along with it.
     """
 
-    properties: tuple[Property, ...]
-    correlation: Array
-    p: Effects
-    effect: Effects
+    properties: tuple[FoundProperty, ...]
+    left_out: Mapping[str, str]
+    characters: int
+    text_characters: int
+    searched: int
     plan: ShiftPlan
+    seed: int
+    corpus: str = ""
+    split: str = "all"
+    notes: tuple[str, ...] = ()
 
     @property
-    def reported(self) -> npt.NDArray[np.bool_]:
-        """Whether p and effect are good enough, (units, properties)."""
-        least = [LEAST_AUC if each.binary else LEAST_R_SQUARED for each in self.properties]
-        with np.errstate(invalid="ignore"):
-            return (self.p <= SIGNIFICANCE) & (self.effect >= np.array(least))
+    def found(self) -> int:
+        """How many pairs of a unit and a property were found."""
+        return sum(each.number for each in self.properties)
+
+    @property
+    def untrained_found(self) -> int:
+        """How many were in the untrained net."""
+        return sum(each.untrained_number for each in self.properties)
+
+    def to_json(self) -> dict[str, Any]:
+        cut = self.characters // 2
+        return {
+            "corpus": self.corpus,
+            "split": self.split,
+            "characters": self.characters,
+            "text_characters": self.text_characters,
+            "selecting": [0, cut],
+            "held_out": [cut, self.characters],
+            "searched": self.searched,
+            "shifts": 2 * self.plan.shifts + 1,
+            "step": self.plan.step,
+            "thresholds": {"p": SIGNIFICANCE, "AUC": LEAST_AUC, "R²": LEAST_R_SQUARED},
+            "seed": self.seed,
+            "found": self.found,
+            "untrained_found": self.untrained_found,
+            "properties": [each.to_json() for each in self.properties],
+            "left_out": dict(self.left_out),
+        }
 
 
-def blocks_of(cell: str, layers: Sequence[LayerActivity], what: str | None = None) -> list[Block]:
-    """What is searched: of each layer the state, which is tanh(C) where there is a C, and gates.
-
-    Args:
-        what: only this activity, by name.
-    """
-    found = []
-    for number, layer in enumerate(layers):
-        names = (MEMORY if "C" in layer else "h", *GATES[cell])
-        for name in names if what is None else (what,):
-            found.append(Block(number, name, values_of(layer, name)))
-    return found
-
-
-def values_of(layer: LayerActivity, what: str) -> Array:
-    """An activity by its name, (characters, units)."""
-    return np.tanh(layer["C"]) if what == MEMORY else layer[what]
-
-
-def select_units(
-    blocks: Sequence[Block],
-    characters: Strata,
-    properties: Sequence[Property],
+def search_neurons(
+    model: LanguageModel,
+    untrained: LanguageModel,
+    text: str,
+    ids: Ids,
+    *,
+    patterns: Mapping[str, str] | None = None,
+    what: str | None = None,
+    units: int = 1,
+    seed: int = 0,
     report: ProgressCallback = ignore_progress,
-) -> Selection:
-    """Find the units that follow properties.
+) -> NeuronSearch:
+    """Find units that follow properties of a text.
 
     Args:
-        blocks: activities of a text.
-        characters: ids of that text, (characters,).
-        properties: of a text of the same length: of that one, or to test the search of another.
+        untrained: a net of the same shape, to compare with.
+        ids: of the text, (characters,).
+        patterns: regular expressions by name, whose matches are properties too.
+        what: only this activity; by default the state, tanh(C) where there is a C, and all gates.
+        units: how many to report of each property.
+        seed: for the random excerpts.
+        report: called now and then with the number of steps done and the total.
 
     Raises:
-        UsageError: the text is too short.
+        UsageError: the text is too short, there is no such activity, or a pattern is no regular
+            expression.
     """
-    cut = len(characters) // 2
+    characters = min(len(text), characters_to_read(model.config)) // 2 * 2
+    cut, whole = characters // 2, len(text)
     plan = ShiftPlan.of(cut)
-    groups = groups_of(characters, properties)
+    text, ids = text[:characters], ids[:characters]
+    every = text_properties(text, patterns)
+    problems = {each.name: each.problem(cut) for each in every}
+    kept = [each for each in every if not problems[each.name]]
+    searched = searched_activities(model.config, what)
+    stage = split_progress(report)
 
-    def blocks_by_group() -> Iterator[list[Array]]:
-        for block in blocks:
-            half = block.values[:cut]
-            strata = [group.strata[:cut] for group in groups]
-            yield [StratumMeans(half, each).residuals(half, each) for each in strata]
+    def search(net: LanguageModel) -> tuple[list[Block], Selection]:
+        layers = record_activity(net, ids, next(stage))
+        blocks = [
+            Block(number, name, activity_of(layer, name))
+            for number, layer in enumerate(layers)
+            for name in searched
+        ]
+        return blocks, select_units(blocks, ids.astype(np.int64), kept, next(stage))
 
-    found = shift_test(blocks_by_group(), [group.values[:cut] for group in groups], plan, report)
-    # From here on only what p allows.
-    wanted = np.where(found.p <= SIGNIFICANCE, found.correlation, 0)
-    effects, row = [], 0
-    for block in blocks:
-        units = wanted[row : row + block.values.shape[1]]
-        row += len(units)
-        columns = np.split(units, [len(groups[0].properties)], axis=1)
-        pairs = zip(groups, columns, strict=True)
-        effects.append(np.concatenate([held_out(block.values, *each) for each in pairs], axis=1))
-    ordered = tuple(each for group in groups for each in group.properties)
-    return Selection(ordered, found.correlation, found.p, np.concatenate(effects), plan)
+    def excerpts(block: Block, unit: int) -> Excerpts:
+        random = generator(seed, Stream.SAMPLING, block.layer, unit)
+        return find_excerpts(block.values[cut:, unit], text, cut, random)
 
-
-def groups_of(characters: Strata, properties: Sequence[Property]) -> tuple[Group, Group]:
-    """Properties of the character itself, over all characters, and others within the same one."""
-    ordered = sorted(properties, key=lambda each: not each.binary)
-    own = tuple(each for each in ordered if each.of_character)
-    others = tuple(each for each in ordered if not each.of_character)
-    return Group(own, np.zeros_like(characters)), Group(others, characters)
-
-
-def held_out(activity: Array, group: Group, correlation: Array) -> Effects:
-    """AUC or R² on the second half of a text, (units, properties).
-
-    Args:
-        activity: (characters, units).
-        correlation: on the first half, whose sign says in which direction a unit follows, (units,
-            properties); 0 of what need not be computed, which becomes NaN.
-    """
-    cut, binary = len(activity) // 2, group.binary
-    strata, values = group.strata, group.values
-    effects = np.full(correlation.shape, np.nan)
-    some = np.flatnonzero(correlation[:, :binary].any(1))
-    if len(some):
-        areas = auc(activity[cut:, some], strata[cut:], values[cut:, :binary])
-        effects[some, :binary] = np.where(correlation[some, :binary] > 0, areas, 1 - areas)
-    some = np.flatnonzero(correlation[:, binary:].any(1))
-    if len(some):
-        pair = activity[:, some], values[:, binary:]
-        means = [StratumMeans(each[:cut], strata[:cut]) for each in pair]
-        first, second = (
-            tuple(
-                mean.residuals(each[half], strata[half])
-                for mean, each in zip(means, pair, strict=True)
-            )
-            for half in (slice(cut), slice(cut, None))
+    blocks, selection = search(model)
+    best = [
+        best_units(blocks, selection, column, units, model.config.cell, excerpts)
+        for column in range(len(kept))
+    ]
+    number = len(selection.p)
+    del blocks  # As large as those of the untrained net, which come next.
+    _, beside = search(untrained)
+    found = [
+        FoundProperty(
+            each.name,
+            each.binary,
+            each.of_character,
+            float(each.values.mean()),
+            int(selection.found[:, column].sum()),
+            best[column],
+            int(beside.found[:, column].sum()),
+            beside.strongest_effect(column),
         )
-        effects[some, binary:] = r_squared(first, second)
-    effects[correlation == 0] = np.nan
-    return effects
+        for column, each in enumerate(selection.properties)
+    ]
+    left_out = {name: problem for name, problem in problems.items() if problem}
+    found.sort(key=order)
+    return NeuronSearch(tuple(found), left_out, characters, whole, number, plan, seed)
+
+
+def searched_activities(config: ModelConfig, what: str | None) -> tuple[str, ...]:
+    """The one that is named, or the state and all gates; the candidate is none."""
+    first = check_activity(config, what)
+    return (first, *GATES[config.cell]) if what is None else (first,)
+
+
+def split_progress(report: ProgressCallback) -> Iterator[ProgressCallback]:
+    """Callbacks for reading and testing, of one net and of the other, which take as long each."""
+    for stage in range(4):
+
+        def report_stage(done: int, of: int, before: int = stage) -> None:
+            report(100 * before + 100 * done // of, 400)
+
+        yield report_stage
+
+
+def best_units(
+    blocks: Sequence[Block],
+    selection: Selection,
+    column: int,
+    number: int,
+    cell: str,
+    excerpts: Callable[[Block, int], Excerpts],
+) -> tuple[FoundUnit, ...]:
+    """The found units of a property that are most correlated with it on the selecting half."""
+    strength = np.where(selection.found[:, column], np.abs(selection.correlation[:, column]), 0)
+    rows = [row for row in np.argsort(-strength, kind="stable")[:number] if strength[row]]
+    where = [(block, unit) for block in blocks for unit in range(block.values.shape[1])]
+    chosen = []
+    for row in rows:
+        block, unit = where[row]
+        chosen.append(
+            FoundUnit(
+                block.layer,
+                unit,
+                block.what,
+                float(selection.correlation[row, column]),
+                float(selection.p[row, column]),
+                float(selection.effect[row, column]),
+                *range_of(cell, block.what, block.values[:, unit]),
+                excerpts(block, unit),
+            )
+        )
+    return tuple(chosen)
+
+
+def order(found: FoundProperty) -> tuple[bool, bool, float]:
+    """Sorts first what was found, what the character does not decide, and the strongest."""
+    best = found.units[0].effect if found.units else 0.0
+    return not found.units, found.of_character, -best

@@ -21,7 +21,7 @@ from charlm.text.vocabulary import printable
 # it little can be said, and by chance it may coincide with anything.
 LEAST_STRETCHES = 10
 # Characters whose being just read is a property each: the most frequent ones.
-FREQUENT_CHARACTERS = 12
+FREQUENT_CHARACTERS = 8
 # What closes a quotation, by what opens it; “ also closes „.
 QUOTES = {'"': '"', "“": "”", "„": "“”"}
 BRACKETS = {"(": ")", "[": "]", "{": "}"}

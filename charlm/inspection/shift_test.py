@@ -103,13 +103,12 @@ def shift_test(
         blocks: the units in blocks, and each block as often as there are groups of properties: what
             each group is compared with, (characters, units).
         properties: groups of them, (characters, properties).
-        report: called after each block with the number of blocks done, and 0.
+        report: called after each block with the number of blocks done, and 0 for the unknown total.
 
     Returns:
         Units in the order of the blocks, and properties in the order of the groups.
     """
     windows = [ShiftedWindows.of(each, plan) for each in properties]
-    global L
     largest = np.full(2 * plan.shifts + 1, -np.inf)
     correlations, scores = [], []
     for done, block in enumerate(blocks):
@@ -123,7 +122,6 @@ def shift_test(
         largest = np.maximum(largest, standard.flatten(1).amax(1).numpy())
         scores.append(standard[plan.shifts].numpy())
         report(done + 1, 0)
-    L=largest
     at_least = len(largest) - np.searchsorted(np.sort(largest), np.concatenate(scores), "left")
     p = np.minimum(at_least / (plan.shifts + 1), 1.0)
     return ShiftTest(np.concatenate(correlations), p)
@@ -171,4 +169,5 @@ def unit_length(series: Array) -> Array:
     """Series (T, n) of mean 0 and sum of squares 1; zeros if it is constant."""
     centred = series - series.mean(0, dtype=np.float64).astype(np.float32)
     length = np.sqrt(np.einsum("tn,tn->n", centred, centred, dtype=np.float64)).astype(np.float32)
-    return np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
+    scaled: Array = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
+    return scaled

@@ -3,4 +3,4 @@
 A function that draws takes axes and gives them back; it neither makes figures nor shows them.
 """
 
-__all__ = ["style"]
+__all__ = ["neurons", "style"]

@@ -1,7 +1,9 @@
 """charlm inspect surprise | neurons | memory | copying"""
 
 from charlm.cli.commands import Commands
+from charlm.cli.inspect.neurons import neurons
 from charlm.cli.inspect.surprise import surprise
 
 inspect_app = Commands(help="Look at what a model does.", no_args_is_help=True)
 inspect_app.command("surprise")(surprise)
+inspect_app.command("neurons")(neurons)
