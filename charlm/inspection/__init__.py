@@ -4,4 +4,4 @@ What comes in is a model and ids, or the outputs of a model; what to inspect of 
 `charlm.Run.inspect`.
 """
 
-__all__ = ["neurons", "saturation", "surprise", "unit_activity"]
+__all__ = ["excerpts", "neurons", "saturation", "search_results", "surprise", "unit_activity"]

@@ -24,9 +24,9 @@ Array = npt.NDArray[np.float32]
 # Of one layer, arrays (characters, H) by name: "h", for some cells "C", and each gate.
 LayerActivity = Mapping[str, Array]
 MEMORY = "tanh(C)"
-# What is held at once: characters, and numbers, of which these take 400 MB in float32. But even of
+# What is held at once: characters, and numbers, of which these take 500 MB in float32. But even of
 # a large net as many characters as a search needs (`shift_test.py`).
-MOST_CHARACTERS, MOST_NUMBERS, LEAST_CHARACTERS = 20_000, 100_000_000, 8_000
+MOST_CHARACTERS, MOST_NUMBERS, LEAST_CHARACTERS = 20_000, 125_000_000, 8_000
 
 
 def activity_names(config: ModelConfig) -> tuple[str, ...]:

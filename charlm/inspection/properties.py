@@ -72,7 +72,7 @@ def text_properties(text: str, patterns: Mapping[str, str] | None = None) -> lis
         patterns: regular expressions by name; their matches are properties too.
 
     Raises:
-        UsageError: a pattern is no regular expression.
+        UsageError: a pattern is no regular expression, or has a name that is taken.
     """
     found = [
         Property("inside quotes", inside(text, quotes_of(text), nested=False)),
@@ -87,7 +87,11 @@ def text_properties(text: str, patterns: Mapping[str, str] | None = None) -> lis
     ]
     for character, _ in Counter(text).most_common(FREQUENT_CHARACTERS):
         found.append(of_each(text, f"just read: {printable(character)}", character.__eq__))
-    found += (Property(name, matches(text, each)) for name, each in (patterns or {}).items())
+    taken = {each.name for each in found}
+    for name, pattern in (patterns or {}).items():
+        if name in taken:
+            raise UsageError(f"There is a property '{name}' already.", "Give yours another name.")
+        found.append(Property(name, matches(text, pattern)))
     return found
 
 

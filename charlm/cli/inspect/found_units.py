@@ -12,36 +12,28 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from charlm.inspection.excerpts import Excerpt
-    from charlm.inspection.neurons import FoundProperty, FoundUnit, NeuronSearch
+    from charlm.inspection.search_results import FoundProperty, FoundUnit, NeuronSearch
 
-COLUMNS = ["property", "layer", "unit", "activity", "sign", "held out", "p", "found"]
-COLUMNS += ["untrained", "its found"]
+# A minus before the activity: low where there is more of the property.
+COLUMNS = ["property", "layer", "unit", "activity", "held out", "p", "found", "untrained"]
 
 
 def show_search(run: str, found: "NeuronSearch") -> None:
     """What was searched, the units that were found, and the excerpts of each."""
-    from charlm.inspection.selection import LEAST_AUC, LEAST_R_SQUARED, SIGNIFICANCE
-
     activities = f"{console.count(found.searched)} activities"
-    least = f"AUC ≥ {LEAST_AUC} or R² ≥ {LEAST_R_SQUARED}"
+    p, area, share = found.thresholds.values()
     plan, half = found.plan, found.characters // 2
     console.facts(
         [
             ("run", run),
             ("text", f"{found.corpus} ({found.split})"),
             ("characters read", extent(found.characters, found.text_characters)),
-            ("selected on", f"the first {console.count(half)}, measured on the others"),
-            (
-                "searched",
-                f"{console.count(found.searched)} activities, {len(found.properties)} properties",
-            ),
+            ("selected on", f"the first {console.count(half)}; held out: the others"),
+            ("searched", f"{activities}, {len(found.properties)} properties"),
             ("test", f"{2 * plan.shifts + 1} shifts by {plan.step} characters"),
-            (
-                "reported from",
-                f"p {SIGNIFICANCE}, and held out AUC {LEAST_AUC} or R² {LEAST_R_SQUARED}",
-            ),
-            ("found", f"{console.count(found.found)} pairs"),
-            ("in an untrained net", f"{console.count(found.untrained_found)} pairs"),
+            ("reported if", f"p ≤ {p}, and held out AUC ≥ {area} or R² ≥ {share}"),
+            ("found", console.count(found.found)),
+            ("in an untrained net", console.count(found.untrained_found)),
         ]
     )
     reported = [each for each in found.properties if each.units]
@@ -51,12 +43,13 @@ def show_search(run: str, found: "NeuronSearch") -> None:
     ):
         some = [each for each in reported if each.of_character is of_character]
         if some:
-            console.gap()
+            console.write("\n")
             console.heading(title)
             console.table(
                 COLUMNS,
                 (row(each, unit) for each in some for unit in each.units),
-                left=["property", "activity", "sign"],
+                left=["activity"],
+                wrap=["property"],
             )
     console.gap()
     nothing = [each.name for each in found.properties if not each.units]
@@ -72,18 +65,17 @@ def show_search(run: str, found: "NeuronSearch") -> None:
 
 
 def row(found: "FoundProperty", unit: "FoundUnit") -> list[str]:
-    """Of the first table: what was found of a property, and what in the untrained net."""
+    """Of a table: what was found of a property, and in brackets how much in the untrained net."""
+    untrained = console.number(found.untrained_effect, 2)
     return [
         found.name,
         str(unit.layer),
         str(unit.unit),
-        unit.what,
-        "+" if unit.correlation > 0 else "-",
-        f"{found.measure} {console.number(unit.effect)}",
-        console.number(unit.p),
+        unit.what if unit.correlation > 0 else f"-{unit.what}",
+        f"{found.measure} {console.number(unit.effect, 2)}",
+        console.number(unit.p, 2),
         console.count(found.number),
-        console.number(found.untrained_effect),
-        console.count(found.untrained_number),
+        f"{untrained} ({console.count(found.untrained_number)})",
     ]
 
 

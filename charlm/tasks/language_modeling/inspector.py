@@ -11,8 +11,8 @@ from charlm.text.corpus import Source
 from charlm.text.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
-    from charlm.inspection.neurons import NeuronSearch
     from charlm.inspection.saturation import Saturation
+    from charlm.inspection.search_results import NeuronSearch
     from charlm.inspection.surprise import TextSurprise
     from charlm.inspection.unit_activity import UnitActivity
     from charlm.language_model import LanguageModel
