@@ -67,12 +67,12 @@ def range_of(cell: str, what: str, values: Array) -> tuple[float, float]:
     return 0.0 if what in GATES[cell] else -high, high
 
 
-def characters_to_read(config: ModelConfig) -> int:
+def characters_to_read(config: ModelConfig, wanted: int = MOST_CHARACTERS) -> int:
     """Of how many characters the activities are recorded at most: fewer of a large net."""
     cell = make_cell(config)
     names = {*cell.state_names, *cell.gate_names}
     numbers = config.num_layers * config.hidden_size * len(names)
-    return max(LEAST_CHARACTERS, min(MOST_CHARACTERS, MOST_NUMBERS // numbers))
+    return min(wanted, max(LEAST_CHARACTERS, MOST_NUMBERS // numbers))
 
 
 @torch.no_grad()

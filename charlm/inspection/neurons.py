@@ -10,6 +10,7 @@ import numpy as np
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
 from charlm.inspection.activity import (
+    MOST_CHARACTERS,
     activity_of,
     characters_to_read,
     check_activity,
@@ -36,6 +37,7 @@ def search_neurons(
     *,
     patterns: Mapping[str, str] | None = None,
     what: str | None = None,
+    characters: int = MOST_CHARACTERS,
     units: int = 1,
     seed: int = 0,
     report: ProgressCallback = ignore_progress,
@@ -47,6 +49,7 @@ def search_neurons(
         ids: of the text, (characters,).
         patterns: regular expressions by name, whose matches are properties too.
         what: only this activity; by default the state, tanh(C) where there is a C, and all gates.
+        characters: how many to read at most; more text shows weaker ties, in more time and memory.
         units: how many to report of each property.
         seed: for the random excerpts.
         report: called now and then with the number of steps done and the total.
@@ -55,7 +58,7 @@ def search_neurons(
         UsageError: the text is too short or too uniform, there is no such activity, or a pattern is
             no regular expression.
     """
-    characters = min(len(text), characters_to_read(model.config)) // 2 * 2
+    characters = min(len(text), characters_to_read(model.config, characters)) // 2 * 2
     cut, whole = characters // 2, len(text)
     plan = ShiftPlan.of(cut)
     text, ids = text[:characters], ids[:characters]

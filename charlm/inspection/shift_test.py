@@ -13,7 +13,8 @@ The N + 1 is the price for that; for N large the probability comes near m / (2N 
 
 The statistic is the largest of all units and properties (Westfall & Young 1993), so that p is of
 the whole family: the probability that independent series give any pair at all as strong as this.
-To be comparable, the |correlation| of each pair is standardized by its own values at all shifts.
+To be comparable, the |correlation| of each pair is made Fisher's z, artanh |r|, whose spread hardly
+depends on its size, and that is standardized by its own values at all shifts.
 These are estimates, for which the bound is no longer a theorem; the tests hold it on simulated
 series. A step may be several characters, so that shifts reach beyond what resembles itself.
 """
@@ -115,7 +116,7 @@ def shift_test(
         pairs = zip(block, windows, strict=True)
         found = torch.cat([w.correlations(unit[plan.start : plan.stop]) for unit, w in pairs], 2)
         correlations.append(found[plan.shifts].numpy())
-        strength = found.abs()
+        strength = found.abs().clamp(max=1 - 1e-6).atanh()
         spread = strength.std(0, correction=0)
         # Of what is constant there is none.
         standard = (strength - strength.mean(0)) / spread.where(spread > 0, torch.inf)

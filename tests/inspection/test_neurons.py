@@ -12,7 +12,6 @@ from test_shift_test import binomial_tail
 
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
-from charlm.inspection import activity
 from charlm.inspection.activity import activity_names, activity_of, record_activity
 from charlm.inspection.neurons import search_neurons
 from charlm.inspection.properties import Property, text_properties
@@ -140,11 +139,10 @@ def test_errors(text: str) -> None:
 
 
 def test_only_the_beginning_of_a_long_text_is_read(
-    text: str, monkeypatch: pytest.MonkeyPatch
+    text: str,
 ) -> None:
-    monkeypatch.setattr(activity, "MOST_CHARACTERS", SHORT + 81)
     model = latching(hidden_size=4)
-    result = search_neurons(model, model, text, ids_of(text), what="h")
+    result = search_neurons(model, model, text, ids_of(text), what="h", characters=SHORT + 81)
     assert (result.characters, result.text_characters) == (SHORT + 80, 2 * SHORT)
 
 

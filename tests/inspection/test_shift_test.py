@@ -39,7 +39,8 @@ def plainly(
                 window = every[plan.start : plan.stop, s]
                 other = properties[plan.start + shift : plan.stop + shift, q]
                 r[k, s, q] = np.corrcoef(window, other)[0, 1]
-    z = (np.abs(r) - np.abs(r).mean(0)) / np.abs(r).std(0)
+    fisher = np.log((1 + np.abs(r)) / (1 - np.abs(r))) / 2
+    z = (fisher - fisher.mean(0)) / fisher.std(0)
     largest = z.max(axis=(1, 2))
     at_least = (largest[:, None, None] >= z[plan.shifts] - 1e-9).sum(0)
     return r[plan.shifts], np.minimum(at_least / (plan.shifts + 1), 1)

@@ -43,6 +43,10 @@ def neurons(
             "--property", help="NAME=REGEX: search for matches of a regular expression too."
         ),
     ] = None,
+    characters: Annotated[
+        int | None,
+        typer.Option(min=1, help="How much text a search reads at most.", show_default="20000"),
+    ] = None,
     units: Annotated[
         int | None,
         typer.Option(min=1, help="How many units to report of a property.", show_default="1"),
@@ -77,7 +81,7 @@ def neurons(
     json: Json = False,
 ) -> None:
     """Find units that follow something in a text: quotes, lines, words; or show one of them."""
-    search = {"property": property_, "units": units, "seed": seed}
+    search = {"property": property_, "characters": characters, "units": units, "seed": seed}
     one = {"layer": layer, "unit": unit}
     refused: dict[str, Any] = {"whole": whole or None}
     reason = "is for the text of one unit: name it by --layer and --unit."
@@ -99,7 +103,8 @@ def neurons(
     elif layer is not None or unit is not None:
         raise UsageError("One unit is meant by --layer and --unit together.", "Give both.")
     else:
-        look.for_units(patterns_of(property_ or []), gate, units or 1, seed or 0)
+        search = {"characters": characters or 20_000, "units": units or 1, "seed": seed or 0}
+        look.for_units(patterns=patterns_of(property_ or []), gate=gate, **search)
 
 
 @dataclass(frozen=True)
@@ -147,17 +152,14 @@ class Look:
         else:
             show_activity(trained.name, found, whole)
 
-    def for_units(self, patterns: dict[str, str], gate: str | None, units: int, seed: int) -> None:
+    def for_units(self, **search: Any) -> None:
         """Search for units that follow properties of a text."""
         trained = self.load()
         with bar("Searching", "steps", ("TaskProgressColumn", "TimeRemainingColumn")) as report:
             found = trained.inspect.neurons(
                 source_of(self.text),
-                patterns=patterns,
-                gate=gate,
-                units=units,
-                seed=seed,
                 report=report,
+                **search,
                 **self.options,
             )
         self.say(found.notes)

@@ -64,6 +64,7 @@ class Inspector:
         split: str | None = None,
         patterns: Mapping[str, str] | None = None,
         gate: str | None = None,
+        characters: int = 20_000,
         units: int = 1,
         seed: int = 0,
         unknown: str = "replace",
@@ -81,6 +82,8 @@ class Inspector:
             patterns: regular expressions by name; their matches are properties too.
             gate: search only this activity: a gate's name, "h" or "C"; by default the state (of
                 cells with a memory C, tanh(C)) and all gates.
+            characters: how many to read at most; more text shows weaker ties, in more time and
+                memory.
             units: how many to report of each property.
             seed: of the untrained net, and of the random excerpts.
             report: called now and then with the number of steps done and the total.
@@ -100,6 +103,7 @@ class Inspector:
             found.ids,
             patterns=patterns,
             what=gate,
+            characters=characters,
             units=units,
             seed=seed,
             report=report,
