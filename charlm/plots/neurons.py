@@ -17,7 +17,7 @@ def draw_gate(axes: Axes, gate: GateSaturation) -> Axes:
     left, right = gate.shares.T
     axes.plot([0, 1], [1, 0], color="0.5", linewidth=0.8, linestyle=":")
     axes.scatter(
-        left, right, s=12, color=COLOURS[gate.layer % len(COLOURS)], alpha=0.5, linewidth=0
+        left, right, s=12, color=COLOURS[gate.layer % len(COLOURS)], alpha=0.7, linewidth=0
     )
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
     axes.set_xlabel(f"share of time {gate.gate} < {LEFT}:\nit {gate.meaning.near_0}", fontsize=8.5)

@@ -101,10 +101,10 @@ def show_excerpts(found: Iterable["tuple[FoundProperty, FoundUnit]"]) -> None:
     """Where units are most and least active, and where they happened to be looked at."""
     for each, unit in found:
         console.terminal().print()
-        where = "high" if unit.correlation > 0 else "low"
+        direction = "rises" if unit.correlation > 0 else "falls"
         console.heading(
             f"{each.name}: layer {unit.layer}, unit {unit.unit}, {unit.what}, "
-            f"{each.measure} {console.number(unit.effect)}, {where} where there is more of it"
+            f"{each.measure} {console.number(unit.effect, 2)}, {direction} with it"
         )
         for kind, excerpts in unit.excerpts.by_kind().items():
             console.terminal().print(f"{kind}:")
