@@ -133,7 +133,7 @@ def test_saturation_is_drawn(ending: str, tmp_path: Path) -> None:
     file = tmp_path / f"gates.{ending}"
     told = run("other.txt", "--saturation", str(file))
     assert file.stat().st_size > 5_000
-    assert "0\tf\t8\t0\t1\tforgets its memory C\tkeeps its memory C" in told.out
+    assert "0\tf\t8\t0\t1\tforgets the memory C\tkeeps the memory C" in told.out
     known = run("other.txt", "--saturation", str(file), "--json").json
     assert known["file"] == str(file)
     assert known["gates"][1]["right"][UNIT] > 0.9

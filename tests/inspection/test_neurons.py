@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chance import binomial_tail
 from latch import LETTERS, UNIT, ids_of, latching, text_with_quotes
-from test_shift_test import binomial_tail
 
 from charlm.config import ModelConfig
 from charlm.errors import UsageError

@@ -52,7 +52,7 @@ def test_json() -> None:
     text = text_with_quotes(0, 300)
     known = gate_saturation(latching(), ids_of(text)).to_json()
     assert known["thresholds"] == {"left": 0.1, "right": 0.9}
-    assert known["gates"][1]["near_1"] == "keeps its memory C"
+    assert known["gates"][1]["near_1"] == "keeps the memory C"
     assert len(known["gates"][1]["left"]) == len(known["gates"][1]["right"]) == 8
 
 

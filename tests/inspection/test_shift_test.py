@@ -1,20 +1,14 @@
 """The linear shift test against a plain loop, and on series that are independent."""
 
-import math
-
 import numpy as np
 import pytest
+from chance import binomial_tail
 from numpy.typing import NDArray
 
 from charlm.errors import UsageError
 from charlm.inspection.shift_test import LEAST_CHARACTERS, ShiftPlan, ShiftTest, shift_test
 
 PLAN = ShiftPlan(start=20, stop=60, step=4, shifts=5)
-
-
-def binomial_tail(n: int, p: float, k: int) -> float:
-    """P(X ≥ k) for X of a binomial distribution."""
-    return sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1))
 
 
 def autocorrelated(generator: np.random.Generator, length: int, series: int) -> NDArray[np.float32]:

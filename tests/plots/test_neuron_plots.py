@@ -21,8 +21,8 @@ def test_points_are_the_shares_and_axes_say_what_they_mean(saturation: Saturatio
         assert draw_gate(axes, saturation.gates[1]) is axes
     (points,) = axes.collections
     assert points.get_offsets()[UNIT].tolist() == saturation.gates[1].shares[UNIT].tolist()
-    assert axes.get_xlabel() == "share of time f < 0.1:\nit forgets its memory C"
-    assert axes.get_ylabel() == "share of time f > 0.9:\nit keeps its memory C"
+    assert axes.get_xlabel() == "share of time f < 0.1:\nit forgets the memory C"
+    assert axes.get_ylabel() == "share of time f > 0.9:\nit keeps the memory C"
     assert axes.get_title(loc="left") == "layer 0, gate f"
     for low, high in (axes.get_xlim(), axes.get_ylim()):
         assert low <= 0
