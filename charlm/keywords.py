@@ -109,3 +109,13 @@ class SamplingKeywords(TypedDict, total=False):
     num_samples: int
     stop: str | Sequence[str] | None
     seed: int | None
+
+
+class ReadingKeywords(TypedDict, total=False):
+    """Which part of a text `charlm.Run.inspect` reads, how, and where it computes."""
+
+    split: str | None
+    unknown: str
+    encoding: str | None
+    device: str
+    backend: str

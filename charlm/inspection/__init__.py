@@ -4,4 +4,16 @@ What comes in is a model and ids, or the outputs of a model; what to inspect of 
 `charlm.Run.inspect`.
 """
 
-__all__ = ["context", "copying", "curves", "memory", "sensitivity", "surprise"]
+__all__ = [
+    "context",
+    "copying",
+    "curves",
+    "excerpts",
+    "memory",
+    "neurons",
+    "saturation",
+    "search_results",
+    "sensitivity",
+    "surprise",
+    "unit_activity",
+]

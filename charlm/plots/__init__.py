@@ -3,4 +3,13 @@
 A function that draws takes axes and gives them back; it neither makes figures nor shows them.
 """
 
-__all__ = ["comparison", "copying", "curves", "labels", "memory", "numbers", "style"]
+__all__ = [
+    "comparison",
+    "copying",
+    "curves",
+    "labels",
+    "memory",
+    "neurons",
+    "numbers",
+    "style",
+]

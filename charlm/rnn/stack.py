@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from charlm.config import ModelConfig
 from charlm.rnn.backends.choice import BACKENDS, choose_backend
-from charlm.rnn.cells import LayerWeights, State, Zoneout, make_cell
+from charlm.rnn.cells import Cell, LayerWeights, State, Zoneout, make_cell
 from charlm.rnn.dropout import dropout_mask, locked_dropout
 from charlm.rnn.names import weight_name
 
@@ -102,6 +102,18 @@ class RecurrentStack(nn.Module):
         self, layer: int, reverse: bool, inputs: Tensor, state: State, vectors: Tensor | None
     ) -> tuple[Tensor, State]:
         """Run one direction of a layer; shapes as of a backend's `run_layer`."""
+        cell, inputs, weights = self.prepare_layer(layer, inputs, vectors, reverse)
+        return BACKENDS[self.backend].run_layer(cell, inputs, state, weights)
+
+    def prepare_layer(
+        self, layer: int, inputs: Tensor, vectors: Tensor | None, reverse: bool = False
+    ) -> tuple[Cell, Tensor, LayerWeights]:
+        """What a backend is given to run one direction of a layer: cell, inputs and weights.
+
+        Args:
+            inputs: of that layer, vectors (T, B, I) or ids (T, B).
+            vectors: as of `forward`.
+        """
         zoneout, weights = self.config.zoneout, self.layer_weights(layer, reverse)
         cell = Zoneout(self.cell, zoneout, self.training) if zoneout else self.cell
         if layer == 0:
@@ -110,7 +122,7 @@ class RecurrentStack(nn.Module):
         if self.training and self.config.weight_drop and "U" in weights:
             mask = dropout_mask(weights.U, weights.U.shape, self.config.weight_drop)
             weights = LayerWeights(weights | {"U": weights.U * mask})
-        return BACKENDS[self.backend].run_layer(cell, inputs, state, weights)
+        return cell, inputs, weights
 
     def _read(self, inputs: Tensor, vectors: Tensor | None, W: Tensor) -> tuple[Tensor, Tensor]:
         """Apply input dropout, and choose the form in which the first layer reads its input.

@@ -9,12 +9,12 @@ from charlm.inspection.memory import Memory
 from charlm.palettes import SHARE, SURPRISE
 from charlm.sections import ColouredText, Draft, Grid, Heading, Part, Picture, Prose
 from charlm.tasks.language_modeling.inspector import Inspector
+from charlm.tasks.language_modeling.kept_results import key_of
+from charlm.tasks.language_modeling.neuron_chapter import neurons
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.writing import stream_samples
 from charlm.text.catalog import CATALOG
-from charlm.text.corpus import sha256_of
 from charlm.text.splits import count
-from charlm.version import __version__
 
 if TYPE_CHECKING:
     from charlm.inspection.copying import Copying
@@ -43,6 +43,7 @@ def drafts(run: LanguageModelRun, load_model: "Callable[[], LanguageModel]") -> 
     return [
         Draft("Samples", lambda: samples(run)),
         Draft("Surprise", lambda: surprise(inspector)),
+        Draft("Neurons", lambda: neurons(inspector)),
         Draft("Memory", lambda: memory(inspector)),
         Draft("Copying", lambda: copying(inspector)),
     ]
@@ -107,12 +108,6 @@ def coloured(title: str, result: "TextSurprise", start: int, stop: int) -> Colou
         PROMINENT,
         [result.likeliest(at) if at else [] for at in places],
     )
-
-
-def key_of(run: LanguageModelRun, *settings: object) -> str:
-    """A key to keep what was computed from a run's model and its held-out text."""
-    about = (__version__, run.weights_sha256(), run.record.corpus["text_sha256"], run.record.splits)
-    return sha256_of(repr((*about, *settings)))
 
 
 def memory(inspector: Inspector) -> Iterator[Part]:
