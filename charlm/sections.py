@@ -102,6 +102,7 @@ class ColouredText:
         likeliest: for each character, others and their probabilities, the likeliest first.
         earlier: for each character, how much it hangs on those before it, 0 to 1, the nearest
             first. Then the colours are of these, once a character is chosen.
+        missing: what to say of a character without a value.
     """
 
     title: str
@@ -112,6 +113,7 @@ class ColouredText:
     prominent: float | None = None
     likeliest: Sequence[Sequence[tuple[str, float]]] | None = None
     earlier: Sequence[Sequence[float]] | None = None
+    missing: str = "no value"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ def view_of(part: ColouredText) -> dict[str, Any]:
         "steps": "".join(digit(part, each) for each in part.values),
         "values": [None if each is None else round(100 * each) for each in part.values],
         "unit": part.unit,
+        "missing": part.missing,
     }
     if part.likeliest is not None:
         data |= compact(part.likeliest)

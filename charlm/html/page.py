@@ -26,7 +26,6 @@ from charlm.version import __version__
 # Makes a picture into the bytes of a PNG file, for a theme: "light" or "dark".
 Painter = Callable[[Picture, str], bytes]
 
-CHOOSE = "Point at a character, tap it, or move with the cursor keys."
 # Of a picture's inches, on the page.
 PIXELS_AN_INCH = 100
 
@@ -102,7 +101,7 @@ def as_values(part: Part, paint: Painter) -> dict[str, Any]:
         return {"kind": "prose", "title": part.title, "text": part.text}
     if isinstance(part, Folded):
         return {"kind": "folded", "title": part.title, "section": part.content}
-    return {"kind": "coloured", "view": view_of(part), "legend": None, "hint": CHOOSE}
+    return {"kind": "coloured", "view": view_of(part), "legend": None}
 
 
 def as_uri(png: bytes) -> str:

@@ -20,7 +20,7 @@ MOST_BYTES = 3_000_000
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run of each task, called as the task."""
     folder = tmp_path_factory.mktemp("reports")
-    (folder / "book.txt").write_text(f"Of {EVIL} nobody spoke.\n" * 40)
+    (folder / "book.txt").write_text(f"Of {EVIL} nobody spoke.\n" * 120)
     labelled = [f"{word} film {EVIL},{label}" for word, label in (("good", "+"), ("bad", EVIL))]
     (folder / "films.csv").write_text("\n".join(["text,label", *labelled * 30]) + "\n")
     x = np.random.default_rng(0).normal(size=(80, 2)).round(3)

@@ -44,7 +44,7 @@ def first_text(page: Any) -> Any:
 
 
 def told(page: Any) -> str:
-    return str(page.find_element("css selector", "figure.coloured .detail").text)
+    return str(page.find_element("css selector", "#detail").text)
 
 
 def test_it_asks_for_nothing_and_complains_of_nothing(page: Any, report: Path) -> None:
@@ -155,3 +155,25 @@ def test_it_is_read_without_scripts(report: Path) -> None:
         assert 'He said "no" & left. </script><b>Bold</b>' in first_text(driver).text
         assert not driver.find_elements("css selector", "pre span")
         assert driver.find_elements("css selector", "pre mark")
+
+
+def test_a_character_shows_on_which_earlier_ones_it_hangs(page: Any) -> None:
+    chapters = page.find_elements("css selector", "section")
+    (memory,) = [
+        each for each in chapters if each.find_element("css selector", "h2").text == "Memory"
+    ]
+    pre = memory.find_element("css selector", "pre")
+    spans = pre.find_elements("css selector", "span")
+    assert not pre.find_elements("css selector", "[class^=share]")
+    page.execute_script(
+        "arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", spans[12]
+    )
+    coloured = pre.find_elements("css selector", "[class^=share]")
+    assert coloured == spans[:12]
+    assert "share10" in {each.get_attribute("class") for each in coloured}
+    assert "hangs most on" in told(page)
+    # Another text takes over.
+    first = first_text(page)
+    page.execute_script("arguments[0].firstChild.click()", first)
+    assert not pre.find_elements("css selector", "[class^=share]")
+    assert len(page.find_elements("css selector", "pre span.current")) == 1

@@ -1,11 +1,12 @@
 "use strict";
 // Colours each character of a text, and tells more of the one under the pointer, the finger or the
 // cursor keys. All it says comes from the JSON beside the text; nothing of that becomes markup.
+const detail = document.getElementById("detail");
+let forget = () => {}; // what another text has to do when this one is told of
+
 for (const figure of document.querySelectorAll("figure.coloured")) {
   const data = JSON.parse(figure.querySelector("script").textContent);
   const pre = figure.querySelector("pre");
-  const detail = figure.querySelector(".detail");
-  const hint = detail.textContent;
   const spans = Array.from(data.text, (character) => {
     const span = document.createElement("span");
     span.textContent = character === "\n" ? "↵\n" : character === "\t" ? "→" : character;
@@ -21,6 +22,10 @@ for (const figure of document.querySelectorAll("figure.coloured")) {
 
   let current = -1; // the character that is told of
   let pinned = false; // whether it stays when the pointer leaves
+  const leave = () => {
+    pinned = false;
+    tell(-1);
+  };
 
   const characters = Array.from(data.text);
   const nameOf = (character) => ({ "\n": "line end", " ": "space" })[character] ?? character;
@@ -29,14 +34,15 @@ for (const figure of document.querySelectorAll("figure.coloured")) {
   function strongest(at) {
     const steps = Array.from(data.earlier.slice(at * data.lags, (at + 1) * data.lags));
     const back = steps.indexOf(steps.reduce((one, other) => (other > one ? other : one), "0")) + 1;
-    return back > at ? "nothing before it is shown" : `hangs most on ${nameOf(characters[at - back])}, ${back} before it`;
+    if (back > at) return "nothing before it is shown";
+    return `hangs most on ${nameOf(characters[at - back])}, ${back} before it`;
   }
 
   function sentences(at) {
     const name = nameOf(characters[at]);
     if (data.earlier) return [`${name}: ${strongest(at)}`];
     const value = data.values[at];
-    const first = value === null ? "nothing predicts it" : `${(value / 100).toFixed(2)} ${data.unit}`;
+    const first = value === null ? data.missing : `${(value / 100).toFixed(2)} ${data.unit}`;
     const others = (data.likeliest ? data.likeliest[at] : []).map(
       (number, rank) => `${data.names[number]} ${(data.thousandths[at][rank] / 10).toFixed(1)} %`,
     );
@@ -44,6 +50,10 @@ for (const figure of document.querySelectorAll("figure.coloured")) {
   }
 
   function tell(at) {
+    if (at >= 0 && forget !== leave) {
+      forget();
+      forget = leave;
+    }
     if (current >= 0) spans[current].classList.remove("current");
     current = at;
     if (data.earlier) {
@@ -53,8 +63,7 @@ for (const figure of document.querySelectorAll("figure.coloured")) {
         if (at - 1 - back >= 0) colour(spans[at - 1 - back], step);
       });
     }
-    const lines = at < 0 ? [hint] : sentences(at);
-    detail.replaceChildren(...lines.map((line) => {
+    detail.replaceChildren(...(at < 0 ? [] : sentences(at)).map((line) => {
       const item = document.createElement("span");
       item.textContent = line;
       return item;
@@ -86,8 +95,7 @@ for (const figure of document.querySelectorAll("figure.coloured")) {
       ArrowUp: current - 20, ArrowDown: current + 20, Home: 0, End: last,
     };
     if (event.key === "Escape") {
-      pinned = false;
-      tell(-1);
+      leave();
     } else if (event.key in goals) {
       event.preventDefault();
       pinned = true;

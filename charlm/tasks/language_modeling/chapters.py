@@ -107,6 +107,7 @@ def coloured(title: str, result: "TextSurprise", start: int, stop: int) -> Colou
         "bits",
         PROMINENT,
         [result.likeliest(at) if at else [] for at in places],
+        missing="nothing predicts it",
     )
 
 

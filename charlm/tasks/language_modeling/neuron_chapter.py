@@ -15,17 +15,33 @@ if TYPE_CHECKING:
 
 # Characters that are searched, and units whose excerpts are shown.
 CHARACTERS, SHOWN = 12_000, 6
+KEPT = "neurons"
 
 
 def neurons(inspector: Inspector) -> Iterator[Part]:
     """Units that follow something in the text, and how often gates are closed or open."""
-    run, key = inspector.run, key_of(inspector.run, CHARACTERS)
-    found = run.kept("neurons", key, NeuronSearch)
-    if found is None:
-        found = inspector.neurons(characters=CHARACTERS)
-        run.keep("neurons", key, found)
-    yield from findings(found)
+    try:
+        yield from findings(search(inspector))
+    except UsageError as error:
+        yield error.message
     yield saturation(inspector)
+
+
+def search(inspector: Inspector) -> NeuronSearch:
+    """A search of the held-out text, or where that is too short of all of it; kept with the run.
+
+    Raises:
+        UsageError: all of it is too short.
+    """
+    run, key = inspector.run, key_of(inspector.run, CHARACTERS)
+    found = run.kept(KEPT, key, NeuronSearch)
+    if found is None:
+        try:
+            found = inspector.neurons(characters=CHARACTERS)
+        except UsageError:
+            found = inspector.neurons(characters=CHARACTERS, split="all")
+        run.keep(KEPT, key, found)
+    return found
 
 
 def findings(found: NeuronSearch) -> Iterator[Part]:
