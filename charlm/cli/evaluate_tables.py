@@ -1,5 +1,6 @@
 """What `charlm eval` does for runs that are no language models."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from charlm.cli import console
@@ -29,10 +30,10 @@ def evaluate_table(trained: "Run", source: list[str] | None, json: bool, **optio
             console.write(section + "\n")
 
 
-def show_grid(grid: Grid, digits: int = 4) -> None:
-    """A table, its first columns aligned left."""
+def show_grid(grid: Grid, digits: int = 4, wrap: Collection[str] = ()) -> None:
+    """A table, its first columns aligned left; some may take several lines."""
     rows = ([shown(value, digits) for value in row] for row in grid.rows)
-    console.table(grid.columns, rows, left=grid.columns[: grid.names])
+    console.table(grid.columns, rows, left=grid.columns[: grid.names], wrap=wrap)
 
 
 def shown(value: Value, digits: int = 4) -> str:

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from charlm.cli import console
-from charlm.cli.pictures import checked, save
+from charlm.cli.output_files import checked_picture, save_picture
 
 if TYPE_CHECKING:
     from charlm.runs.directory import RunDirectory
@@ -31,7 +32,7 @@ class LivePicture:
     """
 
     def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.path = None if path is None else checked(path)
+        self.path = None if path is None else checked_picture(path)
         self.clock = clock
         self.run: RunDirectory | None = None
         self.is_due = self.has_drawn = self.has_failed = False
@@ -72,6 +73,7 @@ class LivePicture:
 
     def draw(self) -> None:
         """Draw what has been measured so far, if anything."""
+        from charlm.plots.curves import draw_training, inches_for
         from charlm.tasks.curves import training_curves
 
         self.is_due = False
@@ -81,7 +83,8 @@ class LivePicture:
         try:
             if not self.run.metrics():
                 return
-            save(training_curves([self.run]), self.path)
+            curves = training_curves([self.run])
+            save_picture(partial(draw_training, curves=curves), self.path, inches_for(curves))
         # Whatever is wrong with a picture, hours of training must not be lost to it.
         except Exception as error:
             if not self.has_failed:

@@ -1,6 +1,7 @@
 """charlm plot"""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.options import Json, RunsDir
-from charlm.cli.pictures import checked, save
+from charlm.cli.output_files import checked_picture, save_picture
 from charlm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def plot(
         raise UsageError("--theme is of a picture.", "Name its file with --out.")
     if theme not in (None, *THEMES):
         raise UsageError(f"There is no theme called '{theme}'.", f"Known: {', '.join(THEMES)}.")
-    picture = None if out is None else checked(out)
+    picture = None if out is None else checked_picture(out)
     found = [find_run(name, runs_dir) for name in runs or (None,)]
     different = list({each.path.resolve(): each for each in found}.values())
     if len(different) > MOST_RUNS:
@@ -80,7 +81,10 @@ def plot(
     for note in curves.notes:
         console.say(note)
     if picture is not None:
-        save(curves, picture, theme or "light")
+        from charlm.plots.curves import draw_training, inches_for
+
+        draw = partial(draw_training, curves=curves)
+        save_picture(draw, picture, inches_for(curves), theme or "light")
     if json:
         console.write_json(curves.to_json())
     elif picture is not None:

@@ -7,8 +7,8 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.bars import bar
-from charlm.cli.files import write_output
 from charlm.cli.options import BackendName, Device, RunsDir, Threads
+from charlm.cli.output_files import checked, write_page
 
 
 def report(
@@ -29,8 +29,8 @@ def report(
     from charlm.tasks.registry import find_run
 
     found = find_run(run, runs_dir)
-    file = found.path / "report.html" if out is None else out
+    file = checked(found.path / "report.html" if out is None else out)
     with bar("Report", "chapters", ("MofNCompleteColumn", "TimeElapsedColumn")) as progress:
         page = make_report(found, device, backend, progress)
-    write_output(file, page)
+    write_page(file, page)
     console.say(f"Wrote {file}.")

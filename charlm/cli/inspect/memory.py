@@ -11,7 +11,8 @@ from charlm.cli import console
 from charlm.cli.bars import looking
 from charlm.cli.inspect.texts import TextArgument, source_of
 from charlm.cli.options import Device, Json, RunsDir, Threads
-from charlm.errors import SettingError, UsageError, look_up
+from charlm.cli.output_files import checked_picture, save_picture
+from charlm.errors import SettingError, look_up
 
 if TYPE_CHECKING:
     from charlm.inspection.memory import Memory
@@ -103,22 +104,17 @@ def labels(runs: "list[Run]") -> list[str]:
 
 
 def check_picture(out: Path | None, theme: str | None, runs: list[str | None]) -> None:
-    """Raise UsageError, before anything is computed, if there can be no such picture."""
+    """Raise a CharlmError, before anything is computed, if there can be no such picture."""
     if out is None:
         if theme is not None:
             raise SettingError("theme", "is of pictures: name a file with --out.")
         return
     from charlm.plots.memory import check_number
-    from charlm.plots.style import THEMES, form_of
+    from charlm.plots.style import THEMES
 
-    form_of(out)
+    checked_picture(out)
     look_up(THEMES, theme or "light", "theme")
     check_number(runs)
-    if not out.parent.is_dir():
-        raise UsageError(
-            f"There is no folder '{out.parent}' to write a picture to.",
-            "Make it, or name another.",
-        )
 
 
 def notes(found: "Mapping[str, Memory]") -> list[str]:
@@ -134,14 +130,8 @@ def notes(found: "Mapping[str, Memory]") -> list[str]:
 def write_pictures(found: "Mapping[str, Memory]", out: Path, theme: str) -> None:
     """Write both pictures to one file."""
     from charlm.plots.memory import BOTH_INCHES, draw_memory
-    from charlm.plots.style import save
 
-    try:
-        save(partial(draw_memory, memories=found), out, theme, BOTH_INCHES)
-    except OSError as error:
-        raise UsageError(
-            f"'{out}' cannot be written: {error.strerror}.", "Name another file."
-        ) from None
+    save_picture(partial(draw_memory, memories=found), out, BOTH_INCHES, theme)
     console.say(f"Wrote {out}.")
 
 

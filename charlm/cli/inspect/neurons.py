@@ -14,6 +14,7 @@ from charlm.cli.inspect.activity_views import show_activity, show_saturation
 from charlm.cli.inspect.found_units import show_search
 from charlm.cli.inspect.texts import TextArgument, source_of
 from charlm.cli.options import BackendName, Device, Json, RunName, RunsDir, Threads
+from charlm.cli.output_files import checked_picture, save_picture
 from charlm.errors import SettingError, UsageError
 from charlm.progress import ProgressCallback
 
@@ -120,13 +121,12 @@ class Look:
     def at_saturation(self, path: Path) -> None:
         """Draw gate saturation into a file."""
         from charlm.plots.neurons import draw_saturation, size_of
-        from charlm.plots.style import form_of, save
 
-        form_of(path)
+        path = checked_picture(path)
         trained = self.load()
         with reading() as report:
             found = trained.inspect.saturation(source_of(self.text), report=report, **self.options)
-        save(draw_saturation(found, trained.name), path, inches=size_of(found))
+        save_picture(draw_saturation(found, trained.name), path, size_of(found))
         self.say(found.notes)
         if self.json:
             console.write_json({"run": trained.name, "file": str(path), **found.to_json()})

@@ -8,9 +8,9 @@ import typer
 from charlm.cli import console
 from charlm.cli.bars import scoring
 from charlm.cli.coloured_text import coloured, has_colours, show_scale, with_digits
-from charlm.cli.files import write_output
 from charlm.cli.inspect.texts import TextArgument, source_of
 from charlm.cli.options import BackendName, Device, Json, RunName, RunsDir, Threads
+from charlm.cli.output_files import checked, write_page
 from charlm.palettes import SURPRISE
 from charlm.text.vocabulary import printable
 
@@ -61,6 +61,7 @@ def surprise(
     from charlm.api import load
     from charlm.tasks.language_modeling.chapters import surprise_parts
 
+    html = None if html is None else checked(html)
     trained = load(run, runs_dir=runs_dir)
     with scoring() as report:
         result = trained.inspect.surprise(
@@ -75,7 +76,7 @@ def surprise(
     for note in result.notes:
         console.say(note)
     if html is not None:
-        write_page(html, trained.name, list(surprise_parts(result, passages, PASSAGE, whole)))
+        show_as_page(html, trained.name, list(surprise_parts(result, passages, PASSAGE, whole)))
     if json:
         console.write_json({"run": trained.name, **result.to_json()})
         return
@@ -102,13 +103,13 @@ def surprise(
         show(result, passage.start, passage.stop)
 
 
-def write_page(path: Path, run: str, parts: "list[Part]") -> None:
+def show_as_page(path: Path, run: str, parts: "list[Part]") -> None:
     """Write a page of HTML with one chapter, and say so."""
     from charlm.report import page
     from charlm.sections import Chapter
 
     content = page(f"What surprises {run}", "", [Chapter("Surprise", parts)])
-    write_output(path, content, "--html")
+    write_page(path, content)
     console.say(f"Wrote {path}.")
 
 

@@ -7,13 +7,13 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.bars import scoring
-from charlm.cli.evaluate_tables import shown
+from charlm.cli.evaluate_tables import show_grid
 from charlm.cli.options import Device, Json, RunNames, RunsDir, Threads
+from charlm.cli.output_files import checked_picture, save_picture
 from charlm.errors import UsageError
 
 if TYPE_CHECKING:
     from charlm.scoring.comparison import Comparison
-    from charlm.sections import Grid
 
 
 def compare(
@@ -45,9 +45,7 @@ def compare(
     if json and markdown:
         raise UsageError("--json and --markdown do not go together.", "Leave one of them out.")
     if plot is not None:
-        from charlm.plots.style import form_of
-
-        form_of(plot)  # before minutes of scoring
+        plot = checked_picture(plot)
     from charlm.comparison import compare
 
     with scoring() as report:
@@ -76,27 +74,17 @@ def show(found: "Comparison") -> None:
     show_grid(found.settings)
 
 
-def show_grid(grid: "Grid", wrap: tuple[str, ...] = ()) -> None:
-    """A table, its first columns aligned left."""
-    rows = ([shown(value) for value in row] for row in grid.rows)
-    console.table(grid.columns, rows, left=grid.columns[: grid.names], wrap=wrap)
-
-
 def draw(found: "Comparison", file: Path) -> None:
     """Write the picture.
 
     Raises:
-        UsageError: there is nothing to draw, or the file cannot be written.
+        UsageError: there is nothing to draw.
+        RunError: the file cannot be written.
     """
     if all(run.estimate is None for run in found.runs):
         raise UsageError("No run has a held-out score to draw.", "Leave out --plot.")
     from charlm.plots import comparison
-    from charlm.plots.style import save
 
     inches = (9.0 if found.paired else 6.4, comparison.height_of(found))
-    try:
-        save(lambda figure: comparison.draw(figure, found), file, inches=inches)
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise UsageError(f"Cannot write '{file}': {why}.", "Name another file.") from None
+    save_picture(lambda figure: comparison.draw(figure, found), file, inches)
     console.say(f"Drawn: {file}")
