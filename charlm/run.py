@@ -234,6 +234,12 @@ class Run(HasSections):
         make = cast("Callable[[str, str], LanguageModel]", self.model)
         return Inspector(self.language, make)
 
+    def report(self, device: str = "cpu", backend: str = "auto") -> str:
+        """A page of HTML, in one file, of all there is to see of the run."""
+        from charlm.report import make_report
+
+        return make_report(self.directory, device, backend)
+
     # Scoring
 
     def evaluate(

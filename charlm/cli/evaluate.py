@@ -12,8 +12,11 @@ from charlm.cli.options import (
     Device,
     Json,
     RunsDir,
+    Split,
+    TextEncoding,
     Threads,
     Threshold,
+    Unknown,
     announce_standard_input,
 )
 
@@ -38,18 +41,8 @@ def evaluate(
             show_default="the newest",
         ),
     ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the run's own text: train, val, test or all.", show_default="held out"
-        ),
-    ] = None,
-    unknown: Annotated[
-        str,
-        typer.Option(
-            help="Characters that the run lacks: replace (score as <unk>), skip or error."
-        ),
-    ] = "replace",
+    split: Split = None,
+    unknown: Unknown = "replace",
     per_line: Annotated[bool, typer.Option("--per-line", help="Score each line too.")] = False,
     dynamic: Annotated[
         bool,
@@ -74,10 +67,7 @@ def evaluate(
     max_perplexity: Annotated[
         float | None, typer.Option(help="Exit with 1 if the perplexity is higher than this.")
     ] = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option(help="How the bytes of CORPUS spell characters.", show_default="utf-8"),
-    ] = None,
+    encoding: TextEncoding = None,
     device: Device = "auto",
     backend: BackendName = "auto",
     threads: Threads = None,

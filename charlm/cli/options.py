@@ -60,6 +60,19 @@ Threads = Annotated[
     ),
 ]
 Encoding = Annotated[str, typer.Option(help="How the text's bytes spell characters.")]
+# Of a text that may also be the run's own, whose encoding is known.
+TextEncoding = Annotated[
+    str | None,
+    typer.Option(help="How the text's bytes spell characters.", show_default="utf-8"),
+]
+Split = Annotated[
+    str | None,
+    typer.Option(help="Of the run's own text: train, val, test or all.", show_default="held out"),
+]
+Unknown = Annotated[
+    str,
+    typer.Option(help="Characters that the run lacks: replace (read as <unk>), skip or error."),
+]
 
 
 def settings_options(

@@ -7,7 +7,7 @@ import typer
 from charlm.cli import console
 from charlm.cli.bars import comparing
 from charlm.cli.inspect.texts import announce, source_of
-from charlm.cli.options import Json, RunName, RunsDir, settings_options
+from charlm.cli.options import Json, RunName, RunsDir, TextEncoding, settings_options
 from charlm.config import SamplingConfig
 
 if TYPE_CHECKING:
@@ -31,10 +31,7 @@ def copying(
     ] = None,
     run: RunName = None,
     spans: Annotated[int, typer.Option(min=0, help="How many copied spans to list.")] = 10,
-    encoding: Annotated[
-        str | None,
-        typer.Option(help="How the text's bytes spell characters.", show_default="utf-8"),
-    ] = None,
+    encoding: TextEncoding = None,
     runs_dir: RunsDir = None,
     json: Json = False,
     *,

@@ -10,7 +10,16 @@ import typer
 from charlm.cli import console
 from charlm.cli.bars import looking
 from charlm.cli.inspect.texts import TextArgument, source_of
-from charlm.cli.options import Device, Json, RunsDir, Threads
+from charlm.cli.options import (
+    BackendName,
+    Device,
+    Json,
+    RunsDir,
+    Split,
+    TextEncoding,
+    Threads,
+    Unknown,
+)
 from charlm.cli.output_files import checked_picture, save_picture
 from charlm.errors import SettingError, look_up
 
@@ -36,12 +45,8 @@ def memory(
             show_default="the newest",
         ),
     ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the run's own text: train, val, test or all.", show_default="held out"
-        ),
-    ] = None,
+    split: Split = None,
+    unknown: Unknown = "replace",
     targets: Annotated[
         int, typer.Option(min=1, help="How many characters to predict, drawn at random.")
     ] = 1000,
@@ -57,11 +62,9 @@ def memory(
         str | None,
         typer.Option(help="Of the pictures: light or dark.", show_default="light"),
     ] = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option(help="How the text's bytes spell characters.", show_default="utf-8"),
-    ] = None,
+    encoding: TextEncoding = None,
     device: Device = "cpu",
+    backend: BackendName = "auto",
     threads: Threads = None,
     runs_dir: RunsDir = None,
     json: Json = False,
@@ -81,11 +84,13 @@ def memory(
             found[name] = trained.inspect.memory(
                 source,
                 split=split,
+                unknown=unknown,
                 encoding=encoding,
                 targets=targets,
                 lags=lags,
                 seed=seed,
                 device=device,
+                backend=backend,
                 report=report,
             )
     for note in notes(found):

@@ -13,7 +13,17 @@ from charlm.cli.bars import bar
 from charlm.cli.inspect.activity_views import show_activity, show_saturation
 from charlm.cli.inspect.found_units import show_search
 from charlm.cli.inspect.texts import TextArgument, source_of
-from charlm.cli.options import BackendName, Device, Json, RunName, RunsDir, Threads
+from charlm.cli.options import (
+    BackendName,
+    Device,
+    Json,
+    RunName,
+    RunsDir,
+    Split,
+    TextEncoding,
+    Threads,
+    Unknown,
+)
 from charlm.cli.output_files import checked_picture, save_picture
 from charlm.errors import SettingError, UsageError
 from charlm.progress import ProgressCallback
@@ -61,20 +71,9 @@ def neurons(
         typer.Option(help="Draw how often gates are closed or open: .png, .svg or .pdf."),
     ] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Show all of a long text.")] = False,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the run's own text: train, val, test or all.", show_default="held out"
-        ),
-    ] = None,
-    unknown: Annotated[
-        str,
-        typer.Option(help="Characters that the run lacks: replace (read as <unk>), skip or error."),
-    ] = "replace",
-    encoding: Annotated[
-        str | None,
-        typer.Option(help="How the text's bytes spell characters.", show_default="utf-8"),
-    ] = None,
+    split: Split = None,
+    unknown: Unknown = "replace",
+    encoding: TextEncoding = None,
     device: Device = "cpu",
     backend: BackendName = "auto",
     threads: Threads = None,

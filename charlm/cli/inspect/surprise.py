@@ -9,7 +9,17 @@ from charlm.cli import console
 from charlm.cli.bars import scoring
 from charlm.cli.coloured_text import coloured, has_colours, show_scale, with_digits
 from charlm.cli.inspect.texts import TextArgument, source_of
-from charlm.cli.options import BackendName, Device, Json, RunName, RunsDir, Threads
+from charlm.cli.options import (
+    BackendName,
+    Device,
+    Json,
+    RunName,
+    RunsDir,
+    Split,
+    TextEncoding,
+    Threads,
+    Unknown,
+)
 from charlm.cli.output_files import checked, write_page
 from charlm.palettes import SURPRISE
 from charlm.text.vocabulary import printable
@@ -25,18 +35,8 @@ LONG, PASSAGE = 3_000, 200
 def surprise(
     text: TextArgument = None,
     run: RunName = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the run's own text: train, val, test or all.", show_default="held out"
-        ),
-    ] = None,
-    unknown: Annotated[
-        str,
-        typer.Option(
-            help="Characters that the run lacks: replace (score as <unk>), skip or error."
-        ),
-    ] = "replace",
+    split: Split = None,
+    unknown: Unknown = "replace",
     passages: Annotated[
         int, typer.Option(min=1, help="How many passages of a long text to show.")
     ] = 10,
@@ -47,10 +47,7 @@ def surprise(
             help="Write a page of HTML that also tells, of each character, what was likelier."
         ),
     ] = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option(help="How the text's bytes spell characters.", show_default="utf-8"),
-    ] = None,
+    encoding: TextEncoding = None,
     device: Device = "cpu",
     backend: BackendName = "auto",
     threads: Threads = None,
