@@ -1,6 +1,7 @@
 """What a report shows of a language model's units."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from charlm.errors import UsageError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 # Characters that are searched, and units whose excerpts are shown.
 CHARACTERS, SHOWN = 12_000, 6
 KEPT = "neurons"
+# Gates that are drawn.
+MOST_GATES = 9
 
 
 def neurons(inspector: Inspector) -> Iterator[Part]:
@@ -116,6 +119,8 @@ def saturation(inspector: Inspector) -> Part:
 
     try:
         found = inspector.saturation()
+        left_out = len(found.gates) - MOST_GATES
+        found = replace(found, gates=found.gates[:MOST_GATES])
     except UsageError as error:
         return error.message
     shares = [each.shares.mean(0) for each in found.gates]
