@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 # Characters that are searched, and units whose excerpts are shown.
 CHARACTERS, SHOWN = 12_000, 6
 KEPT = "neurons"
-# Gates that are drawn.
-MOST_GATES = 9
+# Layers whose gates are drawn.
+MOST_LAYERS = 3
 
 
 def neurons(inspector: Inspector) -> Iterator[Part]:
@@ -119,16 +119,18 @@ def saturation(inspector: Inspector) -> Part:
 
     try:
         found = inspector.saturation()
-        left_out = len(found.gates) - MOST_GATES
-        found = replace(found, gates=found.gates[:MOST_GATES])
+        gates = tuple(each for each in found.gates if each.layer < MOST_LAYERS)
     except UsageError as error:
         return error.message
-    shares = [each.shares.mean(0) for each in found.gates]
+    shares = [each.shares.mean(0) for each in gates]
     said = ", ".join(
         f"{gate.gate} of layer {gate.layer} is closed {left:.0%} and open {right:.0%} of the time"
-        for gate, (left, right) in zip(found.gates, shares, strict=True)
+        for gate, (left, right) in zip(gates, shares, strict=True)
     )
     title = "How often each unit's gates are closed or open"
+    if len(gates) < len(found.gates):
+        title += f", in the first {MOST_LAYERS} layers"
+    found = replace(found, gates=gates)
     return Picture(
         title, f"On average {said}.", draw_saturation(found, inspector.run.name), size_of(found)
     )
