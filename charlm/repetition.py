@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MEANING = (
     "The standard deviation is that of seeds: how differently trainings with these settings come "
-    "out. How far one score varies with what was scored is another question: charlm runs compare."
+    "out. How far one score varies with what was scored is another question, of intervals."
 )
 
 

@@ -207,8 +207,8 @@ def test_sections_are_all_of_it(here: Path) -> None:
     assert sections[0] == found.scores
     assert found.paired in sections
     assert all(isinstance(each, Facts | Grid | str) for each in sections)
-    assert any("train --repeat" in each for each in found.notes)
-    assert all(name in found._repr_html_() for name in ("a", "b", "train --repeat"))
+    assert any("--repeat" in each for each in found.notes)
+    assert all(name in found._repr_html_() for name in ("a", "b", "--repeat"))
     json.dumps(found.to_json())
 
 

@@ -18,7 +18,7 @@ SHA256 = 64  # characters of a hash, of which the first tell it from others
 CAVEAT = (
     "The intervals are of these trained nets, on data that go on just like what was scored: "
     "another part of a book may be easier or harder. Nor do they say how other trainings with the "
-    "same settings would come out: for that, charlm train --repeat 3."
+    "same settings would come out: for that, train with --repeat."
 )
 CHOSEN = "The best weights were chosen on val, so that scores of it are a little too good."
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from charlm.cli import console
 from charlm.cli.coloured_text import coloured, has_colours, with_digits
 from charlm.palettes import ACTIVITY
-from charlm.text.vocabulary import printable
 
 if TYPE_CHECKING:
     from charlm.inspection.saturation import Saturation
@@ -44,6 +43,8 @@ def show_activity(run: str, found: "UnitActivity", whole: bool) -> None:
     console.gap()
     text = found.text[:shown]
     if piped:
+        from charlm.text.vocabulary import printable
+
         console.records(
             (at, printable(character), f"{value:.4f}")
             for at, (character, value) in enumerate(zip(text, found.values, strict=False), 1)

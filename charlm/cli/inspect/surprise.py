@@ -22,7 +22,6 @@ from charlm.cli.options import (
 )
 from charlm.cli.output_files import checked, write_page
 from charlm.palettes import SURPRISE
-from charlm.text.vocabulary import printable
 
 if TYPE_CHECKING:
     from charlm.inspection.surprise import TextSurprise
@@ -112,6 +111,8 @@ def show_as_page(path: Path, run: str, parts: "list[Part]") -> None:
 
 def show(result: "TextSurprise", start: int, stop: int) -> None:
     """Print a stretch of the text: coloured, with digits below, or in a pipe as rows."""
+    from charlm.text.vocabulary import printable
+
     bits = [None, *result.bits.tolist()][start:stop]
     text = result.text[start:stop]
     if not console.terminal().is_terminal:

@@ -1,13 +1,15 @@
 """The text that `charlm inspect` looks at: one in words, a file, or standard input."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from charlm.cli.options import announce_standard_input
 from charlm.text.catalog import CATALOG
-from charlm.text.corpus import Corpus, Source
+
+if TYPE_CHECKING:
+    from charlm.text.corpus import Source
 
 # What nobody would write as a text, but as the name of a file that is not there.
 ENDINGS = (".txt", ".md", ".csv", ".json", ".gz")
@@ -29,7 +31,7 @@ TextArgument = Annotated[
 ]
 
 
-def source_of(text: str | None) -> Source:
+def source_of(text: str | None) -> "Source":
     """What an argument means: the name of a text if there is one of that name, else a text."""
     if text is None or text == "-" or text in CATALOG:
         return text
@@ -39,4 +41,6 @@ def source_of(text: str | None) -> Source:
         named = False
     if named or (text.endswith(ENDINGS) and not any(map(str.isspace, text))):
         return text
+    from charlm.text.corpus import Corpus
+
     return Corpus.from_text(text)

@@ -50,7 +50,8 @@ for (const figure of document.querySelectorAll("figure.coloured")) {
   }
 
   function tell(at) {
-    if (at >= 0 && forget !== leave) {
+    if (forget !== leave) {
+      if (at < 0) return; // another text is told of
       forget();
       forget = leave;
     }

@@ -95,6 +95,10 @@ def given_labels(p: Probabilities, threshold: float | None) -> Labels:
     return p.argmax(1) if threshold is None else (p[:, 1] >= threshold).astype(np.int64)
 
 
+# Of F1, by which two that are the same may come out differently.
+ROUNDING = 1e-12
+
+
 def best_threshold(p: Probabilities, labels: npt.NDArray[Any]) -> float:
     """The threshold of the best macro F1, halfway between two probabilities that occur.
 
@@ -114,8 +118,8 @@ def best_threshold(p: Probabilities, labels: npt.NDArray[Any]) -> float:
     cuts = (bounds[:-1] + bounds[1:]) / 2
     distinct = bounds[:-1] > bounds[1:]
     f1 = np.where(distinct & (cuts > 0) & (cuts < 1), first + second, -1.0)
-    best = np.flatnonzero(f1 == f1.max())
-    # Of equally good ones the one that is nearest to the likeliest label.
+    best = np.flatnonzero(f1 > f1.max() - ROUNDING)
+    # Of equally good ones, but for rounding, the one that is nearest to the likeliest label.
     return float(cuts[best[np.argmin(np.abs(cuts[best] - 0.5))]])
 
 
