@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from charlm.errors import UsageError
 from charlm.files.paths import expanded
-from charlm.files.whole import write, writing
 
 if TYPE_CHECKING:
     from charlm.plots.style import Draw
@@ -21,6 +20,8 @@ def checked(path: Path) -> Path:
         UsageError: it is a folder.
         RunError: there is no such folder, or nothing can be written to it.
     """
+    from charlm.files.whole import writing
+
     path = expanded(path)
     if path.is_dir():
         raise UsageError(f"'{path}' is a folder.", "Name a file.")
@@ -47,6 +48,8 @@ def write_page(path: Path, content: str) -> None:
     Raises:
         RunError: the file cannot be written.
     """
+    from charlm.files.whole import write, writing
+
     with writing(path, ANOTHER_FILE):
         write(path, content)
 
@@ -59,6 +62,7 @@ def save_picture(
     Raises:
         RunError: the file cannot be written.
     """
+    from charlm.files.whole import writing
     from charlm.plots import style
 
     with writing(path, ANOTHER_FILE):
