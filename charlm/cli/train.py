@@ -189,7 +189,7 @@ def show_result(trained: "Run", json: bool) -> None:
         f"Run {trained.name}: {record.parameters:,} parameters, {count(result['steps'], 'step')} "
         f"in {console.duration(result['seconds'])}{memory}.\n"
     )
-    following = (*task.next_commands(trained.directory), run_command(trained.path, "runs", "show"))
+    following = (*task.next_commands(trained.directory), run_command(trained.path, "report"))
     console.say("Next: " + "\n      ".join(following))
 
 

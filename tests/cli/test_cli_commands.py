@@ -69,7 +69,7 @@ def test_train_tells_scores_run_and_what_to_do_next() -> None:
         assert model in result.out
     assert "Held-out text (val)" in result.out
     assert "Training perplexity of the last epoch" in result.out
-    for command in ("charlm generate", "charlm eval", "charlm runs show told"):
+    for command in ("charlm generate", "charlm eval", "charlm report told"):
         assert command in result.err
     assert "gru 8" in result.err
     run("runs", "delete", "told", "--yes")
