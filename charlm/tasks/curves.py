@@ -13,13 +13,12 @@ from charlm.inspection.curves import BINS, NOTHING, RunCurves, Series, TrainingC
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.comparison import listing, scored
 from charlm.tasks.registry import task_of
+from charlm.tasks.summary import what_differs
 from charlm.tasks.task import Task
 from charlm.text.splits import count
 
 Rows = Sequence[Mapping[str, Any]]
 X_AXES = {name: name for name in ("steps", "items", "minutes")}
-# Of what follows from other settings, or says nothing of how training went.
-NEVER_TOLD = ("vocabulary_size", "eval_every")
 
 
 def training_curves(
@@ -57,7 +56,7 @@ def training_curves(
             f"Held-out numbers are never smoothed, and training does not measure {y}.",
             "Leave out --smooth.",
         )
-    differ = differing_settings(runs)
+    differ = [", ".join(in_words(each)) for each in what_differs(runs)]
     drawn, notes = [], []
     for run, differs in zip(runs, differ, strict=True):
         try:
@@ -194,26 +193,12 @@ def told(task: Task, key: str, losses: Iterable[float]) -> list[float]:
     return [task.figures_of_loss(each)[key] if isfinite(each) else nan for each in losses]
 
 
-def differing_settings(runs: Sequence[RunDirectory]) -> list[str]:
-    """Of each run the settings in which not all of them agree, such as "gru, hidden_size 128"."""
-    tables = []
-    for run in runs:
-        record = run.record
-        settings = {**record.data, **record.model, **record.train}
-        about = {"text": record.corpus["name"], "device": record.device, "backend": record.backend}
-        tables.append({**settings, **about})
-    names = dict.fromkeys(name for table in tables for name in table if name not in NEVER_TOLD)
-    differ = [name for name in names if len({str(table.get(name)) for table in tables}) > 1]
-    return [", ".join(settings_among(differ, table)) for table in tables]
-
-
-def settings_among(names: Iterable[str], table: Mapping[str, Any]) -> Iterator[str]:
-    """Settings that are not None, short: "hidden_size 128", "no tie_weights", a cell by itself."""
-    for name in names:
-        value = table.get(name)
+def in_words(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Settings, short: "hidden_size 128", "no tie_weights", a cell by itself."""
+    for name, value in settings.items():
         if isinstance(value, bool):
             yield name if value else f"no {name}"
-        elif value is not None:
+        else:
             shown = f"{value:g}" if isinstance(value, float) else str(value)
             yield shown if name == "cell" else f"{name} {shown}"
 

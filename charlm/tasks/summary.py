@@ -9,6 +9,9 @@ from charlm.scoring.score import Figure
 from charlm.tasks.comparison import scored
 from charlm.tasks.registry import task_of
 
+# What follows from the data, or says nothing of how training went.
+NEVER_TOLD = ("vocabulary_size", "input_size", "output_size", "eval_every")
+
 
 def figures_of(run: RunDirectory) -> tuple[Figure, ...]:
     """The figures, such as the perplexity, in which a run's scores are reported."""
@@ -62,14 +65,24 @@ def columns_of(run: RunDirectory) -> dict[str, Any]:
 
 
 def what_differs(runs: Sequence[RunDirectory]) -> list[dict[str, Any]]:
-    """Of each run, the settings in which not all of them are alike.
+    """Of each run, the settings in which not all of them are alike, and text, device and backend.
 
     First come those that tell the most runs apart, of settings that do so alike the model's.
     """
-    each = [{**run.record.model, **run.record.train, **run.record.data} for run in runs]
+    each = [
+        {
+            **run.record.model,
+            **run.record.train,
+            **run.record.data,
+            "text": run.record.corpus["name"],
+            "device": run.record.device,
+            "backend": run.record.backend,
+        }
+        for run in runs
+    ]
     names = dict.fromkeys(name for settings in each for name in settings)
-    for size in ("vocabulary_size", "input_size", "output_size"):
-        names.pop(size, None)
+    for name in NEVER_TOLD:
+        names.pop(name, None)
     words = {name: [str(settings.get(name)) for settings in each] for name in names}
     left = {name: values for name, values in words.items() if len(set(values)) > 1}
     order, known = list[str](), [""] * len(runs)
