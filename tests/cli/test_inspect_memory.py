@@ -1,5 +1,7 @@
 """charlm inspect memory: tables, JSON, pictures, and what it refuses; and what stands behind it."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +116,7 @@ def test_runs_on_different_texts_say_so() -> None:
     [
         (["abc"], "A text of 3 characters is too short to look for a memory."),
         (["--out", "both.jpg"], "'both.jpg' does not say what kind of picture it is."),
-        (["--out", "nowhere/both.png"], "There is no folder 'nowhere' to write a picture to."),
+        (["--out", "nowhere/both.png"], "Cannot write to 'nowhere/both.png': no such file"),
         (["--out", "a.png", "--theme", "drak"], "There is no theme called 'drak'. Did you mean"),
         (["--theme", "dark"], "--theme is of pictures: name a file with --out."),
         (["--run", "films"], "is of the task 'classification', and this is for language models"),
@@ -131,12 +133,25 @@ def test_what_cannot_be_is_said_in_a_sentence(options: list[str], message: str) 
     assert not result.out
 
 
-def test_results_are_not_lost_where_a_picture_cannot_be_written(home: Path) -> None:
+def test_results_are_not_lost_where_a_picture_cannot_be_written(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("charlm.plots.style.write", full)
+    result = cli("inspect", "memory", "--run", "gru", "--targets", "3", "--out", "full.png")
+    assert result.code == 1
+    assert "Cannot write to 'full.png': no space left on device." in result.err
+    assert "effective context" in result.out
+
+
+def test_a_picture_that_cannot_be_is_said_before_anything_is_computed(home: Path) -> None:
     (home / "taken.png").mkdir()
     result = cli("inspect", "memory", "--run", "gru", "--targets", "3", "--out", "taken.png")
     assert result.code == 2
-    assert "'taken.png' cannot be written:" in result.err
-    assert "effective context" in result.out
+    assert "'taken.png' is a folder." in result.err
+    assert not result.out
 
 
 def test_a_picture_of_seven_runs_is_refused_before_they_are_read() -> None:

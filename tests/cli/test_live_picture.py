@@ -49,7 +49,7 @@ def test_pictures_are_drawn_after_evaluations_but_not_too_often(
         drawn.append(clock.now)
         clock.now += cost
 
-    monkeypatch.setattr(live_picture, "save", save)
+    monkeypatch.setattr(live_picture, "save_picture", save)
     with LivePicture(Path("curve.png"), clock) as picture:
         picture.follow(Prepared(run, task_of(run)))
         assert drawn == [0.0]  # what a resumed run has measured before
