@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from needs import compiles
 from tolerances import alike
 
 from charlm.config import ModelConfig
@@ -63,7 +64,8 @@ def some_ids(number: int = T) -> np.ndarray:  # type: ignore[type-arg]
 
 def test_every_cell_is_there() -> None:
     assert {config.cell for config, _ in CASES} == set(CELLS)
-    assert {backend for _, backend in CASES} == set(BACKENDS)
+    here = set(BACKENDS) if compiles() else {*BACKENDS} - {"fused"}
+    assert {backend for _, backend in CASES} == here
 
 
 @pytest.mark.parametrize(("config", "backend"), CASES, ids=NAMES)

@@ -99,12 +99,12 @@ def test_what_comes_next_is_about_this_run(folder: str) -> None:
     said = trained("mine", folder).err
     trained("newer", folder)
     commands = [line.strip() for line in said.partition("Next: ")[2].splitlines()]
-    assert [shlex.split(line)[1] for line in commands] == ["generate", "eval", "runs"]
+    assert [shlex.split(line)[1] for line in commands] == ["generate", "eval", "report"]
     generated, scored, shown = map(paste, commands)
     assert generated.code == scored.code == shown.code == 0
     assert len(generated.out) > 100
     assert "run\tmine\n" in scored.out
-    assert shown.out.startswith("name\tmine\n")
+    assert Path(folder, "mine", "report.html").is_file()
 
 
 def stopped_before_anything_was_saved(run: Path) -> None:
