@@ -57,6 +57,11 @@ class ContextLoss:
     window: int = 0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        # What is kept with a run may come from anywhere.
+        if self.nats.shape != (len(self.lengths), len(self.positions)) or not self.nats.size:
+            raise ValueError(f"no losses of shape {self.nats.shape}")
+
     @property
     def bits(self) -> npt.NDArray[np.float64]:
         """Mean loss after each context, in bits per character, (N,)."""

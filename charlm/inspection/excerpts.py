@@ -28,6 +28,12 @@ class Excerpt:
     text: str
     values: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        # What is kept with a run may come from anywhere.
+        inside = 0 <= self.position - self.start < len(self.text)
+        if not inside or len(self.values) != len(self.text):
+            raise ValueError("no excerpt: it lacks its position, or values of its characters")
+
     @property
     def value(self) -> float:
         """The activity at the position."""

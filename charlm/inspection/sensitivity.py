@@ -52,6 +52,11 @@ class LagSensitivity:
     positions: Positions
     warm_up: int
 
+    def __post_init__(self) -> None:
+        # What is kept with a run may come from anywhere.
+        if self.norms.ndim != 2 or len(self.norms) != len(self.positions) or not self.norms.size:
+            raise ValueError(f"no gradients of shape {self.norms.shape}")
+
     @property
     def relative(self) -> npt.NDArray[np.float64]:
         """The norms of each target relative to lag 0, (targets with any there, K + 1)."""

@@ -13,6 +13,7 @@ from latch import LETTERS, UNIT, ids_of, latching, text_with_quotes
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
 from charlm.inspection.activity import activity_names, activity_of, record_activity
+from charlm.inspection.excerpts import Excerpt
 from charlm.inspection.neurons import search_neurons
 from charlm.inspection.properties import Property, text_properties
 from charlm.inspection.search_results import NeuronSearch
@@ -210,3 +211,12 @@ def test_the_current_character_does_not_make_a_finding() -> None:
     within = select_units([block], ids, [Property("it", follows)])
     assert not within.found.any()
     assert within.p.min() == 1
+
+
+@pytest.mark.parametrize(("position", "values"), [(9, (0.1, 0.2)), (2, (0.1, 0.2)), (4, (0.1,))])
+def test_an_excerpt_without_its_position_or_values_is_none(
+    position: int, values: tuple[float, ...]
+) -> None:
+    assert Excerpt(4, 3, "ab", (0.1, 0.2)).value == 0.2
+    with pytest.raises(ValueError, match="no excerpt"):
+        Excerpt(position, 3, "ab", values)

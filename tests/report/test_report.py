@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from cli_runner import charlm
 
+from charlm.inspection.memory import Memory
+from charlm.inspection.search_results import NeuronSearch
 from charlm.report import make_report
 from charlm.tasks.registry import TASKS, find_run
 
@@ -20,7 +22,7 @@ MOST_BYTES = 3_000_000
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run of each task, called as the task."""
     folder = tmp_path_factory.mktemp("reports")
-    (folder / "book.txt").write_text(f"Of {EVIL} nobody spoke.\n" * 120)
+    (folder / "book.txt").write_text(f"Of {EVIL} nobody spoke.\n" * 170)
     labelled = [f"{word} film {EVIL},{label}" for word, label in (("good", "+"), ("bad", EVIL))]
     (folder / "films.csv").write_text("\n".join(["text,label", *labelled * 30]) + "\n")
     x = np.random.default_rng(0).normal(size=(80, 2)).round(3)
@@ -126,3 +128,27 @@ def test_another_place() -> None:
     result = charlm("report", "regression", "--out", "mine.html")
     assert result.code == 0
     assert Path("mine.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("memory", Memory), ("neurons", NeuronSearch)])
+def test_what_was_kept_and_is_damaged_is_not_believed(name: str, kind: type) -> None:
+    run = find_run("language-model")
+    make_report(run)
+    file = run.path / f"{name}.json"
+    kept = file.read_text()
+    first, _, whole = kept.partition("\n")
+    key = json.loads(first)
+    assert isinstance(run.kept(name, key, kind), kind)
+    tree = json.loads(whole)
+    if name == "memory":
+        nats = tree["context"]["nats"]
+        nats["shape"] = list(reversed(nats["shape"]))
+        damaged = json.dumps(tree)
+    else:
+        damaged = whole.replace('"shifts": 99', '"shifts": "many"')
+    assert damaged != whole
+    for each in ("", "{}", "null", whole[:-9], damaged):
+        file.write_text(f"{first}\n{each}")
+        assert run.kept(name, key, kind) is None
+    file.write_text(kept)
+    assert run.kept(name, "another key", kind) is None
