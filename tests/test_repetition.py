@@ -172,7 +172,7 @@ def test_the_command_shows_each_seed_and_no_interval() -> None:
         f"{each:.4f}" for each in (*bits, fmean(bits), stdev(bits))
     ]
     assert "interval" not in table
-    assert "charlm runs compare" in notes
+    assert "another question, of intervals" in notes
     assert "charlm runs compare r-seed-0 r-seed-1" in result.err
     again = command("train", "book.txt", *WORDS, "--repeat", "2", "--run", "r", "--json")
     told = again.json
