@@ -1,11 +1,12 @@
 """What a notebook shows of an object."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 from charlm.sections import Section
 
 
-class HasSections:
+class HasSections(ABC):
     """What tells of itself in sections; a notebook shows them as HTML."""
 
     @property
@@ -13,9 +14,9 @@ class HasSections:
         """Sentences that belong behind the sections."""
         return ()
 
+    @abstractmethod
     def sections(self) -> Iterable[Section]:
         """What there is to say of it."""
-        raise NotImplementedError
 
     def _repr_html_(self) -> str:
         from charlm.html.rendering import render

@@ -13,7 +13,6 @@ from charlm.tasks.language_modeling.kept_results import key_of
 from charlm.tasks.language_modeling.neuron_chapter import neurons
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.writing import stream_samples
-from charlm.text.catalog import CATALOG
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -51,8 +50,7 @@ def drafts(run: LanguageModelRun, load_model: "Callable[[], LanguageModel]") -> 
 
 def samples(run: LanguageModelRun) -> Iterator[Part]:
     """What the model writes at several temperatures."""
-    known = [CATALOG[name] for name in run.record.corpus["source"] if name in CATALOG]
-    prefix = known[0].prefix if len(known) == 1 else None
+    prefix = run.good_prefix
     if prefix is not None:
         yield f"Each goes on from '{prefix}'. Seed {SEED}."
     for temperature in TEMPERATURES:
@@ -69,7 +67,7 @@ def surprise(inspector: Inspector) -> Iterator[Part]:
 def surprise_parts(
     result: "TextSurprise", passages: int, length: int, whole: bool = False
 ) -> Iterator[Part]:
-    """A short text whole; of a long one its beginning and its most surprising passages.
+    """A short text whole; of a long one its most surprising passages and its beginning.
 
     Args:
         passages: how many of a long text.

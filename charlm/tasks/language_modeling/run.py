@@ -8,6 +8,7 @@ from charlm.files.whole import COPY_AGAIN, Arrays
 from charlm.rnn.weights import check_shapes, model_shapes
 from charlm.runs.directory import RunDirectory
 from charlm.runs.record import check_types
+from charlm.text.catalog import CATALOG, CatalogEntry
 from charlm.text.normalize import NORMALIZATIONS
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import Vocabulary
@@ -46,6 +47,17 @@ class LanguageModelRun(RunDirectory):
     def normalization(self) -> str:
         """Name of the normalization that the run applies to texts."""
         return str(self.record.corpus["normalization"])
+
+    @property
+    def catalog_entries(self) -> list[CatalogEntry]:
+        """What the catalog knows of the text: an entry for each name that it was read by."""
+        return [CATALOG[name] for name in self.record.corpus["source"] if name in CATALOG]
+
+    @property
+    def good_prefix(self) -> str | None:
+        """A good prefix to generate from, where the catalog has one for the text."""
+        known = self.catalog_entries
+        return known[0].prefix if len(known) == 1 else None
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

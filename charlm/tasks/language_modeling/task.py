@@ -18,7 +18,6 @@ from charlm.tasks.dataset import Dataset
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.settings import RULES, TextSettings
 from charlm.tasks.task import Floats, Task
-from charlm.text.catalog import CATALOG
 from charlm.text.corpus import STDIN, Corpus, Source, open_corpus
 from charlm.text.splits import count
 from charlm.text.vocabulary import printable
@@ -175,20 +174,19 @@ class LanguageModelTask(Task):
 
     def next_commands(self, run: RunDirectory) -> Iterator[str]:
         """Generate text, and evaluate."""
-        known = [CATALOG[name] for name in run.record.corpus["source"] if name in CATALOG]
-        prefix = known[0].prefix if len(known) == 1 else None
+        prefix = cast("LanguageModelRun", run).good_prefix
         yield run_command(run.path, "generate", option="run", prefix=prefix)
         yield run_command(run.path, "eval", option="run")
 
     def data_card(self, run: RunDirectory) -> Iterator[Part]:
         """The text, its licence if it is known, and its alphabet."""
-        vocabulary = cast("LanguageModelRun", run).vocabulary
-        known = [CATALOG[name] for name in run.record.corpus["source"] if name in CATALOG]
-        for entry in known:
+        own = cast("LanguageModelRun", run)
+        for entry in own.catalog_entries:
             yield f"{entry.title}. Licence: {entry.licence}. Source: {entry.source}"
-        if not known:
+        if not own.catalog_entries:
             yield "The text is the user's own; charlm knows nothing of its licence."
         yield from super().data_card(run)
+        vocabulary = own.vocabulary
         total = sum(vocabulary.counts) + vocabulary.unknown_count
         yield (
             f"The alphabet has {count(len(vocabulary), 'entry', 'entries')} with <unk>, from the "
