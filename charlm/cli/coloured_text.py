@@ -9,6 +9,8 @@ from charlm.palettes import Scale, ink
 if TYPE_CHECKING:
     from rich.text import Text
 
+# Of a text of more characters only a part is shown, unless all of it is asked for.
+LONG = 3_000
 # A line end and a tab, which would show no colour.
 SHOWN = {"\n": "↵\n", "\t": "→"}
 

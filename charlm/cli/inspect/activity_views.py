@@ -3,15 +3,13 @@
 from typing import TYPE_CHECKING
 
 from charlm.cli import console
-from charlm.cli.coloured_text import coloured, has_colours, with_digits
+from charlm.cli.coloured_text import LONG, coloured, has_colours, with_digits
 from charlm.palettes import ACTIVITY
 
 if TYPE_CHECKING:
     from charlm.inspection.saturation import Saturation
     from charlm.inspection.unit_activity import UnitActivity
 
-# Of a text of more characters the beginning is shown.
-LONG = 3_000
 # A unit's gate that is saturated for at least this share of time.
 MOSTLY = 0.9
 

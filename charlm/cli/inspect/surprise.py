@@ -7,7 +7,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.bars import scoring
-from charlm.cli.coloured_text import coloured, has_colours, show_scale, with_digits
+from charlm.cli.coloured_text import LONG, coloured, has_colours, show_scale, with_digits
 from charlm.cli.inspect.texts import TextArgument, source_of
 from charlm.cli.options import (
     BackendName,
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from charlm.inspection.surprise import TextSurprise
     from charlm.sections import Part
 
-# A text of more characters is not shown whole, but its most surprising passages, of this length.
-LONG, PASSAGE = 3_000, 200
+# Characters of the most surprising passages, which are shown of a long text.
+PASSAGE = 200
 
 
 def surprise(

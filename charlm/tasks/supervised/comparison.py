@@ -6,13 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.scoring.block_bootstrap import resampled_means
+from charlm.scoring.intervals import LEVEL
 
 Floats = npt.NDArray[np.float64]
 # A statistic of both models from the means of their values, (resamples,) each.
 Difference = Callable[[Floats, Floats], Floats]
-
-# Of the resamples, in which the difference has to have the same sign.
-SURE = 0.95
 
 
 def paired_interval(
@@ -22,7 +20,7 @@ def paired_interval(
     block: int = 1,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The middle SURE of the differences between two models in resamples of the same examples.
+    """The middle LEVEL of the differences between two models in resamples of the same examples.
 
     A paired bootstrap (Efron & Tibshirani 1993, chapter 8): examples are drawn with replacement,
     each with what both models made of it. Of a series whole blocks of neighbours are drawn, since
@@ -36,7 +34,9 @@ def paired_interval(
     """
     values = np.stack([one, other], 1).astype(np.float64)
     means = resampled_means(values, block, seed=seed)
-    low, high = np.quantile(difference(means[:, 0], means[:, 1]), ((1 - SURE) / 2, (1 + SURE) / 2))
+    low, high = np.quantile(
+        difference(means[:, 0], means[:, 1]), ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    )
     return float(low), float(high)
 
 
@@ -49,7 +49,7 @@ def verdict(interval: tuple[float, float], other: str, shown: str, gains: bool, 
         items: what both were tried on, such as "texts".
     """
     low, high = interval if gains else (-interval[1], -interval[0])
-    words = f"{shown}, {SURE:.0%} of resamples"
+    words = f"{shown}, {LEVEL:.0%} of resamples"
     if low > 0:
         return f"Better than '{other}' on these {items}: {words}."
     if high < 0:
