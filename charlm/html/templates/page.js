@@ -28,7 +28,9 @@ for (const figure of document.querySelectorAll("figure.coloured")) {
   };
 
   const characters = Array.from(data.text);
-  const nameOf = (character) => ({ "\n": "line end", " ": "space" })[character] ?? character;
+  // Between marks that keep the order of the words around it, which its script may run against.
+  const names = { "\n": "line end", " ": "space" };
+  const nameOf = (character) => `\u2068${names[character] ?? character}\u2069`;
 
   // Of a prediction, the character that it hangs on most.
   function strongest(at) {
@@ -44,7 +46,7 @@ for (const figure of document.querySelectorAll("figure.coloured")) {
     const value = data.values[at];
     const first = value === null ? data.missing : `${(value / 100).toFixed(2)} ${data.unit}`;
     const others = (data.likeliest ? data.likeliest[at] : []).map(
-      (number, rank) => `${data.names[number]} ${(data.thousandths[at][rank] / 10).toFixed(1)} %`,
+      (number, rank) => `${nameOf(data.names[number])} ${(data.thousandths[at][rank] / 10).toFixed(1)} %`,
     );
     return [`${name}: ${first}`, ...others];
   }
