@@ -117,7 +117,8 @@ def choose_settings(
     kind, preset = choose_task(task or (parent.record.task if parent else None), preset, given)
     inherited = {} if parent is None else kind.inherited_settings(parent)
     sections = kind.run_type.sections()
-    return kind, inherited, resolve(preset, inherited, sections, kind.presets, **given)
+    settings = resolve(preset, inherited, sections, kind.presets, **given)
+    return kind.variant(settings.data.to_json()), inherited, settings
 
 
 def resume(

@@ -15,6 +15,7 @@ class SettingsKeywords(TypedDict, total=False):
     min_count: int
     val_fraction: float
     test_fraction: float
+    documents: str | None
     val_characters: int
     train_characters: int | None
     cell: str

@@ -211,11 +211,14 @@ def as_options(values: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
+# Fields of a model's configuration that are no settings.
+DECIDED_BY_DATA = ("vocabulary_size", "document_id")
+
+
 def setting_names(sections: Mapping[str, type[Config]] = SECTIONS) -> dict[str, str]:
     """The section of each setting that can be given by name."""
     names = {name: section for section, config in sections.items() for name in config.names()}
-    del names["vocabulary_size"]  # The vocabulary decides its own size.
-    return names
+    return {name: section for name, section in names.items() if name not in DECIDED_BY_DATA}
 
 
 def check_names(values: Iterable[str], sections: Mapping[str, type[Config]] = SECTIONS) -> None:

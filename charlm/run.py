@@ -287,4 +287,4 @@ class Run(HasSections):
         found = find_evaluation_text(run, source, split, unknown, encoding)
         config = (DynamicConfig() if dynamic is True else dynamic) or None
         make = cast("Callable[[], LanguageModel]", partial(self.model, device, backend))
-        return evaluate(run, make, found, config, calibrate, report)
+        return evaluate(run, make, found, config, calibrate, report, unknown)

@@ -12,6 +12,7 @@ class Stream(IntEnum):
     DATA_ORDER = 1
     DROPOUT = 2
     SAMPLING = 3
+    DOCUMENTS = 4
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

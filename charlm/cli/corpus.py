@@ -63,10 +63,10 @@ def show(
     json: Json = False,
 ) -> None:
     """What a text is made of: size, alphabet, origin, and how it begins."""
-    from charlm.text.corpus import open_corpus
+    from charlm.text.corpus import Reading, open_corpus
 
     with fetching() as report:
-        text = open_corpus(corpus, normalization=normalize, encoding=encoding, report=report)
+        text = open_corpus(corpus, Reading(normalize, encoding), report=report)
     for note in text.notes:
         console.say(note)
     entry = CATALOG.get(text.source[0])

@@ -1,6 +1,7 @@
 """charlm eval"""
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ from charlm.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from charlm.scoring.intervals import Estimate
     from charlm.scoring.results import Evaluation
 
 
@@ -170,26 +172,36 @@ def as_json(
 
 def show(names: list[str], members: list[tuple[str, "Evaluation"]], result: "Evaluation") -> None:
     """Print the scores for people; arguments as for `as_json`, with the names of all runs."""
-    score = result.score
-    facts = [
-        ("runs" if members else "run", ", ".join(names)),
-        ("text", f"{result.corpus} ({result.split})"),
-        ("characters scored", console.count(score.characters)),
-        ("unknown characters", console.count(result.unknown_characters)),
-    ]
+    named = [("runs" if members else "run", ", ".join(names))]
+    facts = [*named, ("text", f"{result.corpus} ({result.split})"), *result.facts()]
     if members or len(result.scores) > 1:
-        console.facts(facts)
+        console.facts(readable(facts[:4]))
         show_scores([*members, ("average" if members else "", result)])
         return
-    console.facts(
-        [
-            *facts,
-            ("nats per character", console.number(score.nats_per_character, 4)),
-            ("perplexity", console.number(score.perplexity, 4)),
-            ("bits per character", console.number(score.bits_per_character, 4)),
-            ("bits per byte", console.number(result.bits_per_byte, 4)),
-        ]
-    )
+    console.facts(readable(facts))
+    for sentence in in_words(result.interval, result.score.item):
+        console.write(sentence + "\n")
+
+
+def readable(facts: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Facts with their numbers as people read them."""
+    for name, value in facts:
+        if isinstance(value, int):
+            yield name, console.count(value)
+        else:
+            yield name, value if isinstance(value, str) else console.number(value, 4)
+
+
+def in_words(found: "Estimate", item: str) -> Iterator[str]:
+    """Between which numbers bits per item lie, and what to know of that."""
+    interval = found.interval
+    if interval is not None:
+        yield (
+            f"On text that goes on just like this, bits per {item} lie between {interval.low:.4f} "
+            f"and {interval.high:.4f} (95 % interval)."
+        )
+    if found.note:
+        yield found.note
 
 
 def over_limit(perplexity: float, limit: float) -> str:
@@ -219,14 +231,16 @@ def dynamic_config(rate: float | None) -> Any:
 
 def show_lines(result: "Evaluation") -> None:
     """Print a table with the score of each line of the text."""
+    score = result.score
+    one = "line" if result.documents is None else "document"
     console.table(
-        ("line", "characters", "perplexity", "bits/char", "text"),
+        (one, f"{score.item}s", "perplexity", f"bits/{score.short}", "text"),
         (
             (
                 line.number,
-                line.score.characters,
+                line.score.tokens,
                 console.number(line.score.perplexity),
-                console.number(line.score.bits_per_character),
+                console.number(line.score.bits),
                 line.text,
             )
             for line in result.lines
@@ -241,16 +255,12 @@ def show_scores(results: list[tuple[str, "Evaluation"]]) -> None:
     rows = [
         (
             " ".join(filter(None, (label, name if several else ""))),
-            console.number(score.nats_per_character, 4),
-            console.number(score.perplexity, 4),
-            console.number(score.bits_per_character, 4),
-            console.number(result.bits_per_byte_of(score), 4),
+            *(console.number(each, 4) for each in numbers),
         )
         for label, result in results
-        for name, score in result.scores.items()
+        for name, *numbers in result.table()[1]
     ]
-    columns = ("score", "nats/char", "perplexity", "bits/char", "bits/byte")
     console.gap()
-    console.table(columns, rows, left=("score",))
+    console.table(results[-1][1].table()[0], rows, left=("score",))
     for note in results[-1][1].remarks:
         console.write(note + "\n")

@@ -50,7 +50,7 @@ def generate(
     from charlm.api import load
     from charlm.generation.sampler import chosen_seed
     from charlm.tasks.relevance import sampling_config
-    from charlm.text.corpus import STDIN
+    from charlm.text.sources import STDIN
 
     # NumPy on the CPU is fastest for a few texts, and starts at once.
     device = "cpu" if device == "auto" else device
@@ -77,8 +77,8 @@ def generate(
 
 def from_standard_input() -> str:
     """Read the prefix from standard input, to its end."""
-    from charlm.text.corpus import STDIN, read_source
     from charlm.text.decoding import decode
+    from charlm.text.sources import STDIN, read_source
 
     announce_standard_input([STDIN])
     (piece,) = read_source(STDIN, None)

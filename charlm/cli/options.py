@@ -59,6 +59,7 @@ Threads = Annotated[
         callback=name_threads,
     ),
 ]
+Units = Annotated[str, typer.Option(help="What a text is read as: characters, words or bytes.")]
 Encoding = Annotated[str, typer.Option(help="How the text's bytes spell characters.")]
 # Of a text that may also be the run's own, whose encoding is known.
 TextEncoding = Annotated[

@@ -97,8 +97,8 @@ def exists(path: Path) -> bool:
 
 def read_text(given: str, encoding: str) -> str:
     """The text of a file, or of standard input, without the line end at its end."""
-    from charlm.text.corpus import read_source
     from charlm.text.decoding import decode
+    from charlm.text.sources import read_source
 
     (piece,) = read_source(given, None)
     return decode(piece.content, piece.label, encoding).text.removesuffix("\n")

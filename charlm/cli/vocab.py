@@ -7,7 +7,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.bars import fetching
-from charlm.cli.options import CorpusArgument, Encoding, Json, Normalize
+from charlm.cli.options import CorpusArgument, Encoding, Json, Normalize, Units
 
 
 def vocab(
@@ -16,27 +16,31 @@ def vocab(
     min_count: Annotated[
         int, typer.Option(help="Characters rarer than this become <unk>.", min=1)
     ] = 1,
+    units: Units = "characters",
     encoding: Encoding = "utf-8",
     out: Annotated[Path | None, typer.Option(help="Write the vocabulary to this file.")] = None,
     json: Json = False,
 ) -> None:
-    """The characters of a text by frequency, with their ids."""
+    """The characters of a text by frequency, with their ids; or its words, or bytes."""
+    from charlm.errors import look_up
     from charlm.files.paths import expanded
     from charlm.files.whole import write, writing
-    from charlm.text.corpus import open_corpus
+    from charlm.text.corpus import Reading, open_corpus
     from charlm.text.splits import count
+    from charlm.text.tokens import ITEMS
     from charlm.text.vocabulary import UNKNOWN, Vocabulary, printable
 
     with fetching() as report:
-        text = open_corpus(corpus, normalization=normalize, encoding=encoding, report=report)
-    vocabulary = Vocabulary.build(text.text, min_count)
+        look_up(ITEMS, units, "unit")
+        text = open_corpus(corpus, Reading(normalize, encoding, units), report=report)
+    vocabulary, item = Vocabulary.build(text.text, min_count, units), ITEMS[units]
     for note in text.notes:
         console.say(note)
-    characters = len(text.text)
+    size = len(vocabulary.split(text.text))
     names = (UNKNOWN, *vocabulary.entries)
     counts = (vocabulary.unknown_count, *vocabulary.counts)
     entries = [
-        {"id": number, "character": name, "count": often, "share": often / characters}
+        {"id": number, item: name, "count": often, "share": often / size}
         for number, (name, often) in enumerate(zip(names, counts, strict=True))
     ]
     if out is not None:
@@ -49,18 +53,18 @@ def vocab(
             {
                 "corpus": text.name,
                 "normalization": text.normalization,
-                "characters": characters,
+                f"{item}s": size,
                 "size": len(vocabulary),
                 "entries": entries,
             }
         )
         return
-    size = f"{count(characters)}, {count(len(vocabulary), 'entry', 'entries')}"
-    console.say(f"{text.name} ({text.normalization}): {size}")
+    sizes = f"{count(size, item)}, {count(len(vocabulary), 'entry', 'entries')}"
+    console.say(f"{text.name} ({text.normalization}): {sizes}")
     console.table(
-        ("rank", "character", "count", "share"),
+        ("rank", item, "count", "share"),
         (
-            (number, printable(name), console.count(often), f"{often / characters:.3%}")
+            (number, printable(name), console.count(often), f"{often / size:.3%}")
             for number, (name, often) in enumerate(zip(names, counts, strict=True))
         ),
     )

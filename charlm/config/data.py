@@ -33,12 +33,37 @@ class DataConfig(Config):
 class TextConfig(DataConfig):
     """How a text becomes ids and splits."""
 
+    units: str = setting(
+        "characters",
+        "What a text is read as: characters, words or bytes.",
+        choices=("characters", "words", "bytes"),
+    )
+    documents: str | None = setting(
+        None,
+        "Read the text as independent documents: lines, blank-lines, files, or the separator that "
+        "stands between them.",
+    )
+    max_vocabulary: int | None = setting(
+        None, "Keep only so many entries of the vocabulary, the most frequent.", minimum=1
+    )
     normalize: str | None = setting(
         None, "letters, letters-by-line, lower or none; by default what the corpus asks for."
     )
     val_characters: int = setting(
-        1_000_000, "Hold out no more than this many characters for validation.", minimum=2
+        1_000_000,
+        "Hold out no more than this many characters (or words, or bytes) for validation.",
+        minimum=2,
     )
     train_characters: int | None = setting(
-        None, "Train on no more than this many characters, the first ones.", minimum=2
+        None,
+        "Train on no more than this many characters (or words, or bytes), the first ones.",
+        minimum=2,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.units == "bytes":
+            for name in ("normalize", "encoding", "max_vocabulary", "min_count"):
+                if getattr(self, name) not in (getattr(type(self), name), "none"):
+                    problem = "does not go with --units bytes, which reads every file as it is."
+                    raise SettingError(name, problem, ["units"])

@@ -1,6 +1,6 @@
 """Baselines for a network to beat: scores of models that are no networks, on the same split.
 
-Each scores every character of `held_out` after the first, as `exact.py` does.
+Each scores every token of `held_out` after the first, as `exact.py` does.
 """
 
 import lzma
@@ -10,17 +10,17 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from charlm.scoring.cross_entropy import CrossEntropy
+from charlm.scoring.cross_entropy import SCORES, TokenCrossEntropy
 from charlm.text.vocabulary import Ids, Vocabulary
 
-# Baselines read at most this many characters, from the end of the training text, to take seconds.
-MOST_CHARACTERS = 4_000_000
+# Baselines read at most this many tokens, from the end of the training text, to take seconds.
+MOST_TOKENS = 4_000_000
 
 # xz is far ahead if its score is below this share of the best other one.
 FAR_AHEAD = 0.8
 
 
-def copying_is_far_ahead(scores: Mapping[str, CrossEntropy]) -> bool:
+def copying_is_far_ahead(scores: Mapping[str, TokenCrossEntropy]) -> bool:
     """Whether xz is far ahead, because held-out text repeats long passages that it can copy."""
     others = [score.nats for name, score in scores.items() if name != "xz"]
     return "xz" in scores and scores["xz"].nats < FAR_AHEAD * min(others)
@@ -28,62 +28,68 @@ def copying_is_far_ahead(scores: Mapping[str, CrossEntropy]) -> bool:
 
 def baselines(
     train: Ids, held_out: Ids, vocabulary: Vocabulary, order: int = 6
-) -> dict[str, CrossEntropy]:
+) -> dict[str, TokenCrossEntropy]:
     """Scores of all baselines, by name.
 
     Args:
-        order: characters in an n-gram, the predicted one included.
+        order: tokens in an n-gram, the predicted one included.
     """
-    train = train[-MOST_CHARACTERS:]
-    return {
+    train, mark = train[-MOST_TOKENS:], vocabulary.document_id
+    nats = {
         "uniform": uniform(held_out, len(vocabulary)),
         "unigram": ngram(train, held_out, len(vocabulary), 1),
-        f"{order}-gram": ngram(train, held_out, len(vocabulary), order),
+        f"{order}-gram": ngram(train, held_out, len(vocabulary), order, mark),
         "xz": xz(vocabulary.decode(train), vocabulary.decode(held_out)),
     }
+    score = SCORES[vocabulary.units]
+    return {name: score(each, len(held_out) - 1) for name, each in nats.items()}
 
 
-def uniform(held_out: Ids, vocabulary_size: int) -> CrossEntropy:
-    """The score if every entry of the vocabulary is equally probable."""
-    predicted = len(held_out) - 1
-    return CrossEntropy(predicted * math.log(vocabulary_size), predicted)
+def uniform(held_out: Ids, vocabulary_size: int) -> float:
+    """The nats of a text if every entry of the vocabulary is equally probable."""
+    return (len(held_out) - 1) * math.log(vocabulary_size)
 
 
-def ngram(train: Ids, held_out: Ids, vocabulary_size: int, order: int) -> CrossEntropy:
-    """The score under `ngram_probabilities`."""
-    probabilities = ngram_probabilities(train, held_out, vocabulary_size, order)
-    return CrossEntropy(float(-np.log(probabilities[1:]).sum()), len(held_out) - 1)
+def ngram(
+    train: Ids, held_out: Ids, vocabulary_size: int, order: int, document_id: int = 0
+) -> float:
+    """The nats of a text under `ngram_probabilities`."""
+    probabilities = ngram_probabilities(train, held_out, vocabulary_size, order, document_id)
+    return float(-np.log(probabilities[1:]).sum())
 
 
 def ngram_probabilities(
-    train: Ids, held_out: Ids, vocabulary_size: int, order: int
+    train: Ids, held_out: Ids, vocabulary_size: int, order: int, document_id: int = 0
 ) -> npt.NDArray[np.float64]:
-    """Probability of each character of `held_out` given those before it, (characters,).
+    """Probability of each token of `held_out` given those before it, (tokens,).
 
     This is an interpolated n-gram model with the smoothing of Witten & Bell 1991 (see Chen &
     Goodman 1998): p_k(c | h) = (N(h c) + D(h) p_{k-1}(c | h')) / (N(h) + D(h)), where N counts
-    occurrences in `train`, D(h) is the number of distinct characters seen after h, h' is h without
-    its first character, and p_0 is uniform.
+    occurrences in `train`, D(h) is the number of distinct tokens seen after h, h' is h without
+    its first token, and p_0 is uniform.
 
     Args:
-        order: characters in an n-gram, the predicted one included.
+        order: tokens in an n-gram, the predicted one included.
+        document_id: of the mark between documents, before which no context reaches; 0: none.
     """
     parts = []
     # Counting anew for each part bounds the memory. Each part begins with its context.
-    for start in range(0, len(held_out), MOST_CHARACTERS):
+    for start in range(0, len(held_out), MOST_TOKENS):
         context = min(start, order - 1)
-        part = held_out[start - context : start + MOST_CHARACTERS]
-        parts.append(interpolated(train, part, vocabulary_size, order)[context:])
+        part = held_out[start - context : start + MOST_TOKENS]
+        found = interpolated(train, part, vocabulary_size, order, document_id)
+        parts.append(found[context:])
     return np.concatenate(parts) if parts else np.empty(0)
 
 
 def interpolated(
-    train: Ids, held_out: Ids, vocabulary_size: int, order: int
+    train: Ids, held_out: Ids, vocabulary_size: int, order: int, document_id: int = 0
 ) -> npt.NDArray[np.float64]:
     """`ngram_probabilities` for all of `held_out` at once."""
     ids = np.concatenate([train, held_out])
     probabilities = np.full(len(held_out), 1 / vocabulary_size)
-    # For each position a number that stands for its context, the k - 1 characters before it.
+    marks = np.flatnonzero(ids == document_id) if document_id else ids[:0]
+    # For each position a number that stands for its context, the k - 1 tokens before it.
     contexts = np.zeros(len(ids), dtype=np.int32)
     for k in range(1, order + 1):
         fits = (len(ids) + 1) * vocabulary_size <= np.iinfo(np.int32).max
@@ -104,6 +110,8 @@ def interpolated(
         total = context_counts[h] + distinct[h]
         seen = total > 0
         lower[seen] = (gram_counts[g] + distinct[h] * lower)[seen] / total[seen]
+        # After a mark the context is that mark, whatever came before it.
+        grams[marks] = grams[marks[:1]]
         contexts = np.concatenate([grams[:1] * 0, grams[:-1]])
     return probabilities
 
@@ -122,7 +130,7 @@ def renumber(values: npt.NDArray[np.signedinteger]) -> npt.NDArray[np.int32]:
     return numbers
 
 
-def xz(train: str, held_out: str) -> CrossEntropy:
+def xz(train: str, held_out: str) -> float:
     """What `held_out` adds to the compressed size of `train` under xz -9e, in nats."""
 
     def size(text: str) -> int:
@@ -134,4 +142,4 @@ def xz(train: str, held_out: str) -> CrossEntropy:
         return len(lzma.compress(data, filters=filters))
 
     extra_bytes = size(train + held_out) - size(train)
-    return CrossEntropy(extra_bytes * 8 * math.log(2), len(held_out) - 1)
+    return extra_bytes * 8 * math.log(2)

@@ -15,8 +15,7 @@ from torch import Tensor
 from charlm.errors import UsageError
 from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback, ignore_progress
-from charlm.scoring.baselines import MOST_CHARACTERS, ngram_probabilities
-from charlm.scoring.cross_entropy import CrossEntropy
+from charlm.scoring.baselines import MOST_TOKENS, ngram_probabilities
 from charlm.scoring.exact import log_probabilities
 from charlm.scoring.results import Calibrated, Choice
 from charlm.text.vocabulary import Ids
@@ -38,12 +37,12 @@ def nats_by_choice(
     weights: Floats,
     cut: int = 0,
 ) -> Floats:
-    """Total nats for every τ and w, of the first `cut` predicted characters and of the rest.
+    """Total nats for every τ and w, of the first `cut` predicted tokens and of the rest.
 
     Args:
         pieces: from `charlm.scoring.exact.log_probabilities`.
-        ids: (characters,); the first is not predicted.
-        ngram: probability of each id in the n-gram model, (characters,).
+        ids: (tokens,); the first is not predicted.
+        ngram: probability of each id in the n-gram model, (tokens,).
         temperatures: values of τ.
         weights: values of w.
 
@@ -87,8 +86,9 @@ def nats_of_model(
     """`nats_by_choice` for a model and an n-gram model of `train`: one choice, or the grid."""
     tau = TEMPERATURES if choice is None else np.array([choice.temperature])
     w = WEIGHTS if choice is None else np.array([choice.ngram_weight])
-    counted = train[-MOST_CHARACTERS:]
-    ngram = ngram_probabilities(counted, ids, model.config.vocabulary_size, ORDER)
+    counted = train[-MOST_TOKENS:]
+    config = model.config
+    ngram = ngram_probabilities(counted, ids, config.vocabulary_size, ORDER, config.document_id)
     with closing(log_probabilities(model, ids, report=report)) as pieces:
         return nats_by_choice(pieces, ids, ngram, tau, w, cut)
 
@@ -109,7 +109,7 @@ def score_with(
 ) -> Calibrated:
     """The score of a text with a choice that was made on another text."""
     nats = nats_of_model(model, ids, train, report, choice)
-    return Calibrated(CrossEntropy(float(nats.sum()), len(ids) - 1), ORDER, choice)
+    return Calibrated(float(nats.sum()), ORDER, choice)
 
 
 def cross_fit(
@@ -125,5 +125,4 @@ def cross_fit(
     nats = nats_of_model(model, ids, train, report, cut=(len(ids) - 1) // 2)
     choices = best_choice(nats[1]), best_choice(nats[0])
     total = sum(half.flat[np.argmin(other)] for half, other in zip(nats, nats[::-1], strict=True))
-    score = CrossEntropy(float(total), len(ids) - 1)
-    return Calibrated(score, ORDER, best_choice(nats.sum(0)), choices)
+    return Calibrated(float(total), ORDER, best_choice(nats.sum(0)), choices)

@@ -5,9 +5,11 @@ window is scored, the weights take a step down its gradient, and a small one bac
 weights. Both are scaled by the root mean square of each weight's gradient on the training text.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
+from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -93,8 +95,10 @@ def log_probabilities(
     model.eval()
     try:
         state = model.initial_state(1)
-        for start in range(0, len(ids) - 1, config.window):
-            piece = to_column(weights[0].device, ids[start : start + config.window + 1])
+        for start, stop in windows(ids, config.window, model.config.document_id):
+            piece = to_column(weights[0].device, ids[start : stop + 1])
+            if model.config.document_id and ids[start] == model.config.document_id:
+                state = model.initial_state(1)
             with torch.enable_grad():
                 logits, state = model(piece[:-1], state)
                 logs = F.log_softmax(logits[:, 0], dim=1)
@@ -107,6 +111,15 @@ def log_probabilities(
     finally:
         torch._foreach_copy_(weights, trained)
         model.train(was_training)
+
+
+def windows(ids: Ids, length: int, document_id: int) -> Iterator[tuple[int, int]]:
+    """Windows of at most `length` of the tokens that predict another; each document begins one."""
+    marks = np.flatnonzero(ids[:-1] == document_id) if document_id else ids[:0]
+    bounds = [*np.union1d([0], marks).astype(int).tolist(), len(ids) - 1]
+    for begin, end in pairwise(bounds):
+        for start in range(begin, end, length):
+            yield start, min(start + length, end)
 
 
 def dynamic_surprise(

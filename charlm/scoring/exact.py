@@ -1,7 +1,11 @@
-"""Exact scoring: every character after the first, once, in order, with the state carried."""
+"""Exact scoring: every token after the first, once, in order, with the state carried.
+
+Tokens are characters, words or bytes. Of a text that is made of documents, each is scored from a
+state of zeros.
+"""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -14,10 +18,13 @@ from charlm.language_model import LanguageModel
 from charlm.machine.device import matmul_precision
 from charlm.machine.threads import tuned_threads
 from charlm.progress import ProgressCallback, ignore_progress
-from charlm.scoring.cross_entropy import CrossEntropy
+from charlm.scoring.cross_entropy import SCORES, TokenCrossEntropy
+from charlm.text.tokens import CHARACTERS
 from charlm.text.vocabulary import Ids
 
-CHUNK = 1024  # characters in a forward pass
+CHUNK = 1024  # tokens in a forward pass
+# Of documents side by side: tokens in a forward pass, and logits.
+MOST_TOGETHER, MOST_LOGITS = 2**14, 2**23
 
 Surprise = npt.NDArray[np.float64]
 
@@ -29,35 +36,77 @@ def log_probabilities(
     should_stop: Callable[[], bool] = lambda: False,
     report: ProgressCallback = ignore_progress,
 ) -> Generator[Tensor, None, None]:
-    """Log-probabilities of the whole vocabulary for each character after the first.
+    """Log-probabilities of the whole vocabulary for each token after the first.
 
-    Yields consecutive tensors (characters, V) on the model's device. The model starts from a zero
+    Yields consecutive tensors (tokens, V) on the model's device. The model starts from a zero
     state, without dropout, and computes in the precision of its weights.
 
     Args:
-        ids: (characters,).
+        ids: (tokens,).
         should_stop: asked now and then; once it returns True, the iteration ends.
-        report: called now and then with the number of characters done and the total.
+        report: called now and then with the number of tokens done and the total.
     """
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
+    pieces = (documents if model.config.document_id else running_text)(model, ids)
     try:
         with tuned_threads(device.type) as tuner:
-            state = model.initial_state(1)
-            for start in range(0, len(ids) - 1, CHUNK):
-                if should_stop():
-                    return
+            while not should_stop():
                 started = time.perf_counter()
-                with matmul_precision("fp32"):
-                    logits, state = model(
-                        to_column(device, ids[start : start + CHUNK + 1][:-1]), state
-                    )
+                done, logits = next(pieces, (len(ids), None))
+                if logits is None:
+                    return
                 tuner.record_step(len(logits), time.perf_counter() - started)
-                report(start, len(ids) - 1)
-                yield F.log_softmax(logits[:, 0], dim=1)
+                report(done, len(ids) - 1)
+                yield F.log_softmax(logits, dim=1)
     finally:
         model.train(was_training)
+
+
+def running_text(model: LanguageModel, ids: Ids) -> Iterator[tuple[int, Tensor]]:
+    """The logits (tokens, V) of consecutive pieces of a text, and how many tokens came before.
+
+    Args:
+        ids: (tokens,).
+    """
+    device, state = next(model.parameters()).device, model.initial_state(1)
+    for start in range(0, len(ids) - 1, CHUNK):
+        with matmul_precision("fp32"):
+            logits, state = model(to_column(device, ids[start : start + CHUNK + 1][:-1]), state)
+        yield start, logits[:, 0]
+
+
+def documents(model: LanguageModel, ids: Ids) -> Iterator[tuple[int, Tensor]]:
+    """`running_text` for a text made of documents, of which many are read side by side.
+
+    Each begins from a zero state with the mark that ends the one before it.
+    """
+    device = next(model.parameters()).device
+    marks = np.flatnonzero(ids[:-1] == model.config.document_id)
+    starts = np.union1d(marks, [0])
+    stops = np.append(starts[1:], len(ids) - 1)
+    most = max(CHUNK, min(MOST_TOGETHER, MOST_LOGITS // model.config.vocabulary_size))
+    first = 0
+    while first < len(starts):
+        # As many documents as `most` tokens hold, padded to the longest; or one that is longer.
+        longest = np.maximum.accumulate(stops[first:] - starts[first:])
+        together = np.flatnonzero(longest * np.arange(1, len(longest) + 1) <= most)
+        last = first + (int(together[-1]) + 1 if len(together) else 1)
+        begin, end = int(starts[first]), int(stops[last - 1])
+        if last == first + 1:
+            for before, logits in running_text(model, ids[begin : end + 1]):
+                yield begin + before, logits
+        else:
+            lengths = stops[first:last] - starts[first:last]
+            steps = np.arange(lengths.max())
+            inside = steps < lengths[:, None]
+            read = np.where(inside, ids[np.minimum(starts[first:last, None] + steps, end)], 0)
+            window = torch.from_numpy(read.T.astype(np.int64)).to(device)
+            with matmul_precision("fp32"):
+                logits, _ = model(window, model.initial_state(len(read)))
+            yield begin, logits.transpose(0, 1)[torch.from_numpy(inside).to(device)]
+        first = last
 
 
 def to_column(device: torch.device, ids: Ids) -> Tensor:
@@ -78,7 +127,7 @@ def surprise_of_ids(pieces: Iterable[Tensor], ids: Ids) -> Surprise:
 def surprise(
     model: LanguageModel, ids: Ids, report: ProgressCallback = ignore_progress
 ) -> Surprise:
-    """-ln p of each character after the first given all before it, in nats, (characters - 1,).
+    """-ln p of each token after the first given all before it, in nats, (tokens - 1,).
 
     The arguments are those of `log_probabilities`.
     """
@@ -87,16 +136,23 @@ def surprise(
 
 
 def averaged(surprises: Sequence[Surprise]) -> Surprise:
-    """-ln of the mean of several models' probabilities of the same characters, in nats."""
+    """-ln of the mean of several models' probabilities of the same tokens, in nats."""
     mean: Surprise = np.log(len(surprises)) - np.logaddexp.reduce([-each for each in surprises])
     return mean
 
 
 def score(
-    model: LanguageModel, ids: Ids, should_stop: Callable[[], bool] = lambda: False
-) -> CrossEntropy | None:
-    """The cross-entropy of a text, summed in float64; None if `should_stop` ended it early."""
+    model: LanguageModel,
+    ids: Ids,
+    should_stop: Callable[[], bool] = lambda: False,
+    units: str = CHARACTERS,
+) -> TokenCrossEntropy | None:
+    """The cross-entropy of a text, summed in float64; None if `should_stop` ended it early.
+
+    Args:
+        units: what ids stand for.
+    """
     with closing(log_probabilities(model, ids, should_stop)) as pieces:
         nats = surprise_of_ids(pieces, ids)
     whole = len(nats) == max(len(ids) - 1, 0)
-    return CrossEntropy(float(nats.sum()), len(nats)) if whole else None
+    return SCORES[units](float(nats.sum()), len(nats)) if whole else None

@@ -17,7 +17,7 @@ from charlm.text.splits import count
 # What comes of reading values that are not there, or are not what they should be.
 UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, CharlmError)
 # Sizes that follow from the data.
-SIZES = ("vocabulary_size", "input_size", "output_size")
+SIZES = ("vocabulary_size", "document_id", "input_size", "output_size")
 
 
 def overview(run: RunDirectory) -> Iterator[Section]:

@@ -67,7 +67,7 @@ def task_of(run: RunDirectory) -> Task:
             f"The run '{run.name}' is of the task '{name}', which this charlm does not know.",
             "Upgrade charlm to use this run.",
         )
-    return TASKS[name]
+    return TASKS[name].variant(run.record.data)
 
 
 def open_run(path: Path) -> RunDirectory:

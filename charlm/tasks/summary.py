@@ -10,7 +10,7 @@ from charlm.tasks.comparison import scored
 from charlm.tasks.registry import task_of
 
 # What follows from the data, or says nothing of how training went.
-NEVER_TOLD = ("vocabulary_size", "input_size", "output_size", "eval_every")
+NEVER_TOLD = ("vocabulary_size", "document_id", "input_size", "output_size", "eval_every")
 
 
 def figures_of(run: RunDirectory) -> tuple[Figure, ...]:

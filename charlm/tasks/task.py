@@ -116,6 +116,10 @@ class Task(ABC):
     def make_model(self, config: ModelConfig, backend: str) -> "RecurrentModel":
         """A model whose weights are yet to be initialized or loaded."""
 
+    def variant(self, data: Mapping[str, Any]) -> "Task":
+        """The task as it is with these settings of the data, by name; most are always the same."""
+        return self
+
     @property
     def train_figure(self) -> str:
         """Key of the figure that training losses are told by, or "loss"."""

@@ -1,24 +1,39 @@
-"""Reading texts from files, folders, the catalog and standard input."""
+"""Texts that were read, and how: decoded, normalized, as bytes, in documents."""
 
-import glob
 import hashlib
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
-from charlm.errors import CorpusError, UsageError, look_up, suggestion
-from charlm.files.paths import expanded
+from charlm.errors import CorpusError, look_up
 from charlm.progress import ProgressCallback
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
-from charlm.text.decoding import BytesRead, Decoded, decode, decode_string, join
-from charlm.text.download import fetch
-from charlm.text.normalize import NORMALIZATIONS
-from charlm.text.unlabelled import read_unlabelled
+from charlm.text.decoding import BytesRead, Decoded, as_bytes, decode, decode_string, join
+from charlm.text.documents import marked, split_documents
+from charlm.text.normalize import NORMALIZATIONS, none
+from charlm.text.sources import STDIN, name_of, read_source
+from charlm.text.tokens import BYTES, CHARACTERS, DOCUMENT
 
-STDIN = "-"
-SUFFIXES = (".txt", ".text", ".md")
+
+@dataclass(frozen=True)
+class Reading:
+    """How a text is read.
+
+    Args:
+        normalization: name of the normalization; None: the text's own.
+        encoding: how its bytes spell characters.
+        units: "bytes": it is read as bytes, whatever they are; else as characters.
+        documents: what stands between two documents, as in `charlm.text.documents`; None: it is not
+            made of documents.
+    """
+
+    normalization: str | None = None
+    encoding: str = "utf-8"
+    units: str = CHARACTERS
+    documents: str | None = None
+
+
+AS_IT_COMES = Reading()
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,8 @@ class Corpus:
         bytes_read: how many bytes its characters were read from; None if unknown, as after a
             normalization that changed the text.
         notes: sentences to show to the user.
+        files: where each file but the first begins in the text, before any normalization.
+        is_bytes: whether the characters of the text stand for bytes.
     """
 
     name: str
@@ -47,6 +64,8 @@ class Corpus:
     source: tuple[str, ...] = ()
     bytes_read: BytesRead | None = field(default_factory=BytesRead, compare=False, repr=False)
     notes: tuple[str, ...] = ()
+    files: tuple[int, ...] = field(default=(), repr=False)
+    is_bytes: bool = False
 
     @property
     def needs_copy(self) -> bool:
@@ -76,7 +95,31 @@ class Corpus:
             source=source,
             bytes_read=decoded.bytes_read,
             notes=decoded.notes,
+            files=decoded.files,
         )
+
+    def read_as(self, reading: Reading) -> "Corpus":
+        """Return a copy that is normalized, as bytes where these are asked for, and in documents.
+
+        Raises:
+            CorpusError: nothing stands between two documents, or nothing is left.
+            UsageError: the normalization is unknown, or there are no such documents.
+        """
+        corpus = self.as_bytes() if reading.units == BYTES and not self.is_bytes else self
+        normalization = reading.normalization or corpus.normalization
+        if reading.documents is None:
+            return corpus.normalized(normalization)
+        normalize = look_up(NORMALIZATIONS, normalization, "normalization")
+        texts = split_documents(corpus.text, reading.documents, corpus.files)
+        if normalize is not none:
+            texts = [normalize(each).strip() for each in texts]
+        text = marked([each for each in texts if each])
+        return replace(corpus, text=text, normalization=normalization, bytes_read=None)
+
+    def as_bytes(self) -> "Corpus":
+        """Return a copy whose characters, U+0000 to U+00FF, are the bytes of its text as UTF-8."""
+        text = self.text.encode("utf-8", "surrogatepass").decode("latin-1")
+        return replace(self, text=text, is_bytes=True, bytes_read=BytesRead("latin-1"))
 
     def normalized(self, normalization: str) -> "Corpus":
         """Return a copy with a normalization applied.
@@ -114,9 +157,8 @@ Source = str | Path | Corpus | Iterable[str | Path] | None
 
 def open_corpus(
     source: str | Path | Iterable[str | Path] | None = None,
+    reading: Reading = AS_IT_COMES,
     *,
-    normalization: str | None = None,
-    encoding: str = "utf-8",
     report: ProgressCallback | None = None,
     line_end: str = "\n",
 ) -> Corpus:
@@ -124,8 +166,8 @@ def open_corpus(
 
     Args:
         source: None means the bundled corpus. A folder stands for all text files below it.
-        normalization: by default that of the catalog entry, and "none" for any other text.
-        encoding: how the bytes of the text are decoded, as Python names it.
+        reading: how to read it; by default the normalization is that of the catalog entry, and
+            "none" for any other text and for bytes.
         report: called with the bytes received and their total while a corpus is downloaded.
         line_end: inserted between two texts if the first does not end in it.
 
@@ -139,12 +181,16 @@ def open_corpus(
     pieces = [piece for each in given for piece in read_source(each, report)]
     if not pieces:
         raise CorpusError("No text was given.", "Name a file, a folder or a corpus.")
+    normalization, in_bytes = reading.normalization, reading.units == BYTES
     if normalization is None:
-        named = len(given) == 1 and given[0] in CATALOG
+        named = len(given) == 1 and given[0] in CATALOG and not in_bytes
         normalization = CATALOG[given[0]].normalization if named else "none"
     look_up(NORMALIZATIONS, normalization, "normalization")
     labels = [piece.label for piece in pieces]
-    texts = [decode(piece.content, piece.label, encoding) for piece in pieces]
+    if in_bytes:  # Nothing is put between files.
+        texts, line_end = [as_bytes(piece.content) for piece in pieces], ""
+    else:
+        texts = [decode(piece.content, piece.label, reading.encoding) for piece in pieces]
     decoded = join(texts, labels, line_end)
     told = tuple(piece.note for piece in pieces if piece.note)
     if not decoded.text:
@@ -154,8 +200,10 @@ def open_corpus(
         name_of(given, pieces),
         hashlib.sha256(b"".join(piece.content for piece in pieces)).hexdigest(),
         tuple(piece.source for piece in pieces),
-    ).normalized(normalization)
-    if not corpus.text:
+    )
+    corpus = replace(corpus, is_bytes=in_bytes)
+    corpus = corpus.read_as(replace(reading, normalization=normalization))
+    if not corpus.text.strip(DOCUMENT):
         raise CorpusError(
             f"Nothing of {corpus.name} is left after the normalization '{normalization}'.",
             "Give another text, or have it read with --normalize none (train, vocab, corpus show).",
@@ -166,130 +214,3 @@ def open_corpus(
 def sha256_of(text: str) -> str:
     """SHA-256 of the text as UTF-8, in hexadecimal."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-class Piece(NamedTuple):
-    """One of the texts that a corpus is made of.
-
-    Args:
-        label: its name in messages.
-        content: the bytes read.
-        source: as in `Corpus`.
-        note: a sentence to show to the user.
-    """
-
-    label: str
-    content: bytes
-    source: str
-    note: str = ""
-
-
-def read_source(given: str, report: ProgressCallback | None) -> list[Piece]:
-    """Read the texts that a catalog name, path, folder, glob or "-" stands for."""
-    if given == STDIN:
-        return [Piece("standard input", read_standard_input(), STDIN)]
-    if given in CATALOG:
-        file = fetch(CATALOG[given], report)
-        if CATALOG[given].texts:
-            content, note = read_unlabelled(CATALOG[given], file)
-            return [Piece(given, content, given, note)]
-        return [Piece(given, file.read_bytes(), given)]
-    contents = ((path, read_bytes(path)) for path in text_files(given))
-    return [Piece(str(path), content, lasting_source(path, content)) for path, content in contents]
-
-
-def lasting_source(path: Path, content: bytes) -> str:
-    """Absolute path to read a file again, or STDIN if it cannot be: a pipe, a file in /proc."""
-    resolved = path.resolve()
-    try:
-        is_regular = resolved.is_file() and resolved.stat().st_size == len(content)
-    except OSError:
-        is_regular = False
-    # On some systems redirected input looks like a regular file here, but only to this process.
-    in_dev = resolved.parent in (Path("/dev"), Path("/dev/fd"))
-    return str(resolved) if is_regular and not in_dev else STDIN
-
-
-def read_standard_input() -> bytes:
-    """Read standard input to its end, as bytes.
-
-    Raises:
-        CorpusError: standard input is closed or cannot be read.
-    """
-    problem = "it is closed"
-    if sys.stdin is not None:
-        try:
-            return sys.stdin.buffer.read()
-        except (OSError, ValueError) as error:
-            problem = (getattr(error, "strerror", None) or str(error)).lower()
-    raise CorpusError(
-        f"Cannot read standard input: {problem}.", "Name a file, or send the text in a pipe."
-    )
-
-
-def name_of(given: list[str], pieces: list[Piece]) -> str:
-    """Name for a corpus: a catalog name, "stdin", "pipe", or the name of a file or folder."""
-    if len(given) == 1 and given[0] in CATALOG:
-        return given[0]
-    if given == [STDIN]:
-        return "stdin"
-    if len(given) == 1 and expanded(given[0]).is_dir():
-        return expanded(given[0]).resolve().name
-    first = Path(pieces[0].label if pieces[0].source == STDIN else pieces[0].source)
-    if first.parent == Path("/dev/fd"):
-        return "pipe"
-    return first.stem if len(pieces) == 1 else first.parent.name or "texts"
-
-
-def text_files(given: str) -> Iterator[Path]:
-    """The files that a path, folder or glob stands for, sorted.
-
-    Raises:
-        CorpusError: there are none, or they may not be read.
-    """
-    missing = CorpusError(
-        f"There is no file and no corpus called '{given}'.", suggestion(CATALOG, given)
-    )
-    try:
-        path = expanded(given)
-        is_dir, exists = path.is_dir(), path.exists()
-    except UsageError as error:
-        raise CorpusError(error.message, error.hint) from None
-    except PermissionError:
-        raise CorpusError(f"Cannot read '{given}': permission denied.") from None
-    except (OSError, RuntimeError):  # too long a name, or a loop of links
-        raise missing from None
-    if is_dir:
-        found = sorted(
-            each
-            for each in path.rglob("*")
-            if each.suffix.lower() in SUFFIXES and each.is_file() and not is_hidden(each, path)
-        )
-        if not found:
-            raise CorpusError(
-                f"The folder '{given}' holds no text files ({', '.join(SUFFIXES)}).",
-                f"Name the files themselves, for example '{given.rstrip('/')}/*'.",
-            )
-    elif exists:
-        found = [path]
-    else:
-        matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 (Path has no absolute globs)
-        found = sorted(match for match in map(Path, matches) if match.is_file())
-        if not found:
-            raise missing
-    yield from found
-
-
-def is_hidden(path: Path, root: Path) -> bool:
-    """Whether a file, or a folder between it and `root`, has a name that begins with a dot."""
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
-def read_bytes(path: Path) -> bytes:
-    """Contents of a file; raises CorpusError if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CorpusError(
-            f"Cannot read '{path}': {(error.strerror or str(error)).lower()}."
-        ) from None

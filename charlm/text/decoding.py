@@ -6,6 +6,7 @@ It is also recorded how many bytes each character was read from, for scores in b
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -74,12 +75,19 @@ class Decoded:
         bytes_read: None if unknown, as the encoding can write the text in several ways.
         mark: size in bytes of the byte-order mark that was removed.
         notes: sentences about what was changed.
+        files: of several texts that were joined, where each but the first begins.
     """
 
     text: str
     bytes_read: BytesRead | None
     mark: int = 0
     notes: tuple[str, ...] = ()
+    files: tuple[int, ...] = ()
+
+
+def as_bytes(content: bytes) -> Decoded:
+    """Bytes as they are: each is the character with its number, U+0000 to U+00FF."""
+    return Decoded(content.decode("latin-1"), BytesRead("latin-1"))
 
 
 def decode(content: bytes, label: str, encoding: str = "utf-8") -> Decoded:
@@ -189,14 +197,14 @@ def join(texts: Sequence[Decoded], labels: Sequence[str], line_end: str = "\n") 
     parts = [each.text for each, _ in filled]
     parts[:-1] = [part if part.endswith(line_end) else part + line_end for part in parts[:-1]]
     notes = dict.fromkeys(note for each, _ in filled for note in each.notes)
+    files = tuple(accumulate(len(part) for part in parts[:-1]))
     if unended:
         names = ", ".join(f"'{label}'" for label in unended[:3])
         more = f" and {len(unended) - 3} more" if len(unended) > 3 else ""
         end = "ends" if len(unended) == 1 else "end"
         notes[f"A line end is put after {names}{more}, which {end} in none."] = None
-    return Decoded(
-        "".join(parts), join_bytes_read([each for each, _ in filled], parts), notes=tuple(notes)
-    )
+    bytes_read = join_bytes_read([each for each, _ in filled], parts)
+    return Decoded("".join(parts), bytes_read, notes=tuple(notes), files=files)
 
 
 def join_bytes_read(texts: Sequence[Decoded], parts: Sequence[str]) -> BytesRead | None:

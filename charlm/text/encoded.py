@@ -13,8 +13,8 @@ class EncodedText:
     """A text as ids, with its splits; the characters themselves are not kept.
 
     Args:
-        ids: (characters,), of any unsigned integer type, possibly memory-mapped.
-        unknown: for each split, the characters that are not in the vocabulary, with their counts.
+        ids: (tokens,), of any unsigned integer type, possibly memory-mapped.
+        unknown: for each split, the tokens that are not in the vocabulary, with their counts.
     """
 
     ids: Ids
@@ -24,9 +24,9 @@ class EncodedText:
 
     @classmethod
     def of(cls, corpus: Corpus, vocabulary: Vocabulary, splits: Splits) -> "EncodedText":
-        """Encode a corpus; characters that are not in the vocabulary become `<unk>`."""
+        """Encode a corpus; what is not in the vocabulary becomes `<unk>`."""
         unknown = {
-            split: vocabulary.unknown(splits.of_text(corpus.text, split))
+            split: vocabulary.unknown(splits.of_text(corpus.text, split, vocabulary.units))
             for split in ("train", "val", "test")
         }
         return cls(vocabulary.encode(corpus.text, "replace"), vocabulary, splits, unknown)

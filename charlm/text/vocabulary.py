@@ -1,9 +1,11 @@
-"""The vocabulary: characters and their ids."""
+"""The vocabulary: characters, words or bytes, and their ids."""
 
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,13 @@ import numpy.typing as npt
 
 from charlm.errors import UnknownCharacterError, look_up
 from charlm.files import strict_json
+from charlm.text.tokens import BYTES, CHARACTERS, DOCUMENT, WORDS, written_words
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
 
 UNKNOWN = "<unk>"
 UNKNOWN_ID = 0
-CHARACTERS, WORDS = "characters", "words"
+UNITS = (CHARACTERS, WORDS, BYTES)
 POLICIES = {"error": "refuse the text", "replace": f"read them as {UNKNOWN}", "skip": "drop them"}
 
 
@@ -25,28 +28,34 @@ def code_points(text: str) -> npt.NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
-def printable(character: str) -> str:
-    """A character in readable form: itself, "space", an escape such as \\n, or its code point."""
-    if character == " ":
-        return "space"
-    if character == UNKNOWN:
-        return character
-    if character.isprintable() and unicodedata.category(character)[0] != "M":
-        return character
-    short = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    return short.get(character) or f"U+{ord(character):04X}"
+def printable(entry: str) -> str:
+    """An entry in readable form: itself, "space", an escape such as \\n, or its code point.
+
+    Of a word, the blank before it is shown as "·".
+    """
+    named = {" ": "space", "\n": "\\n", "\t": "\\t", "\r": "\\r", DOCUMENT: "<doc>"}
+    if entry in named or entry == UNKNOWN:
+        return named.get(entry, UNKNOWN)
+    if len(entry) > 1:
+        blank = "·" if entry.startswith(" ") else ""
+        return blank + entry.removeprefix(" ") if entry.isprintable() else repr(entry)
+    if entry.isprintable() and unicodedata.category(entry)[0] != "M":
+        return entry
+    return f"U+{ord(entry):04X}"
 
 
 class Vocabulary:
-    """An immutable two-way map between entries and ids: characters, or words where a task asks.
+    """An immutable two-way map between entries and ids.
 
     Ids run by descending frequency in the training split, ties by code point; id 0 is `<unk>`.
+    Bytes are the characters U+0000 to U+00FF. Of texts made of documents, the mark that begins and
+    ends each is an entry too, with id 1.
 
     Args:
         entries: those with ids 1, 2, 3, …
         counts: how often each occurs in the training split.
         unknown_count: how many tokens of the training split became `<unk>`.
-        units: what the entries are, "characters" or "words".
+        units: what the entries are, "characters", "words" or "bytes".
     """
 
     def __init__(
@@ -60,25 +69,38 @@ class Vocabulary:
         self.counts = tuple(counts)
         self.unknown_count = unknown_count
         self.units = units
-        if units not in (CHARACTERS, WORDS):
-            raise ValueError("a vocabulary's entries are characters or words")
+        if units not in UNITS:
+            raise ValueError(f"a vocabulary's entries are {', '.join(UNITS)}")
         if not all(isinstance(each, str) and each for each in self.entries):
             raise ValueError("a vocabulary's entries are texts")
-        if units == CHARACTERS and not all(len(each) == 1 for each in self.entries):
+        if units != WORDS and not all(len(each) == 1 for each in self.entries):
             raise ValueError("a vocabulary's entries are single characters")
+        if units == BYTES and not all(each <= "\xff" or each == DOCUMENT for each in self.entries):
+            raise ValueError("a vocabulary's entries are bytes")
         if not all(isinstance(each, int) for each in (*self.counts, unknown_count)):
             raise ValueError("a vocabulary's counts are whole numbers")
         if not len(self.counts) == len(self.entries) == len(set(self.entries)):
             raise ValueError("a vocabulary needs distinct characters and a count for each")
 
     @classmethod
-    def build(cls, text: str, min_count: int = 1) -> "Vocabulary":
-        """Make a vocabulary of the characters that occur at least `min_count` times in `text`."""
-        points, counts = np.unique(code_points(text), return_counts=True)
-        kept = counts >= min_count
-        order = np.lexsort((points[kept], -counts[kept]))
-        characters = [chr(point) for point in points[kept][order]]
-        return cls(characters, counts[kept][order].tolist(), int(counts[~kept].sum()))
+    def build(
+        cls, text: str, min_count: int = 1, units: str = CHARACTERS, most: int | None = None
+    ) -> "Vocabulary":
+        """Make a vocabulary of what occurs at least `min_count` times in `text`.
+
+        All 256 bytes are in a vocabulary of bytes, whether they occur or not.
+
+        Args:
+            most: keep no more entries than this, the most frequent ones; None: all.
+        """
+        if units == WORDS:
+            return cls.of_counts(Counter(written_words(text)), units, min_count, most)
+        points, numbers = np.unique(code_points(text), return_counts=True)
+        counts = {chr(p): n for p, n in zip(points.tolist(), numbers.tolist(), strict=True)}
+        if units == BYTES:
+            counts = {chr(byte): 0 for byte in range(256)} | counts
+            min_count, most = 0, None
+        return cls.of_counts(counts, units, min_count, most)
 
     @classmethod
     def of_counts(
@@ -89,8 +111,9 @@ class Vocabulary:
         Args:
             most: keep no more entries than this, the most frequent ones; None: all.
         """
-        ordered = sorted(counts, key=lambda token: (-counts[token], token))
-        entries = [token for token in ordered if counts[token] >= min_count][:most]
+        ordered = sorted(counts, key=lambda token: (token != DOCUMENT, -counts[token], token))
+        wanted = (token for token in ordered if counts[token] >= min_count or token == DOCUMENT)
+        entries = list(islice(wanted, most))
         known = [counts[token] for token in entries]
         return cls(entries, known, sum(counts.values()) - sum(known), units)
 
@@ -106,45 +129,65 @@ class Vocabulary:
     def __hash__(self) -> int:
         return hash(self.entries)
 
-    def __contains__(self, character: str) -> bool:
-        return character in self._known
+    def __contains__(self, entry: str) -> bool:
+        return entry in self._numbers
 
     @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(self.entries)
+    def _numbers(self) -> dict[str, int]:
+        return {entry: number for number, entry in enumerate(self.entries, 1)}
 
     @cached_property
     def _ids(self) -> Ids:
         """Table from code point to id, up to one code point beyond the highest known one."""
         points = np.array([ord(character) for character in self.entries], dtype=np.int64)
-        table = np.zeros(int(points.max(initial=0)) + 2, dtype=np.min_scalar_type(len(self) - 1))
+        table = np.zeros(int(points.max(initial=0)) + 2, dtype=self._type)
         table[points] = np.arange(1, len(self))
         return table
 
     @property
+    def _type(self) -> np.dtype[np.unsignedinteger[Any]]:
+        return np.min_scalar_type(len(self) - 1)
+
+    @property
+    def document_id(self) -> int:
+        """Id of the mark that begins and ends each document; 0 if the text is not made of them."""
+        return self._numbers.get(DOCUMENT, 0)
+
+    @property
     def likely_beginning(self) -> str:
-        """Default character to start from: a line end, a space, or the most frequent character."""
-        return next((each for each in "\n " if each in self), self.entries[0])
+        """Default entry to start from: a document's mark, a line end, a space, or the first."""
+        return next((each for each in (DOCUMENT, "\n", " ") if each in self), self.entries[0])
+
+    def split(self, text: str) -> Sequence[str]:
+        """The text in units: a string of characters or bytes, or a list of words."""
+        return written_words(text) if self.units == WORDS else text
 
     def unknown(self, text: str) -> dict[str, int]:
-        """Characters of `text` that are not in the vocabulary, with counts, most frequent first."""
-        points, counts = np.unique(code_points(text), return_counts=True)
-        missing = [(-int(n), chr(p)) for p, n in zip(points, counts, strict=True)]
-        return {char: -n for n, char in sorted(missing) if char not in self}
+        """What of `text` is not in the vocabulary, with counts, the most frequent first."""
+        if self.units == WORDS:
+            counts: Mapping[str, int] = Counter(written_words(text))
+        else:
+            points, numbers = np.unique(code_points(text), return_counts=True)
+            counts = {chr(p): int(n) for p, n in zip(points, numbers, strict=True)}
+        missing = [(-n, entry) for entry, n in counts.items() if entry not in self]
+        return {entry: -n for n, entry in sorted(missing)}
 
     def encode(self, text: str, unknown: str = "error") -> Ids:
-        """Ids of the characters, (characters,), in the smallest unsigned type that holds them.
+        """Ids of the units of a text, (units,), in the smallest unsigned type that holds them.
 
         Args:
-            unknown: what to do about characters without an id: "error", "replace" or "skip".
+            unknown: what to do about units without an id: "error", "replace" or "skip".
 
         Raises:
-            UnknownCharacterError: there are such characters and `unknown` is "error".
+            UnknownCharacterError: there are such units and `unknown` is "error".
         """
         look_up(POLICIES, unknown, "policy for unknown characters")
-        points = code_points(text)
-        # The table's last entry is 0: every code point beyond the highest known one lands there.
-        ids = self._ids[np.minimum(points, len(self._ids) - 1)]
+        if self.units == WORDS:
+            ids = np.array(self.encode_tokens(written_words(text)), dtype=self._type)
+        else:
+            points = code_points(text)
+            # The table's last entry is 0: all code points beyond the highest known one land there.
+            ids = self._ids[np.minimum(points, len(self._ids) - 1)]
         if unknown != "replace" and not ids.all():
             if unknown == "error":
                 raise UnknownCharacterError(
@@ -153,10 +196,6 @@ class Vocabulary:
                 )
             ids = ids[ids != UNKNOWN_ID]
         return ids
-
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {entry: number for number, entry in enumerate(self.entries, 1)}
 
     def encode_tokens(self, tokens: Iterable[str]) -> list[int]:
         """Ids of tokens, those without an id as `<unk>`."""
@@ -185,14 +224,14 @@ class Vocabulary:
         """
         try:
             values = json.loads(content)
-            units = WORDS if WORDS in values else CHARACTERS
+            units = next((each for each in UNITS if each in values), CHARACTERS)
             return cls(values[units], values["counts"], values["unknown_count"], units)
         except (TypeError, KeyError) as error:
             raise ValueError(f"no vocabulary ({error})") from None
 
 
 def describe(unknown: Mapping[str, int], most: int = 12) -> str:
-    """List the first `most` unknown characters in words, for a message."""
-    named = ", ".join(f"'{printable(character)}'" for character in list(unknown)[:most])
+    """List the first `most` unknown characters, or words, for a message."""
+    named = ", ".join(f"'{printable(entry)}'" for entry in list(unknown)[:most])
     rest = f" and {len(unknown) - most} more" if len(unknown) > most else ""
     return f"{named}{rest}"

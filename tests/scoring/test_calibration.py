@@ -69,8 +69,8 @@ def test_the_mixture_is_its_equation(choice: Choice, monkeypatch: pytest.MonkeyP
     for chunk in (1024, 7):
         monkeypatch.setattr(evaluation, "CHUNK", chunk)
         got = score_with(model, ids, train, choice)
-        assert (got.score.characters, got.order, got.choice, got.halves) == (39, 6, choice, ())
-        assert got.score.nats == pytest.approx(wanted, rel=1e-12)
+        assert (got.order, got.choice, got.halves) == (6, choice, ())
+        assert got.nats == pytest.approx(wanted, rel=1e-12)
 
 
 def test_without_temperature_and_ngram_it_is_the_static_score() -> None:
@@ -78,18 +78,18 @@ def test_without_temperature_and_ngram_it_is_the_static_score() -> None:
     static = surprise(model, ids)
     assert static is not None
     got = score_with(model, ids, some_ids(90, 1), Choice())
-    assert got.score.nats == pytest.approx(static.sum(), rel=1e-6)
+    assert got.nats == pytest.approx(static.sum(), rel=1e-6)
 
 
 def test_the_choice_is_the_best_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "CHUNK", 16)
     model, val, train = make_model(), some_ids(60), some_ids(90, 1)
     choice = choose(model, val, train)
-    least = score_with(model, val, train, choice).score.nats
+    least = score_with(model, val, train, choice).nats
     for tau in TEMPERATURES[::8]:
         for w in WEIGHTS[::8]:
             other = score_with(model, val, train, Choice(float(tau), float(w)))
-            assert least <= other.score.nats + 1e-9
+            assert least <= other.nats + 1e-9
 
 
 @pytest.mark.parametrize("length", [3, 4, 41, 60])
@@ -112,8 +112,7 @@ def test_each_half_is_scored_by_what_is_best_on_the_other(
     on_first, on_second = (min(half, key=lambda c: half[c]) for half in (first, second))
     got = cross_fit(model, ids, train)
     assert got.halves == (on_second, on_first)
-    assert got.score.characters == length - 1
-    assert got.score.nats == pytest.approx(first[on_second] + second[on_first], rel=1e-12)
+    assert got.nats == pytest.approx(first[on_second] + second[on_first], rel=1e-12)
     assert got.choice == min(grid, key=lambda c: sum(grid[c]))
 
 

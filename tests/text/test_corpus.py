@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from charlm.config import TextConfig
 from charlm.errors import CorpusError, SettingError, UsageError
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS, corpus_path
-from charlm.text.corpus import Corpus, open_corpus
+from charlm.text.corpus import Corpus, Reading, open_corpus
 from charlm.text.normalize import NORMALIZATIONS
 from charlm.text.splits import Splits
 
@@ -181,7 +181,7 @@ def test_without_a_name_the_bundled_corpus_is_meant() -> None:
 
 
 def test_a_catalog_corpus_keeps_everything_when_told_to() -> None:
-    corpus = open_corpus(DEFAULT_CORPUS, normalization="none")
+    corpus = open_corpus(DEFAULT_CORPUS, Reading(normalization="none"))
     assert corpus.text == corpus_path(CATALOG[DEFAULT_CORPUS]).read_bytes().decode()
     assert (corpus.normalization, corpus.lossless) == ("none", True)
 
@@ -214,19 +214,21 @@ def test_a_string_is_a_corpus_too() -> None:
 @pytest.mark.parametrize("name", NORMALIZATIONS)
 def test_normalizations_by_name(tmp_path: Path, name: str) -> None:
     text = "A b,\nC"
-    corpus = open_corpus(write(tmp_path / "a.txt", text), normalization=name)
+    corpus = open_corpus(write(tmp_path / "a.txt", text), Reading(normalization=name))
     assert corpus.text == NORMALIZATIONS[name](text)
     assert corpus.normalization == name
     assert corpus.lossless == (name == "none")
 
 
 def test_a_text_that_a_normalization_leaves_alone_lost_nothing(tmp_path: Path) -> None:
-    assert open_corpus(write(tmp_path / "a.txt", "a b c"), normalization="letters").lossless
+    assert open_corpus(
+        write(tmp_path / "a.txt", "a b c"), Reading(normalization="letters")
+    ).lossless
 
 
 def test_an_unknown_normalization_is_answered_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'leters'.*Did you mean 'letters'\?"):
-        open_corpus(write(tmp_path / "a.txt", "abc"), normalization="leters")
+        open_corpus(write(tmp_path / "a.txt", "abc"), Reading(normalization="leters"))
 
 
 def test_a_byte_order_mark_is_no_character(tmp_path: Path) -> None:
@@ -296,7 +298,7 @@ def test_of_several_files_the_bad_one_is_named(folder: Path) -> None:
 def test_an_offset_counts_from_the_start_of_the_file_behind_a_mark_too(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", b"\xef\xbb\xbfab\xff")
     with pytest.raises(CorpusError, match="byte 0xFF at offset 5 "):
-        open_corpus(path, encoding="utf-8-sig")
+        open_corpus(path, Reading(encoding="utf-8-sig"))
 
 
 @pytest.mark.parametrize(
@@ -304,32 +306,34 @@ def test_an_offset_counts_from_the_start_of_the_file_behind_a_mark_too(tmp_path:
 )
 def test_other_encodings_by_name(tmp_path: Path, encoding: str) -> None:
     text = "Ein é, 東京, \N{GRINNING FACE}\n"
-    corpus = open_corpus(write(tmp_path / "a.txt", text.encode(encoding)), encoding=encoding)
+    corpus = open_corpus(
+        write(tmp_path / "a.txt", text.encode(encoding)), Reading(encoding=encoding)
+    )
     assert corpus.text == text
     assert corpus.sha256 == sha256(text.encode(encoding))
 
 
 def test_one_byte_encodings_by_name(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", b"\xcf\xf0\xe8")
-    assert open_corpus(path, encoding="cp1251").text == "При"
-    assert open_corpus(path, encoding="latin-1").text == "Ïðè"
+    assert open_corpus(path, Reading(encoding="cp1251")).text == "При"
+    assert open_corpus(path, Reading(encoding="latin-1")).text == "Ïðè"
 
 
 def test_a_marked_file_in_a_named_encoding_has_no_mark(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "\ufeffabc".encode("utf-16-le"))
-    assert open_corpus(path, encoding="utf-16-le").text == "abc"
+    assert open_corpus(path, Reading(encoding="utf-16-le")).text == "abc"
 
 
 @pytest.mark.parametrize("encoding", ["klingon", "rot13", "hex", "undefined"])
 def test_what_is_no_encoding_is_refused_by_name(tmp_path: Path, encoding: str) -> None:
     with pytest.raises(SettingError, match=f"^encoding '{encoding}' is not known"):
-        open_corpus(write(tmp_path / "a.txt", "abc"), encoding=encoding)
+        open_corpus(write(tmp_path / "a.txt", "abc"), Reading(encoding=encoding))
 
 
 def test_a_cut_off_utf_16_file_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "abc".encode("utf-16")[:-1])
     with pytest.raises(CorpusError, match="is not utf-16 text: byte 0x63 at offset 6 "):
-        open_corpus(path, encoding="utf-16")
+        open_corpus(path, Reading(encoding="utf-16"))
 
 
 def test_a_binary_file_is_refused_and_utf_16_offered(tmp_path: Path) -> None:
@@ -343,7 +347,7 @@ def test_a_binary_file_is_refused_and_utf_16_offered(tmp_path: Path) -> None:
 def test_a_nul_in_wide_characters_is_found_where_it_stands(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "ab\0c".encode("utf-16-le"))
     with pytest.raises(CorpusError, match="at offset 4:"):
-        open_corpus(path, encoding="utf-16-le")
+        open_corpus(path, Reading(encoding="utf-16-le"))
 
 
 # Nothing there
@@ -426,7 +430,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_normalization_that_leaves_nothing(tmp_path: Path, content: str) -> None:
     path = write(tmp_path / "mine.txt", content)
     with pytest.raises(CorpusError) as refusal:
-        open_corpus(path, normalization="letters-by-line")
+        open_corpus(path, Reading(normalization="letters-by-line"))
     assert "Nothing of mine is left" in refusal.value.message
     assert "'letters-by-line'" in refusal.value.message
     assert "--normalize none" in refusal.value.hint

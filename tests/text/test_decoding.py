@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charlm.errors import CorpusError
-from charlm.text.corpus import Corpus, open_corpus
+from charlm.text.corpus import Corpus, Reading, open_corpus
 from charlm.text.decoding import LINE_ENDS, Decoded, decode, decode_string, join
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1", "cp1252", "cp037"]
@@ -73,7 +73,7 @@ def test_a_text_is_known_by_its_characters(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.txt"
         path.write_bytes(content)
         for normalization in ("none", "lower", "letters"):
-            corpus = open_corpus(path, encoding=encoding, normalization=normalization)
+            corpus = open_corpus(path, Reading(normalization, encoding))
             digests.add(corpus.characters_sha256)
     digests.add(Corpus.from_text(text, normalization="lower").characters_sha256)
     assert len(digests) == 1
@@ -182,6 +182,6 @@ def test_nothing_is_put_between_where_nothing_is_wanted(tmp_path: Path) -> None:
     for path in paths:
         path.write_text(path.name)
     assert open_corpus(paths, line_end="").text == "onetwo"
-    corpus = open_corpus(paths, normalization="letters")
+    corpus = open_corpus(paths, Reading(normalization="letters"))
     assert corpus.text == "one two"
     assert "'" + str(paths[0]) + "'" in corpus.notes[0]

@@ -71,14 +71,14 @@ def memory(
 ) -> None:
     """Show how far back a model remembers: its loss by context, its sensitivity by lag."""
     from charlm.api import load
-    from charlm.text.corpus import open_corpus
+    from charlm.text.corpus import Reading, open_corpus
 
     given: list[str | None] = [*dict.fromkeys(run)] if run else [None]
     check_picture(out, theme, given)
     runs = [load(name, runs_dir=runs_dir) for name in given]
     source, found = source_of(text), dict[str, "Memory"]()
     if source == "-":  # It can be read only once.
-        source, encoding = open_corpus("-", encoding=encoding or "utf-8"), None
+        source, encoding = open_corpus("-", Reading(encoding=encoding or "utf-8")), None
     for name, trained in zip(labels(runs), runs, strict=True):
         with looking(name) as report:
             found[name] = trained.inspect.memory(

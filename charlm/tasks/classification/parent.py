@@ -14,7 +14,7 @@ from charlm.tasks.dataset import Tell
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.run_text import find_run_corpus
 from charlm.text.splits import count
-from charlm.text.vocabulary import CHARACTERS
+from charlm.text.tokens import CHARACTERS
 
 # Characters of a text that nobody writes twice; and so many of them, at every STEP, lie within any
 # such text wherever it stands.

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+import numpy as np
 import torch
 
 from charlm.config import ModelConfig, SamplingConfig, TextTrainConfig, TrainConfig
@@ -12,31 +13,41 @@ from charlm.files.whole import Arrays
 from charlm.generation.choice import cpu_engine
 from charlm.generation.sampler import sample_texts
 from charlm.language_model import LanguageModel
-from charlm.presets import Settings, as_options, overridden
+from charlm.presets import Settings
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.baselines import baselines
-from charlm.scoring.cross_entropy import CrossEntropy
+from charlm.scoring.cross_entropy import TokenCrossEntropy
 from charlm.scoring.exact import score, surprise
 from charlm.scoring.intervals import ItemValues
 from charlm.tasks.dataset import Dataset, Tell
 from charlm.tasks.language_modeling import notices
 from charlm.tasks.language_modeling.evaluation_text import beginning_sha256
-from charlm.tasks.language_modeling.planning import measured, plan
+from charlm.tasks.language_modeling.fitting import (
+    adapted_to_text,
+    planned_for_time,
+    with_parents_model,
+    with_sizes,
+    with_windows_that_fit,
+)
 from charlm.tasks.language_modeling.run import TEXT, VOCABULARY, LanguageModelRun
 from charlm.tasks.language_modeling.run_text import find_moved_corpus, find_run_corpus
 from charlm.tasks.language_modeling.settings import TextSettings
 from charlm.tasks.language_modeling.sizes import check_training
-from charlm.tasks.language_modeling.small_texts import LARGE_ALPHABET, for_small_text
+from charlm.tasks.language_modeling.small_texts import LARGE_ALPHABET
+from charlm.tasks.language_modeling.splitting import split_text
 from charlm.tasks.language_modeling.training import LanguageModeling
-from charlm.tasks.language_modeling.windows import fit
-from charlm.text.corpus import Corpus, Source, open_corpus, sha256_of
+from charlm.text.corpus import Corpus, Reading, Source, open_corpus, sha256_of
 from charlm.text.encoded import EncodedText
-from charlm.text.splits import Splits, count
-from charlm.text.vocabulary import Vocabulary
+from charlm.text.splits import Splits
+from charlm.text.tokens import DOCUMENT, ITEMS, WORDS
+from charlm.text.vocabulary import Ids, Vocabulary
 
 SAMPLE = SamplingConfig(temperature=0.7, length=72, seed=0)
+SAMPLES = replace(SAMPLE, stop=DOCUMENT, num_samples=8)
+# Rarer words are <unk>, unless min_count is given by name.
+WORDS_MIN_COUNT = 2
 
 
 class TextDataset(Dataset):
@@ -46,6 +57,7 @@ class TextDataset(Dataset):
         corpus: see `Dataset`.
         notes: the notices known so far.
         files: files that a new run stores, content by name.
+        min_count: by which the vocabulary was made.
     """
 
     def __init__(
@@ -54,8 +66,10 @@ class TextDataset(Dataset):
         corpus: dict[str, Any],
         notes: Iterable[str] = (),
         files: Mapping[str, str] | None = None,
+        min_count: int = 1,
     ) -> None:
         self.text = text
+        self.min_count = min_count
         self.corpus = corpus
         self.name = str(corpus["name"])
         self.split = text.splits.held_out
@@ -72,18 +86,19 @@ class TextDataset(Dataset):
         tell: Tell,
     ) -> Settings:
         """Set the vocabulary size; adapt the model to a small text or little time; fit windows."""
-        characters = self.size("train")
+        characters, vocabulary = self.size("train"), self.text.vocabulary
         mine = cast("TextSettings", settings)
-        data = replace(mine.data, normalize=self.corpus["normalization"])
+        data = replace(mine.data, normalize=self.corpus["normalization"], min_count=self.min_count)
         mine = replace(mine, data=data)
+        V, document_id = len(vocabulary), vocabulary.document_id
         if parent is None:
-            V = len(self.text.vocabulary)
-            mine = replace(mine, model=replace(mine.model, vocabulary_size=V))
-            mine = adapted_to_text(mine, characters, tell)
+            mine = adapted_to_text(with_sizes(mine, V, document_id), characters, self.item, tell)
         else:
-            mine = with_parents_model(mine, parent)
-        asked, mine = mine, with_windows_that_fit(mine, characters)
-        shrunk = notices.smaller_windows(asked.train, mine.train, characters)
+            mine = with_sizes(with_parents_model(mine, parent), V, document_id)
+        asked = mine
+        if not document_id:  # Documents are packed into windows of any size.
+            mine = with_windows_that_fit(mine, characters)
+        shrunk = notices.smaller_windows(asked.train, mine.train, characters, self.item)
         self.notices = [*self.notices, *shrunk]
         check_training(mine.model, mine.train, device)
         if parent is None:
@@ -107,16 +122,26 @@ class TextDataset(Dataset):
         """Windows of the training split, and the beginning of val for the evaluations."""
         train, val = self.text.split("train"), self.text.split("val")
         mine = cast("TextTrainConfig", config)
-        held_out = val[: mine.eval_characters]
-        return LanguageModeling(cast("LanguageModel", model), train, held_out, mine)
+        held_out = beginning(val, mine.eval_characters, self.text.vocabulary.document_id)
+        return LanguageModeling(cast("LanguageModel", model), train, held_out, mine, self.units)
 
     def scores_all_of_val(self, config: TrainConfig) -> bool:
         """Whether val is no longer than what evaluations score."""
         return self.size("val") <= cast("TextTrainConfig", config).eval_characters
 
-    def score(self, model: RecurrentModel, split: str) -> CrossEntropy:
-        """The exact cross-entropy of every character after the first."""
-        scored = score(cast("LanguageModel", model), self.text.split(split))
+    @property
+    def units(self) -> str:
+        """What the text is read as."""
+        return self.text.vocabulary.units
+
+    @property
+    def item(self) -> str:
+        """What one of its units is called."""
+        return ITEMS[self.units]
+
+    def score(self, model: RecurrentModel, split: str) -> TokenCrossEntropy:
+        """The exact cross-entropy of every token after the first."""
+        scored = score(cast("LanguageModel", model), self.text.split(split), units=self.units)
         assert scored is not None
         return scored
 
@@ -127,22 +152,26 @@ class TextDataset(Dataset):
         run: RunDirectory,
         report: ProgressCallback = ignore_progress,
     ) -> ItemValues:
-        """The nats of each character after the first."""
-        nats = surprise(cast("LanguageModel", model), self.text.split(split), report)
-        alphabet = sorted(self.text.vocabulary.entries)
-        scored = (self.corpus["text_sha256"], list(self.splits[split]), alphabet)
-        return ItemValues(nats, "character", sha256_of(repr(scored)), series=True)
+        """The nats of each token after the first; of documents, with the number of each one's."""
+        vocabulary, ids = self.text.vocabulary, self.text.split(split)
+        nats = surprise(cast("LanguageModel", model), ids, report)
+        scored = (self.corpus["text_sha256"], list(self.splits[split]), sorted(vocabulary.entries))
+        mark = vocabulary.document_id
+        documents = np.cumsum(ids[:-1] == mark) if mark else None
+        identity = sha256_of(repr(scored))
+        return ItemValues(nats, self.item, identity, documents is None, documents)
 
-    def baselines(self, split: str) -> Mapping[str, CrossEntropy]:
+    def baselines(self, split: str) -> Mapping[str, TokenCrossEntropy]:
         """Uniform, unigram, n-gram and xz."""
         train, vocabulary = self.text.split("train"), self.text.vocabulary
         return baselines(train, self.text.split(split), vocabulary)
 
     def illustrate(self, config: ModelConfig, weights: Arrays) -> str:
-        """A short text drawn from the model."""
+        """A short text drawn from the model, or some documents."""
         vocabulary = self.text.vocabulary
         prefix = vocabulary.encode(vocabulary.likely_beginning)
-        return sample_texts(cpu_engine(config, weights), vocabulary, prefix, SAMPLE)[0]
+        sample = SAMPLES if vocabulary.document_id else SAMPLE
+        return ", ".join(sample_texts(cpu_engine(config, weights), vocabulary, prefix, sample))
 
 
 def read_text(
@@ -158,25 +187,30 @@ def read_text(
         SettingError: no character is frequent enough for `min_count`.
     """
     data = settings.data
+    reading = Reading(data.normalize, data.encoding, data.units, data.documents)
     if isinstance(source, Corpus):
-        corpus = source.normalized(data.normalize or source.normalization)
+        corpus = source.read_as(reading)
     else:
-        corpus = open_corpus(
-            source, normalization=data.normalize, encoding=data.encoding, report=report
-        )
-    splits = Splits.of(len(corpus.text), data)
+        corpus = open_corpus(source, reading, report=report)
+    arranged, splits = split_text(corpus, data)
+    min_count = data.min_count
     if parent is None:
-        vocabulary = Vocabulary.build(splits.of_text(corpus.text, "train"), data.min_count)
-        if not vocabulary.entries:
-            raise SettingError("min_count", "leaves no character in the vocabulary.")
+        if data.units == WORDS and "min_count" not in settings.given:
+            # Otherwise no <unk> would be in the training split, and none could be learned.
+            min_count = WORDS_MIN_COUNT
+        train = splits.of_text(arranged.text, "train", data.units)
+        vocabulary = Vocabulary.build(train, min_count, data.units, data.max_vocabulary)
+        if not set(vocabulary.entries) - {DOCUMENT}:
+            raise SettingError("min_count", f"leaves no {ITEMS[data.units]} in the vocabulary.")
     else:
         vocabulary = parent.vocabulary
-    text = EncodedText.of(corpus, vocabulary, splits)
+    text = EncodedText.of(arranged, vocabulary, splits)
     files = {VOCABULARY: vocabulary.to_json()}
     if corpus.needs_copy:
         files[TEXT] = corpus.text
     told = notices.before_training(corpus.notes, text, parent)
-    return TextDataset(text, description(corpus, splits), told, files)
+    about = description(corpus, arranged, splits)
+    return TextDataset(text, about, told, files, min_count)
 
 
 def reread_text(run: LanguageModelRun, source: Source, encoding: str | None) -> TextDataset:
@@ -188,11 +222,24 @@ def reread_text(run: LanguageModelRun, source: Source, encoding: str | None) -> 
     moved = source is not None or encoding is not None
     corpus = find_moved_corpus(run, source, encoding) if moved else find_run_corpus(run)
     text = EncodedText.of(corpus, run.vocabulary, run.spans)
-    return TextDataset(text, run.record.corpus)
+    return TextDataset(text, run.record.corpus, min_count=run.text_config.min_count)
 
 
-def description(corpus: Corpus, splits: Splits) -> dict[str, Any]:
-    """The entry for a text in `run.json`: where to find it again, and how to recognize it."""
+def beginning(ids: Ids, most: int, document_id: int) -> Ids:
+    """The first tokens, at most so many; of documents whole ones, at least one."""
+    if not document_id:
+        return ids[:most]
+    marks = np.flatnonzero(ids == document_id)
+    last = max(int(np.searchsorted(marks, most, "right")) - 1, 1)
+    return ids[: marks[last] + 1] if len(marks) > 1 else ids
+
+
+def description(corpus: Corpus, arranged: Corpus, splits: Splits) -> dict[str, Any]:
+    """The entry for a text in `run.json`: where to find it again, and how to recognize it.
+
+    Args:
+        arranged: the same in the order of its splits.
+    """
     return {
         "name": corpus.name,
         "source": list(corpus.source),
@@ -200,56 +247,7 @@ def description(corpus: Corpus, splits: Splits) -> dict[str, Any]:
         "sha256": corpus.sha256,
         "characters_sha256": corpus.characters_sha256,
         "text_sha256": sha256_of(corpus.text),
-        "beginning_sha256": beginning_sha256(corpus.text, splits),
+        "beginning_sha256": beginning_sha256(arranged.text, splits),
         "lossless": corpus.lossless,
         "characters": len(corpus.text),
     }
-
-
-def with_parents_model(settings: TextSettings, parent: RunDirectory) -> TextSettings:
-    """The settings with the parent's model in place of the preset's.
-
-    Settings given by name that do not change the weights' shapes or meaning, such as dropout, stay.
-
-    Raises:
-        SettingError: a setting given by name does not fit the parent's weights.
-    """
-    given, theirs = settings.given, parent.settings.model
-    for name in ModelConfig.identity():
-        if given.get(name, getattr(theirs, name)) != getattr(theirs, name):
-            raise SettingError(
-                name,
-                f"is {getattr(theirs, name)} in the run '{parent.name}' that this one starts "
-                "from: leave it out.",
-            )
-    names = ModelConfig.names()
-    mine = {name: value for name, value in given.items() if name in names}
-    return replace(settings, model=replace(theirs, **mine))
-
-
-def adapted_to_text(settings: TextSettings, characters: int, tell: Tell) -> TextSettings:
-    """The settings adapted to the length of the training split, if the preset allows it."""
-    small = for_small_text(settings, characters) if settings.adapts_to_text else {}
-    if small:
-        tell(f"For {count(characters)} instead: {as_options(small)}")
-    return overridden(settings, **small)
-
-
-def with_windows_that_fit(settings: TextSettings, characters: int) -> TextSettings:
-    """The settings with windows no larger than a training split of this length can fill."""
-    train = settings.train
-    batch_size, seq_length = fit(characters, train.batch_size, train.seq_length)
-    return replace(settings, train=replace(train, batch_size=batch_size, seq_length=seq_length))
-
-
-def planned_for_time(
-    settings: TextSettings, characters: int, device: torch.device, backend: str, tell: Tell
-) -> TextSettings:
-    """The settings with sizes planned for the `max_minutes` given by name, if sizes are open."""
-    asked = settings.can_plan_sizes and "max_minutes" in settings.given
-    if not asked or for_small_text(settings, characters):
-        return settings
-    planned, why = plan(settings, characters, measured(device, backend))
-    tell(why)
-    check_training(planned.model, planned.train, device)
-    return planned

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback
 from charlm.scoring.calibration import choose, cross_fit, score_with
 from charlm.scoring.dynamic import CHARACTERS, dynamic_surprise, mean_squares
 from charlm.scoring.exact import surprise
 from charlm.scoring.results import Calibrated, Dynamic, DynamicConfig, Evaluation
+from charlm.scoring.spelling import spelling_nats
 from charlm.tasks.language_modeling.evaluation_text import (
     EvaluationText,
     check_choice,
@@ -17,6 +20,8 @@ from charlm.tasks.language_modeling.evaluation_text import (
     training_corpus,
 )
 from charlm.tasks.language_modeling.run import LanguageModelRun
+from charlm.text.documents import with_line_ends
+from charlm.text.tokens import WORDS
 
 
 def evaluate(
@@ -26,12 +31,14 @@ def evaluate(
     dynamic: DynamicConfig | None,
     calibrate: bool,
     report: ProgressCallback,
+    unknown: str = "replace",
 ) -> Evaluation:
     """Score a text as `charlm.Run.evaluate` describes.
 
     Args:
         make_model: loads the run's model; called once everything else is known to be there.
         dynamic: settings of dynamic evaluation; None leaves it out.
+        unknown: what was done about unknown tokens.
 
     Raises:
         UsageError: there is no text to choose a temperature on.
@@ -47,15 +54,19 @@ def evaluate(
     # The run's own text may be missing: find out before minutes of scoring.
     needing = (("--dynamic", dynamic is not None), ("--calibrate", calibrate))
     own = [training_corpus(run, text, option) for option, wanted in needing if wanted]
-    model = make_model()
+    model, vocabulary = make_model(), run.vocabulary
+    mark = vocabulary.document_id
     evaluation = Evaluation(
         corpus=text.corpus.name,
         split=text.split,
-        text=text.text,
+        text=with_line_ends(text.text),
         surprise=surprise(model, text.ids, report=next(reports)),
-        unknown_characters=text.unknown_characters,
+        unknown_characters=sum(text.unknown.values()),
         bytes_read=text.bytes_read,
         notes=text.notes,
+        units=vocabulary.units,
+        marks=np.flatnonzero(text.ids == mark) if mark else None,
+        spelling=spelling(run, text, unknown),
     )
     if dynamic is not None:
         train = split_ids(run, own[0], "train")[: CHARACTERS + 1]
@@ -66,6 +77,14 @@ def evaluate(
         made = calibrated(run, model, text, own[-1], next(reports), next(reports))
         evaluation = replace(evaluation, calibrated=made)
     return evaluation
+
+
+def spelling(run: LanguageModelRun, text: EvaluationText, unknown: str) -> float:
+    """Nats that it takes to spell the words of a text that a run lacks."""
+    if run.vocabulary.units != WORDS or unknown == "skip" or not text.unknown:
+        return 0.0
+    lacking = (word for word, times in text.unknown.items() for _ in range(times))
+    return spelling_nats(run.vocabulary, lacking)
 
 
 def calibrated(

@@ -1,15 +1,14 @@
 """The text to score with a run, and the run's own text, which some scores need too."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from charlm.errors import CorpusError, RunError, SettingError, UsageError
 from charlm.tasks.language_modeling.run import LanguageModelRun
-from charlm.tasks.language_modeling.run_text import find_run_corpus
+from charlm.tasks.language_modeling.run_text import find_run_corpus, in_order_of_splits
 from charlm.text.corpus import Corpus, Source, open_corpus, sha256_of
 from charlm.text.splits import Splits, count
+from charlm.text.tokens import ITEMS
 from charlm.text.vocabulary import Ids, describe
 
 # Number of characters by which the beginning of a text is recognized.
@@ -24,9 +23,10 @@ class EvaluationText:
         corpus: the whole text that it is taken from.
         split: the part that is taken: "train", "val", "test" or "all".
         own: whether `corpus` is the text that the run was trained on.
-        text: what is scored, after normalization and the policy for unknown characters.
-        ids: ids of `text`, (characters,), at least two.
-        unknown_characters: number of characters that the vocabulary lacks.
+        text: what is scored, after normalization and the policy for unknown characters; of
+            documents with their marks.
+        ids: ids of `text`, (tokens,), at least two.
+        unknown: the tokens that the vocabulary lacks, with how often each occurs.
         bytes_read: size of the characters after the first, as they were read; None if unknown.
         notes: sentences to show along with the score.
     """
@@ -36,7 +36,7 @@ class EvaluationText:
     own: bool
     text: str
     ids: Ids
-    unknown_characters: int
+    unknown: Mapping[str, int]
     bytes_read: int | None
     notes: tuple[str, ...]
 
@@ -54,23 +54,27 @@ def find_evaluation_text(
     """
     corpus = read_corpus(run, source, encoding)
     own = is_training_text(corpus, run)
-    if own and sha256_of(corpus.text) != run.record.corpus["text_sha256"]:
-        corpus = find_run_corpus(run)
+    if own and source is not None:
+        same = sha256_of(corpus.text) == run.record.corpus["text_sha256"]
+        corpus = in_order_of_splits(run, corpus) if same else find_run_corpus(run)
     if split not in (None, "all") and not own:
         raise SettingError("split", "is for the text that the run was trained on only.")
     split = split or (run.spans.held_out if own else "all")
-    start, stop = (0, len(corpus.text)) if split == "all" else run.spans.span(split)
+    vocabulary, start, stop = run.vocabulary, 0, len(corpus.text)
+    if split != "all":
+        start, stop = run.spans.characters_of(corpus.text, split, vocabulary.units)
     text = corpus.text[start:stop]
-    ids = run.vocabulary.encode(text, unknown)
-    missing = len(text) - int(np.count_nonzero(ids))
-    if unknown == "skip" and missing:
-        text = "".join(each for each in text if each in run.vocabulary)
+    ids = vocabulary.encode(text, unknown)
+    # Most texts have none, which the ids tell sooner.
+    missing = vocabulary.unknown(text) if unknown == "skip" or not ids.all() else {}
     if len(ids) < 2:
         raise UsageError(
-            f"{corpus.name} ({split}) has {count(len(ids))} to score.",
+            f"{corpus.name} ({split}) has {count(len(ids), ITEMS[vocabulary.units])} to score.",
             "At least two are needed: one to read and one to predict.",
         )
-    counted = corpus.count_bytes(start + 1, stop)
+    counted = corpus.count_bytes(start + len(vocabulary.split(text)[0]), stop)
+    if unknown == "skip" and missing:
+        text = "".join(each for each in vocabulary.split(text) if each in vocabulary)
     notes = () if source is None else (*corpus.notes, *overlap(run, corpus, own))
     return EvaluationText(corpus, split, own, text, ids, missing, counted, notes)
 
@@ -89,8 +93,8 @@ def read_corpus(run: LanguageModelRun, source: Source, encoding: str | None) -> 
     if source is None:
         return find_run_corpus(run)
     if isinstance(source, Corpus):
-        return source.normalized(run.normalization)
-    return open_corpus(source, normalization=run.normalization, encoding=encoding or "utf-8")
+        return source.read_as(run.reading)
+    return open_corpus(source, replace(run.reading, encoding=encoding or "utf-8"))
 
 
 def is_training_text(corpus: Corpus, run: LanguageModelRun) -> bool:
@@ -140,8 +144,9 @@ def training_corpus(run: LanguageModelRun, text_to_score: EvaluationText, option
 
 
 def split_ids(run: LanguageModelRun, text: str, split: str) -> Ids:
-    """Ids of a split of the run's own text, (characters,)."""
-    return run.vocabulary.encode(run.spans.of_text(text, split), "replace")
+    """Ids of a split of the run's own text, (tokens,)."""
+    vocabulary = run.vocabulary
+    return vocabulary.encode(run.spans.of_text(text, split, vocabulary.units), "replace")
 
 
 def check_choice(run: LanguageModelRun, text_to_score: EvaluationText) -> None:
@@ -163,6 +168,10 @@ def check_choice(run: LanguageModelRun, text_to_score: EvaluationText) -> None:
 def check_alike(one: LanguageModelRun, other: LanguageModelRun) -> None:
     """Raise UsageError unless both runs encode texts alike, so that they can be averaged."""
     problem = f"The runs '{one.name}' and '{other.name}' cannot be averaged:"
+    for units in ("units", "documents"):
+        ways = [getattr(each.reading, units) or "no documents" for each in (one, other)]
+        if ways[0] != ways[1]:
+            raise UsageError(f"{problem} one reads {ways[0]}, the other {ways[1]}.")
     forms = [each.normalization for each in (one, other)]
     if forms[0] != forms[1]:
         raise UsageError(f"{problem} their texts are normalized by '{forms[0]}' and '{forms[1]}'.")

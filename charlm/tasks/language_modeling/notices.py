@@ -6,27 +6,34 @@ from charlm.config import TextTrainConfig
 from charlm.runs.directory import RunDirectory
 from charlm.text.encoded import EncodedText
 from charlm.text.splits import count
+from charlm.text.tokens import ITEMS
 from charlm.text.vocabulary import UNKNOWN, describe
 
 # With a smaller training split the user is warned, but training goes ahead.
-LEAST_CHARACTERS = 2_000
+LEAST = 2_000
 
 
-def smaller_windows(asked: TextTrainConfig, got: TextTrainConfig, characters: int) -> Iterator[str]:
-    """Say so if the text is too short for the windows that were asked for."""
+def smaller_windows(
+    asked: TextTrainConfig, got: TextTrainConfig, size: int, item: str
+) -> Iterator[str]:
+    """Say so if the text is too short for the windows that were asked for.
+
+    Args:
+        size: of the training split, in items.
+    """
     if (got.batch_size, got.seq_length) != (asked.batch_size, asked.seq_length):
         yield (
-            f"The training split has {count(characters)}: batch size "
+            f"The training split has {count(size, item)}: batch size "
             f"{got.batch_size} and windows of {got.seq_length} in place of {asked.batch_size} and "
             f"{asked.seq_length}."
         )
 
 
-def too_small(characters: int) -> Iterator[str]:
+def too_small(size: int, item: str) -> Iterator[str]:
     """Say so if the training split is too small to learn from."""
-    if characters < LEAST_CHARACTERS:
+    if size < LEAST:
         yield (
-            f"The training split has {count(characters)}: too few to learn to write from. Some ten "
+            f"The training split has {count(size, item)}: too few to learn to write from. Some ten "
             "thousand are a beginning."
         )
 
@@ -42,20 +49,40 @@ def before_training(
     """
     yield from notes
     if parent is None:
-        yield from too_small(text.splits.size("train"))
-    yield from unknown_characters(text, parent)
+        yield from too_small(text.splits.size("train"), ITEMS[text.vocabulary.units])
+    yield from documents(text)
+    yield from unknown_tokens(text, parent)
 
 
-def unknown_characters(text: EncodedText, parent: RunDirectory | None) -> Iterator[str]:
-    """Name the characters that the vocabulary lacks, except those the user chose to leave out."""
+def documents(text: EncodedText) -> Iterator[str]:
+    """Say how many documents there are, where the text is made of them."""
+    mark = text.vocabulary.document_id
+    if not mark:
+        return
+    held_out = text.splits.held_out
+    sizes = {
+        name: int((text.split(name) == mark).sum()) - 1
+        for name in dict.fromkeys(("train", held_out))
+    }
+    total = text.splits.size("train") / sizes["train"]
+    yield (
+        f"{count(sizes['train'], 'document')} to train on, of "
+        f"{total - 1:.1f} {text.vocabulary.units} on average"
+        + (f"; {sizes[held_out]:,} held out ({held_out})." if held_out != "train" else ".")
+    )
+
+
+def unknown_tokens(text: EncodedText, parent: RunDirectory | None) -> Iterator[str]:
+    """Name the tokens that the vocabulary lacks, except those the user chose to leave out."""
     # Without a parent, the training split lacks only what --min-count took out.
+    item = ITEMS[text.vocabulary.units]
     splits = dict.fromkeys(("train", text.splits.held_out))
     for split in (each for each in splits if parent or each != "train"):
         unknown = text.unknown[split]
         if unknown:
             where = "training split" if split == "train" else f"held-out split ({split})"
             whose = f"the vocabulary of '{parent.name}'" if parent else "the training split"
+            lacking = count(sum(unknown.values()), item)
             yield (
-                f"{count(sum(unknown.values()))} of the {where} not in {whose}, read as {UNKNOWN}: "
-                f"{describe(unknown)}."
+                f"{lacking} of the {where} not in {whose}, read as {UNKNOWN}: {describe(unknown)}."
             )

@@ -1,6 +1,7 @@
 """The run directory of a language model, which adds a vocabulary and perhaps the text."""
 
 from functools import cached_property
+from typing import cast
 
 from charlm.config import TextConfig, TextTrainConfig
 from charlm.errors import RunError, UsageError, look_up
@@ -9,6 +10,7 @@ from charlm.rnn.weights import check_shapes, model_shapes
 from charlm.runs.directory import RunDirectory
 from charlm.runs.record import check_types
 from charlm.text.catalog import CATALOG, CatalogEntry
+from charlm.text.corpus import Reading
 from charlm.text.normalize import NORMALIZATIONS
 from charlm.text.splits import Splits, count
 from charlm.text.vocabulary import Vocabulary
@@ -36,6 +38,17 @@ class LanguageModelRun(RunDirectory):
 
     data_config = TextConfig
     train_config = TextTrainConfig
+
+    @property
+    def text_config(self) -> TextConfig:
+        """How the run reads texts, and what of its own it holds out."""
+        return cast("TextConfig", self.settings.data)
+
+    @property
+    def reading(self) -> Reading:
+        """How the run reads any text."""
+        data = self.text_config
+        return Reading(self.normalization, "utf-8", data.units, data.documents)
 
     @property
     def spans(self) -> Splits:
@@ -68,6 +81,11 @@ class LanguageModelRun(RunDirectory):
         """
         file = self.path / VOCABULARY
         vocabulary = self.parse_file(VOCABULARY, Vocabulary.from_json)
+        if vocabulary.units != self.text_config.units:
+            raise RunError(
+                f"'{file}' is of {vocabulary.units}, and the run of {self.text_config.units}.",
+                COPY_AGAIN,
+            )
         if len(vocabulary) != self.record.model["vocabulary_size"]:
             raise RunError(
                 f"'{file}' has {count(len(vocabulary), 'entry', 'entries')} where the model has "

@@ -7,13 +7,16 @@ from pathlib import Path
 from charlm.errors import CorpusError, RunError, SettingError
 from charlm.runs.commands import run_command
 from charlm.tasks.language_modeling.run import TEXT, LanguageModelRun
-from charlm.text.corpus import STDIN, Corpus, Source, open_corpus, sha256_of
+from charlm.tasks.language_modeling.splitting import split_text
+from charlm.text.corpus import Corpus, Source, open_corpus, sha256_of
 from charlm.text.decoding import BytesRead
+from charlm.text.sources import STDIN
 from charlm.text.splits import count
+from charlm.text.tokens import BYTES
 
 
 def find_run_corpus(run: LanguageModelRun) -> Corpus:
-    """Read the text that a run was trained on again.
+    """Read the text that a run was trained on again, in the order in which it is split.
 
     Raises:
         RunError: the text is missing or has changed.
@@ -24,9 +27,14 @@ def find_run_corpus(run: LanguageModelRun) -> Corpus:
     hint = f"Put it back, or name it: {run.resume_command} FILE, or score another: {another}"
     stored = run.text
     if stored is not None:
-        read_in = BytesRead(encoding if about["source"] else "utf-8") if about["lossless"] else None
+        spelled = BytesRead(encoding_of_copy(run))
         corpus = Corpus(
-            about["name"], stored, about["normalization"], about["sha256"], bytes_read=read_in
+            about["name"],
+            stored,
+            about["normalization"],
+            about["sha256"],
+            bytes_read=spelled if about["lossless"] else None,
+            is_bytes=run.text_config.units == BYTES,
         )
     else:
         try:
@@ -39,7 +47,19 @@ def find_run_corpus(run: LanguageModelRun) -> Corpus:
             ) from None
     if not is_text_of_run(run, corpus):
         raise RunError(f"The text that '{run.name}' was trained on has changed since.", hint)
-    return corpus
+    return in_order_of_splits(run, corpus)
+
+
+def in_order_of_splits(run: LanguageModelRun, corpus: Corpus) -> Corpus:
+    """A run's own text as it is split: of documents, those to train on come first."""
+    return split_text(corpus, run.text_config)[0]
+
+
+def encoding_of_copy(run: LanguageModelRun) -> str:
+    """The encoding that a stored copy of a run's text was read in."""
+    if run.text_config.units == BYTES:
+        return "latin-1"
+    return run.text_config.encoding if run.record.corpus["source"] else "utf-8"
 
 
 def reopen(
@@ -51,12 +71,12 @@ def reopen(
         CorpusError: the text cannot be read.
     """
     places = places if isinstance(places, str | Path) else list(places)
-    normalization = run.normalization
-    corpus = open_corpus(places, normalization=normalization, encoding=encoding)
+    read = replace(run.reading, encoding=encoding)
+    corpus = open_corpus(places, read)
     if is_text_of_run(run, corpus) or corpus.needs_copy:
         return corpus
     # The first versions put no line end between files that lack a final one.
-    fused = open_corpus(places, normalization=normalization, encoding=encoding, line_end="")
+    fused = open_corpus(places, read, line_end="")
     return fused if is_text_of_run(run, fused) else corpus
 
 
@@ -81,7 +101,7 @@ def find_moved_corpus(run: LanguageModelRun, source: Source, encoding: str | Non
     normalization = about["normalization"]
     data = replace(data, encoding=encoding or data.encoding)
     if isinstance(source, Corpus):
-        corpus = source.normalized(normalization)
+        corpus = source.read_as(run.reading)
     else:
         if source is None and (not about["source"] or STDIN in about["source"]):
             raise SettingError("encoding", "is of no use: the run keeps its text as it was read.")
@@ -107,7 +127,7 @@ def find_moved_corpus(run: LanguageModelRun, source: Source, encoding: str | Non
         "lossless": corpus.lossless,
     }
     run.update(corpus={**about, **found}, data=data.to_json())
-    return corpus
+    return in_order_of_splits(run, corpus)
 
 
 def describe_source(source: Source, corpus: Corpus) -> str:

@@ -22,6 +22,11 @@ RULES = (
         "is for --sampling sequential only.",
     ),
     Rule(
+        ("sampling", "random_lengths", "reset_probability"),
+        lambda settings: settings.data.documents is not None,
+        "is of running text, and --documents has each begin from a zero state.",
+    ),
+    Rule(
         ("temporal_penalty", "random_lengths"),
         lambda settings: settings.train.seq_length == 1,
         "does nothing where a window is a single step: give a --seq-length.",

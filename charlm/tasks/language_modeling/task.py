@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from charlm.config import ModelConfig
 from charlm.presets import DEFAULT_PRESET, PRESETS, Settings
@@ -11,15 +11,22 @@ from charlm.progress import ProgressCallback
 from charlm.runs.commands import run_command
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.baselines import copying_is_far_ahead
-from charlm.scoring.cross_entropy import CrossEntropy
+from charlm.scoring.cross_entropy import (
+    ByteCrossEntropy,
+    CrossEntropy,
+    TokenCrossEntropy,
+    WordCrossEntropy,
+)
 from charlm.scoring.score import Scored
 from charlm.sections import Draft, Folded, Grid, Part
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.settings import RULES, TextSettings
 from charlm.tasks.task import Floats, Task
-from charlm.text.corpus import STDIN, Corpus, Source, open_corpus
+from charlm.text.corpus import Corpus, Reading, Source, open_corpus
+from charlm.text.sources import STDIN
 from charlm.text.splits import count
+from charlm.text.tokens import BYTES, CHARACTERS, WORDS
 from charlm.text.vocabulary import printable
 
 if TYPE_CHECKING:
@@ -44,12 +51,16 @@ class LanguageModelTask(Task):
     item_short = "ch"
     loss_name = "nats_per_character"
     loss_title = "nats"
-    score_type = CrossEntropy
+    score_type: ClassVar[type[TokenCrossEntropy]] = CrossEntropy
     compared_by = "bits_per_character"
     rules = RULES
     presets = PRESETS
     default_preset = DEFAULT_PRESET
     run_type = LanguageModelRun
+
+    def variant(self, data: Mapping[str, Any]) -> Task:
+        """The task over characters, words or bytes."""
+        return VARIANTS.get(data.get("units", CHARACTERS), self)
 
     def read(
         self,
@@ -78,8 +89,8 @@ class LanguageModelTask(Task):
         return LanguageModel(config, backend)
 
     def unit(self, run: RunDirectory) -> str:
-        """Bits per character."""
-        return "bits per character"
+        """Bits per character, word or byte."""
+        return f"bits per {self.item}"
 
     def figure_of_means(self, means: Floats) -> Floats:
         """Bits from nats."""
@@ -87,14 +98,17 @@ class LanguageModelTask(Task):
 
     def figures_of_loss(self, loss: float) -> Mapping[str, float]:
         """Perplexity and bits per character."""
-        return CrossEntropy(loss, 1).to_json()
+        return self.score_type(loss, 1).to_json()
 
     def inherited_settings(self, parent: RunDirectory) -> dict[str, Any]:
         """The cell, its initialization, `min_count` and the normalization."""
         inherited = super().inherited_settings(parent)
+        theirs = cast("LanguageModelRun", parent).text_config
         return {
             "normalize": cast("LanguageModelRun", parent).normalization,
-            "min_count": parent.settings.data.min_count,
+            "min_count": theirs.min_count,
+            "units": theirs.units,
+            "documents": theirs.documents,
             **inherited,
         }
 
@@ -108,8 +122,10 @@ class LanguageModelTask(Task):
         named = [str(source)] if isinstance(source, str | Path) else [str(each) for each in source]
         if not any(each == STDIN or is_pipe(Path(each)) for each in named):
             return named, given
-        encoding = given.pop("encoding", None) or "utf-8"
-        return open_corpus(named, normalization=given.get("normalize"), encoding=encoding), given
+        # It is normalized and divided into documents when it is read.
+        encoding, units = given.pop("encoding", None), given.get("units", CHARACTERS)
+        reading = Reading("none", encoding or "utf-8", BYTES if units == BYTES else CHARACTERS)
+        return open_corpus(named, reading), given
 
     def measured_settings(self, run: RunDirectory, asked: Settings) -> dict[str, Any]:
         """The sizes that were planned for a time limit."""
@@ -160,13 +176,18 @@ class LanguageModelTask(Task):
 
     def describe_data(self, run: RunDirectory) -> str:
         """The text, how it was normalized, and its length."""
-        text = run.record.corpus
-        return f"{text['name']}, {text['normalization']}, {count(text['characters'])}"
+        text, data = run.record.corpus, cast("LanguageModelRun", run).text_config
+        made_of = f", documents: {data.documents}" if data.documents else ""
+        return (
+            f"{text['name']}, {text['normalization']}, {count(text['characters'])}, read as "
+            f"{data.units}{made_of}"
+        )
 
     def remarks(self, result: Mapping[str, Any]) -> Iterator[str]:
         """A remark if the held-out text repeats passages of the training text."""
-        scores = {name: CrossEntropy.from_json(each) for name, each in result["baselines"].items()}
-        if copying_is_far_ahead({**scores, "": CrossEntropy.from_json(result["score"])}):
+        read = self.score_type.from_json
+        scores = {name: read(each) for name, each in result["baselines"].items()}
+        if copying_is_far_ahead({**scores, "": read(result["score"])}):
             yield (
                 "xz is far ahead: the held-out text repeats long passages of the training text,\n"
                 "which xz copies. That is how the text is, and no fault of the model."
@@ -190,13 +211,13 @@ class LanguageModelTask(Task):
         total = sum(vocabulary.counts) + vocabulary.unknown_count
         yield (
             f"The alphabet has {count(len(vocabulary), 'entry', 'entries')} with <unk>, from the "
-            f"training part of {count(total)}."
+            f"training part of {count(total, self.item)}."
         )
         shown = list(zip(vocabulary.entries, vocabulary.counts, strict=True))[:ALPHABET]
         rows = [(printable(each), n, f"{n / max(total, 1):.2%}") for each, n in shown]
         yield Folded(
-            f"The {count(len(rows), 'most frequent character')}",
-            Grid(("character", "times", "share"), rows),
+            f"The {count(len(rows), f'most frequent {self.item}')}",
+            Grid((self.item, "times", "share"), rows),
         )
 
     def chapters(
@@ -207,6 +228,33 @@ class LanguageModelTask(Task):
 
         make = cast("Callable[[], LanguageModel]", load_model)
         return drafts(cast("LanguageModelRun", run), make)
+
+
+class WordModelTask(LanguageModelTask):
+    """Predict the next word of a text."""
+
+    item = "word"
+    item_short = "words"
+    loss_name = "nats_per_word"
+    score_type = WordCrossEntropy
+    compared_by = "bits_per_word"
+
+
+class ByteModelTask(LanguageModelTask):
+    """Predict the next byte of a text."""
+
+    item = "byte"
+    item_short = "B"
+    loss_name = "nats_per_byte"
+    score_type = ByteCrossEntropy
+    compared_by = "bits_per_byte"
+
+
+VARIANTS: Mapping[str, LanguageModelTask] = {
+    CHARACTERS: LanguageModelTask(),
+    WORDS: WordModelTask(),
+    BYTES: ByteModelTask(),
+}
 
 
 def is_pipe(path: Path) -> bool:

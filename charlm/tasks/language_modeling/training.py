@@ -1,4 +1,4 @@
-"""What the trainer trains for the task `language-model`: predicting the next character."""
+"""What the trainer trains for the task `language-model`: predicting the next token."""
 
 import math
 from collections.abc import Callable
@@ -10,9 +10,11 @@ from torch import Tensor
 from charlm.config import TextTrainConfig
 from charlm.language_model import LanguageModel
 from charlm.rnn.cells import State
-from charlm.scoring.cross_entropy import CrossEntropy
+from charlm.scoring.cross_entropy import TokenCrossEntropy
 from charlm.scoring.exact import score
+from charlm.tasks.language_modeling.document_windows import DocumentWindows
 from charlm.tasks.language_modeling.windows import Windows
+from charlm.text.tokens import CHARACTERS
 from charlm.text.vocabulary import Ids
 from charlm.training.optimization import DTYPES
 from charlm.training.task import WindowLoss
@@ -26,30 +28,43 @@ class LanguageModeling:
     """Cross-entropy on windows of a training split, and the exact score of held-out text.
 
     Args:
-        train: ids of the training split, (characters,).
+        train: ids of the training split, (tokens,).
         held_out: ids to score; fewer than two mean that nothing is held out.
+        units: what ids stand for.
     """
 
     def __init__(
-        self, model: LanguageModel, train: Ids, held_out: Ids, config: TextTrainConfig
+        self,
+        model: LanguageModel,
+        train: Ids,
+        held_out: Ids,
+        config: TextTrainConfig,
+        units: str = CHARACTERS,
     ) -> None:
         device = next(model.parameters()).device
-        self.windows = Windows(
-            train,
-            config.batch_size,
-            config.seq_length,
-            config.sampling,
-            config.seed,
-            random_lengths=config.random_lengths,
-            reset_probability=config.reset_probability,
-            device=device,
+        shape = (config.batch_size, config.seq_length)
+        document_id = model.config.document_id
+        self.windows: Windows | DocumentWindows = (
+            DocumentWindows(train, document_id, *shape, config.seed, device)
+            if document_id
+            else Windows(
+                train,
+                *shape,
+                config.sampling,
+                config.seed,
+                random_lengths=config.random_lengths,
+                reset_probability=config.reset_probability,
+                device=device,
+            )
         )
         self.config = config
         self.model = model
         self.held_out = held_out
-        self.all_streams = torch.ones(config.batch_size, 1, dtype=torch.bool, device=device)
+        self.units = units
+        self.items = 0
+        self.all_streams = torch.ones(self.windows.lanes, 1, dtype=torch.bool, device=device)
         self.no_streams = ~self.all_streams
-        self.same_shapes = not config.random_lengths
+        self.same_shapes = not (config.random_lengths or document_id)
         self.items_per_step = config.batch_size * config.seq_length
         self.worst_loss = WORST_SHARE * math.log(model.config.vocabulary_size)
         dtype = DTYPES[config.precision]
@@ -64,22 +79,27 @@ class LanguageModeling:
         return self.windows.count
 
     def initial_state(self) -> State:
-        return self.model.initial_state(self.windows.batch_size)
+        return self.model.initial_state(self.windows.lanes)
 
     def batch(self, window: int) -> tuple[Tensor, ...]:
         """Inputs and targets (T, B), and which streams start from a zero state, bool (B, 1)."""
         each = self.windows[window]
         resets = each.resets if each.continues else self.all_streams
-        return each.inputs, each.targets, self.no_streams if resets is None else resets
+        resets = self.no_streams if resets is None else resets
+        self.items = each.items  # which the host knows, and `loss` must not ask the device for
+        return each.inputs, each.targets, resets[: each.inputs.shape[1]]
 
     def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
         inputs, targets, resets = batch
-        state = tuple(each.masked_fill(resets, 0.0) for each in state)
+        # Of documents there may be fewer side by side than there is room for.
+        B, room = inputs.shape[1], state[0].shape[1]
+        state = tuple(each[:, :B].masked_fill(resets, 0.0) for each in state)
         with self.autocast:
             raw, dropped, state = self.model.hidden(inputs, state)
             logits = self.model.logits(dropped)
         loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
-        return WindowLoss(loss, state, targets.numel(), self._penalty(raw, dropped))
+        state = tuple(F.pad(each, (0, 0, 0, room - B)) for each in state) if room > B else state
+        return WindowLoss(loss, state, self.items, self._penalty(raw, dropped))
 
     def _penalty(self, raw: Tensor, dropped: Tensor) -> Tensor | None:
         """Activation and temporal activation regularization (Merity, McCann & Socher 2017).
@@ -99,5 +119,5 @@ class LanguageModeling:
             penalties.append(b * F.mse_loss(raw[1:], raw[:-1]))
         return torch.stack(penalties).sum() if penalties else None
 
-    def evaluate(self, should_stop: Callable[[], bool]) -> CrossEntropy | None:
-        return score(self.model, self.held_out, should_stop)
+    def evaluate(self, should_stop: Callable[[], bool]) -> TokenCrossEntropy | None:
+        return score(self.model, self.held_out, should_stop, self.units)

@@ -29,12 +29,14 @@ class Window:
         targets: the ids one step later, (T, B).
         continues: whether the streams continue where the previous window ended, so that the state
             is carried over.
+        items: number of targets that are predicted.
         resets: which streams' state is set to zero nevertheless, bool (B, 1); None: none.
     """
 
     inputs: Tensor
     targets: Tensor
     continues: bool
+    items: int
     resets: Tensor | None = None
 
 
@@ -148,7 +150,13 @@ class Windows:
         """Window number `index` of the epoch loaded last."""
         span = self.reader.read(index, self._lengths[index] + 1)
         resets = None if self._resets is None else self._resets[index]
-        return Window(span[:-1], span[1:], self.sampling == "sequential" and index > 0, resets)
+        continues = self.sampling == "sequential" and index > 0
+        return Window(span[:-1], span[1:], continues, span[1:].numel(), resets)
+
+    @property
+    def lanes(self) -> int:
+        """How many streams stand side by side."""
+        return self.batch_size
 
 
 def fit(characters: int, batch_size: int, seq_length: int) -> tuple[int, int]:

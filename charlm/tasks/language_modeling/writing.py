@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
 
+import numpy as np
+
 from charlm.config import SamplingConfig
 from charlm.errors import SettingError
 from charlm.generation.choice import cpu_engine
@@ -12,6 +14,7 @@ from charlm.generation.sampler import stream_texts
 from charlm.generation.sizes import check_samples
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.text.fragments import Notify, read_prefix, read_stop_string
+from charlm.text.tokens import DOCUMENT
 from charlm.text.vocabulary import Ids
 
 
@@ -19,11 +22,14 @@ def read_beginning(
     run: LanguageModelRun, prefix: str | None, unknown: str | None, notify: Notify
 ) -> Ids:
     """Ids of a prefix, as `charlm.Run.encode_prefix` describes."""
+    beginning = run.vocabulary.encode(run.vocabulary.likely_beginning)
     if prefix is None:
         if unknown is not None:
             raise SettingError("unknown", "is about a prefix, and there is none.")
-        return run.vocabulary.encode(run.vocabulary.likely_beginning)
-    return read_prefix(prefix, run.vocabulary, run.normalization, unknown or "error", notify)
+        return beginning
+    ids = read_prefix(prefix, run.vocabulary, run.normalization, unknown or "error", notify)
+    # Where texts are documents, a prefix begins one.
+    return np.concatenate([beginning, ids]) if run.vocabulary.document_id else ids
 
 
 def with_read_stops(
@@ -33,6 +39,8 @@ def with_read_stops(
     stops = [
         read_stop_string(each, run.vocabulary, run.normalization, notify) for each in sampling.stops
     ]
+    # The mark that ends a document ends its text.
+    stops += [DOCUMENT] if run.vocabulary.document_id else []
     return replace(sampling, stop=tuple(dict.fromkeys(stops)))
 
 
@@ -54,7 +62,7 @@ def stream_samples(
     if config.num_samples > 1:  # A single one goes out as it is drawn, whatever its length.
         check_samples(run.settings.model, config)
     ids = read_beginning(run, prefix, unknown, notify)
-    start = () if prefix is None else (run.vocabulary.decode(ids),)
+    start = () if prefix is None else (run.vocabulary.decode(ids).removeprefix(DOCUMENT),)
     engine = make_engine(run, config)
     for text in stream_texts(engine, run.vocabulary, ids, config):
         yield chain(start, text)

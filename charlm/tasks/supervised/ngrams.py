@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from charlm.files.whole import Arrays
 from charlm.tasks.supervised.examples import Sequences
-from charlm.text.vocabulary import WORDS, Vocabulary
+from charlm.text.tokens import WORDS
+from charlm.text.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.float64]
 # Of a larger training part the models read so many texts, and count so many n-grams.

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from charlm.tasks.supervised.examples import Sequences
 from charlm.tasks.supervised.settings import TableConfig
 from charlm.text.normalize import FRAGMENT_NORMALIZATIONS
-from charlm.text.tokens import tokenize
-from charlm.text.vocabulary import WORDS, Vocabulary
+from charlm.text.tokens import WORDS, tokenize
+from charlm.text.vocabulary import Vocabulary
 
 
 def tokens_of(text: str, config: TableConfig) -> list[str]:

@@ -1,0 +1,72 @@
+"""Settings of a language model that are fitted to its text, to a parent, and to a time limit."""
+
+from dataclasses import replace
+
+import torch
+
+from charlm.config import ModelConfig
+from charlm.errors import SettingError
+from charlm.presets import as_options, overridden
+from charlm.runs.directory import RunDirectory
+from charlm.tasks.dataset import Tell
+from charlm.tasks.language_modeling.planning import measured, plan
+from charlm.tasks.language_modeling.settings import TextSettings
+from charlm.tasks.language_modeling.sizes import check_training
+from charlm.tasks.language_modeling.small_texts import for_small_text
+from charlm.tasks.language_modeling.windows import fit
+from charlm.text.splits import count
+
+
+def with_sizes(settings: TextSettings, vocabulary_size: int, document_id: int) -> TextSettings:
+    """The settings with what the vocabulary decides."""
+    model = replace(settings.model, vocabulary_size=vocabulary_size, document_id=document_id)
+    return replace(settings, model=model)
+
+
+def with_parents_model(settings: TextSettings, parent: RunDirectory) -> TextSettings:
+    """The settings with the parent's model in place of the preset's.
+
+    Settings given by name that do not change the weights' shapes or meaning, such as dropout, stay.
+
+    Raises:
+        SettingError: a setting given by name does not fit the parent's weights.
+    """
+    given, theirs = settings.given, parent.settings.model
+    for name in ModelConfig.identity():
+        if given.get(name, getattr(theirs, name)) != getattr(theirs, name):
+            raise SettingError(
+                name,
+                f"is {getattr(theirs, name)} in the run '{parent.name}' that this one starts "
+                "from: leave it out.",
+            )
+    names = ModelConfig.names()
+    mine = {name: value for name, value in given.items() if name in names}
+    return replace(settings, model=replace(theirs, **mine))
+
+
+def adapted_to_text(settings: TextSettings, characters: int, item: str, tell: Tell) -> TextSettings:
+    """The settings adapted to the length of the training split, if the preset allows it."""
+    small = for_small_text(settings, characters) if settings.adapts_to_text else {}
+    if small:
+        tell(f"For {count(characters, item)} instead: {as_options(small)}")
+    return overridden(settings, **small)
+
+
+def with_windows_that_fit(settings: TextSettings, characters: int) -> TextSettings:
+    """The settings with windows no larger than a training split of this length can fill."""
+    train = settings.train
+    batch_size, seq_length = fit(characters, train.batch_size, train.seq_length)
+    return replace(settings, train=replace(train, batch_size=batch_size, seq_length=seq_length))
+
+
+def planned_for_time(
+    settings: TextSettings, characters: int, device: torch.device, backend: str, tell: Tell
+) -> TextSettings:
+    """The settings with sizes planned for the `max_minutes` given by name, if sizes are open."""
+    asked = settings.can_plan_sizes and "max_minutes" in settings.given
+    if not asked or for_small_text(settings, characters):
+        return settings
+    planned, why = plan(settings, characters, measured(device, backend))
+    tell(why)
+    check_training(planned.model, planned.train, device)
+    return planned
