@@ -110,17 +110,19 @@ def hold_out(text: str, config: TextConfig, size: Callable[[str], int]) -> tuple
 def shares(documents: int, config: TextConfig) -> dict[str, int]:
     """How many documents are held out for val and test: at least one of each that is asked for."""
     held_out = {"val": config.val_fraction, "test": config.test_fraction}
-    sizes = {
-        name: max(1, math.floor(Fraction(str(share)) * documents + Fraction(1, 2))) if share else 0
-        for name, share in held_out.items()
-    }
-    if documents - sum(sizes.values()) < 1:
-        needed = 1 + sum(bool(share) for share in held_out.values())
+    needed = 1 + sum(bool(share) for share in held_out.values())
+    if documents < needed:
         raise CorpusError(
             f"The text has {count(documents, 'document')} that differ; training needs at least "
             f"{needed}.",
             "Give a text of more documents, or divide it otherwise with --documents.",
         )
+    sizes = {
+        name: max(1, math.floor(Fraction(str(share)) * documents)) if share else 0
+        for name, share in held_out.items()
+    }
+    if sum(sizes.values()) == documents:  # One is left to train on.
+        sizes[max(sizes, key=lambda name: sizes[name])] -= 1
     return sizes
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from charlm.errors import UnknownCharacterError, UsageError
 from charlm.text.decoding import decode_string
 from charlm.text.normalize import FRAGMENT_NORMALIZATIONS, removed_characters
+from charlm.text.tokens import BYTES, WORDS
 from charlm.text.vocabulary import Ids, Vocabulary, describe
 
 # Called with a sentence for each change made to a given text.
@@ -14,7 +15,7 @@ Notify = Callable[[str], object]
 def read_prefix(
     prefix: str, vocabulary: Vocabulary, normalization: str, unknown: str, notify: Notify
 ) -> Ids:
-    """Normalize a prefix and return its ids, (characters,).
+    """Normalize a prefix and return its ids, (tokens,).
 
     Args:
         unknown: what to do about characters without an id: "error", "replace" or "skip".
@@ -30,13 +31,25 @@ def read_prefix(
     if nothing and unknown == "error":
         raise nothing_left_error("the prefix", lost, normalization)
     notify_of_losses(text, "the prefix", lost, normalization, notify)
-    ids = vocabulary.encode("" if nothing and unknown == "skip" else text, unknown)
+    ids = vocabulary.encode(
+        "" if nothing and unknown == "skip" else in_units(text, vocabulary), unknown
+    )
     if not len(ids):
         raise UsageError(
             "The prefix is empty" + (" after normalization." if prefix else "."),
             "Give at least one character that the model knows.",
         )
     return ids
+
+
+def in_units(text: str, vocabulary: Vocabulary) -> str:
+    """A prefix as its vocabulary spells it: bytes as characters, a first word as within a text."""
+    if vocabulary.units == BYTES:
+        return text.encode().decode("latin-1")
+    if vocabulary.units == WORDS and text and vocabulary.split(text)[0] not in vocabulary:
+        inside = f" {text}"
+        return inside if vocabulary.split(inside)[0] in vocabulary else text
+    return text
 
 
 def read_stop_string(stop: str, vocabulary: Vocabulary, normalization: str, notify: Notify) -> str:
@@ -52,7 +65,11 @@ def read_stop_string(stop: str, vocabulary: Vocabulary, normalization: str, noti
     if not text or (lost and not text.strip()):
         raise nothing_left_error(what, lost or dict.fromkeys(stop, 1), normalization)
     notify_of_losses(text, what, lost, normalization, notify)
-    unknown = vocabulary.unknown(text)
+    if vocabulary.units == BYTES:
+        return in_units(text, vocabulary)
+    # A string of words may begin and end within one.
+    letters = set("".join(vocabulary.entries))
+    unknown = {each: text.count(each) for each in dict.fromkeys(text) if each not in letters}
     if unknown:
         raise UnknownCharacterError(
             f"A text never ends at {what}: the vocabulary lacks {describe(unknown)}.",

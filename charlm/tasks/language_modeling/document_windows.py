@@ -14,6 +14,9 @@ from charlm.text.vocabulary import Ids
 SECTION = 16
 # Documents side by side at most, as a multiple of the batch size.
 WIDEST = 8
+# Of a batch's positions at least this share holds tokens, and it has at least this share of the
+# tokens that it has room for.
+REAL, FEWEST = 0.98, 0.25
 # Batches of one pool have documents of like length; the pools themselves are drawn at random.
 POOL = 64
 # Cross-entropy leaves out targets of this value.
@@ -112,10 +115,17 @@ class DocumentWindows:
 
     def _batches(self, starts: Integers, lengths: Integers) -> list[tuple[Integers, Integers]]:
         """Batches of a pool's documents, which are sorted from the longest to the shortest."""
-        found, first = [], 0
+        found, first, full = [], 0, self.batch_size * self.seq_length
         while first < len(starts):
-            room = self.batch_size * self.seq_length // min(int(lengths[first]), self.seq_length)
-            batch = slice(first, first + min(room, self.lanes))
+            longest = int(lengths[first])
+            room = min(full // min(longest, self.seq_length), self.lanes)
+            if longest <= self.seq_length:
+                # A batch ends early where shorter documents would leave much of it empty.
+                tokens = lengths[first : first + room].cumsum()
+                positions = longest * np.arange(1, len(tokens) + 1)
+                good = np.flatnonzero((tokens >= REAL * positions) | (tokens < FEWEST * full))
+                room = int(good[-1]) + 1
+            batch = slice(first, first + room)
             found.append((starts[batch], lengths[batch]))
             first = batch.stop
         return found
