@@ -16,6 +16,7 @@ class SettingsKeywords(TypedDict, total=False):
     val_fraction: float
     test_fraction: float
     documents: str | None
+    grow_vocabulary: bool
     val_characters: int
     train_characters: int | None
     cell: str

@@ -46,6 +46,9 @@ class TextConfig(DataConfig):
     max_vocabulary: int | None = setting(
         None, "Keep only so many entries of the vocabulary, the most frequent.", minimum=1
     )
+    grow_vocabulary: bool = setting(
+        False, "With --init-from: add what the other run's vocabulary lacks."
+    )
     normalize: str | None = setting(
         None, "letters, letters-by-line, lower or none; by default what the corpus asks for."
     )

@@ -26,11 +26,13 @@ from charlm.tasks.language_modeling import notices
 from charlm.tasks.language_modeling.evaluation_text import beginning_sha256
 from charlm.tasks.language_modeling.fitting import (
     adapted_to_text,
+    check_parent,
     planned_for_time,
     with_parents_model,
     with_sizes,
     with_windows_that_fit,
 )
+from charlm.tasks.language_modeling.growing import grown_vocabulary, grown_weights
 from charlm.tasks.language_modeling.run import TEXT, VOCABULARY, LanguageModelRun
 from charlm.tasks.language_modeling.run_text import find_moved_corpus, find_run_corpus
 from charlm.tasks.language_modeling.settings import TextSettings
@@ -110,7 +112,7 @@ class TextDataset(Dataset):
     ) -> None:
         """Use the scheme in the settings and, for a large alphabet, the character frequencies."""
         if parent is not None:
-            super().initialize(model, settings, parent)
+            model.load_weights(grown_weights(parent.load_weights(), settings.model))
             return
         vocabulary = self.text.vocabulary
         large = len(vocabulary) > LARGE_ALPHABET
@@ -187,28 +189,32 @@ def read_text(
         SettingError: no character is frequent enough for `min_count`.
     """
     data = settings.data
+    check_parent(settings, parent)
     reading = Reading(data.normalize, data.encoding, data.units, data.documents)
     if isinstance(source, Corpus):
         corpus = source.read_as(reading)
     else:
         corpus = open_corpus(source, reading, report=report)
     arranged, splits = split_text(corpus, data)
-    min_count = data.min_count
+    min_count, added = data.min_count, tuple[str, ...]()
+    train = splits.of_text(arranged.text, "train", data.units)
     if parent is None:
         if data.units == WORDS and "min_count" not in settings.given:
             # Otherwise no <unk> would be in the training split, and none could be learned.
             min_count = WORDS_MIN_COUNT
-        train = splits.of_text(arranged.text, "train", data.units)
         vocabulary = Vocabulary.build(train, min_count, data.units, data.max_vocabulary)
         if not set(vocabulary.entries) - {DOCUMENT}:
             raise SettingError("min_count", f"leaves no {ITEMS[data.units]} in the vocabulary.")
     else:
         vocabulary = parent.vocabulary
+        if data.grow_vocabulary:
+            vocabulary = grown_vocabulary(vocabulary, train, min_count)
+            added = vocabulary.entries[len(parent.vocabulary.entries) :]
     text = EncodedText.of(arranged, vocabulary, splits)
     files = {VOCABULARY: vocabulary.to_json()}
     if corpus.needs_copy:
         files[TEXT] = corpus.text
-    told = notices.before_training(corpus.notes, text, parent)
+    told = notices.before_training(corpus.notes, text, parent, added)
     about = description(corpus, arranged, splits)
     return TextDataset(text, about, told, files, min_count)
 

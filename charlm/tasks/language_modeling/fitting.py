@@ -10,6 +10,7 @@ from charlm.presets import as_options, overridden
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.dataset import Tell
 from charlm.tasks.language_modeling.planning import measured, plan
+from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.settings import TextSettings
 from charlm.tasks.language_modeling.sizes import check_training
 from charlm.tasks.language_modeling.small_texts import for_small_text
@@ -21,6 +22,32 @@ def with_sizes(settings: TextSettings, vocabulary_size: int, document_id: int) -
     """The settings with what the vocabulary decides."""
     model = replace(settings.model, vocabulary_size=vocabulary_size, document_id=document_id)
     return replace(settings, model=model)
+
+
+def check_parent(settings: TextSettings, parent: LanguageModelRun | None) -> None:
+    """Check how the text is to be read against how the parent's was.
+
+    Raises:
+        SettingError: the parent cannot read it so, or there is no parent to grow.
+    """
+    data = settings.data
+    if parent is None:
+        if data.grow_vocabulary:
+            raise SettingError(
+                "grow_vocabulary", "adds to the vocabulary of another run: give --init-from."
+            )
+        return
+    whose = f"in the run '{parent.name}' that this one starts from: leave it out."
+    if data.units != parent.text_config.units:
+        raise SettingError("units", f"are {parent.text_config.units} {whose}")
+    if "max_vocabulary" in settings.given:
+        raise SettingError("max_vocabulary", f"has been decided {whose}")
+    if data.documents is not None and not (parent.vocabulary.document_id or data.grow_vocabulary):
+        raise SettingError(
+            "documents",
+            f"begin and end with a mark that the run '{parent.name}' lacks: give "
+            "--grow-vocabulary too.",
+        )
 
 
 def with_parents_model(settings: TextSettings, parent: RunDirectory) -> TextSettings:

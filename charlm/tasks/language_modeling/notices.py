@@ -1,6 +1,6 @@
 """Notices for the user before training begins; each function yields sentences."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from charlm.config import TextTrainConfig
 from charlm.runs.directory import RunDirectory
@@ -39,15 +39,24 @@ def too_small(size: int, item: str) -> Iterator[str]:
 
 
 def before_training(
-    notes: Iterable[str], text: EncodedText, parent: RunDirectory | None
+    notes: Iterable[str],
+    text: EncodedText,
+    parent: RunDirectory | None,
+    added: Sequence[str] = (),
 ) -> Iterator[str]:
     """All notices about a text that a run is about to be trained on.
 
     Args:
         notes: remarks from reading the text.
         parent: the run whose vocabulary is used, if any.
+        added: what is added to it.
     """
     yield from notes
+    if added:
+        yield (
+            f"{count(len(added), 'entry', 'entries')} added to the vocabulary of "
+            f"'{parent.name if parent else ''}': {describe(dict.fromkeys(added, 1))}."
+        )
     if parent is None:
         yield from too_small(text.splits.size("train"), ITEMS[text.vocabulary.units])
     yield from documents(text)
