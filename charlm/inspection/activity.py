@@ -17,7 +17,7 @@ from charlm.machine.threads import tuned_threads
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.rnn.backends.choice import BACKENDS
 from charlm.rnn.cells import Cell, LayerWeights, State, make_cell
-from charlm.scoring.exact import CHUNK, to_column
+from charlm.scoring.exact import CHUNK, begins_document, pieces_of, to_column
 from charlm.text.vocabulary import Ids
 
 Array = npt.NDArray[np.float32]
@@ -81,6 +81,8 @@ def record_activity(
 ) -> list[LayerActivity]:
     """What each layer holds after reading each character, from a state of zeros.
 
+    Of a text made of documents each is read from a state of zeros.
+
     The outputs h are those that the model's backend computes when it scores. Gates and C follow
     from them by the cell's own equations.
 
@@ -98,11 +100,12 @@ def record_activity(
     try:
         with tuned_threads(device.type) as tuner, matmul_precision("fp32"):
             state = model.initial_state(1)
-            for start in range(0, len(ids), CHUNK):
-                started, piece = time.perf_counter(), to_column(device, ids[start : start + CHUNK])
+            for start, stop in pieces_of(ids, CHUNK, model.config.document_id):
+                started, piece = time.perf_counter(), to_column(device, ids[start:stop])
+                if begins_document(model.config, ids[start]):
+                    state = model.initial_state(1)
                 layers, state = read(model, piece, state)
                 tuner.record_step(len(piece), time.perf_counter() - started)
-                stop = start + len(piece)
                 for kept, new in zip(found, layers, strict=True):
                     for name, values in new.items():
                         if name not in kept:

@@ -5,18 +5,23 @@ window is scored, the weights take a step down its gradient, and a small one bac
 weights. Both are scaled by the root mean square of each weight's gradient on the training text.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
-from itertools import pairwise
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback, ignore_progress
-from charlm.scoring.exact import Surprise, surprise, surprise_of_ids, to_column
+from charlm.scoring.exact import (
+    Surprise,
+    begins_document,
+    pieces_of,
+    surprise,
+    surprise_of_ids,
+    to_column,
+)
 from charlm.scoring.results import DynamicConfig
 from charlm.text.vocabulary import Ids
 
@@ -95,9 +100,9 @@ def log_probabilities(
     model.eval()
     try:
         state = model.initial_state(1)
-        for start, stop in windows(ids, config.window, model.config.document_id):
+        for start, stop in pieces_of(ids[:-1], config.window, model.config.document_id):
             piece = to_column(weights[0].device, ids[start : stop + 1])
-            if model.config.document_id and ids[start] == model.config.document_id:
+            if begins_document(model.config, ids[start]):
                 state = model.initial_state(1)
             with torch.enable_grad():
                 logits, state = model(piece[:-1], state)
@@ -111,15 +116,6 @@ def log_probabilities(
     finally:
         torch._foreach_copy_(weights, trained)
         model.train(was_training)
-
-
-def windows(ids: Ids, length: int, document_id: int) -> Iterator[tuple[int, int]]:
-    """Windows of at most `length` of the tokens that predict another; each document begins one."""
-    marks = np.flatnonzero(ids[:-1] == document_id) if document_id else ids[:0]
-    bounds = [*np.union1d([0], marks).astype(int).tolist(), len(ids) - 1]
-    for begin, end in pairwise(bounds):
-        for start in range(begin, end, length):
-            yield start, min(start + length, end)
 
 
 def dynamic_surprise(

@@ -7,6 +7,7 @@ state of zeros.
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from charlm.config import ModelConfig
 from charlm.language_model import LanguageModel
 from charlm.machine.device import matmul_precision
 from charlm.machine.threads import tuned_threads
@@ -107,6 +109,25 @@ def documents(model: LanguageModel, ids: Ids) -> Iterator[tuple[int, Tensor]]:
                 logits, _ = model(window, model.initial_state(len(read)))
             yield begin, logits.transpose(0, 1)[torch.from_numpy(inside).to(device)]
         first = last
+
+
+def pieces_of(ids: Ids, length: int, document_id: int) -> Iterator[tuple[int, int]]:
+    """Start and stop of consecutive pieces of a text of at most `length` tokens.
+
+    Each document begins one.
+
+    Args:
+        document_id: of the mark that begins documents; 0: there are none.
+    """
+    marks = np.flatnonzero(ids == document_id) if document_id else ids[:0]
+    for begin, end in pairwise([*np.union1d([0], marks).astype(int).tolist(), len(ids)]):
+        for start in range(begin, end, length):
+            yield start, min(start + length, end)
+
+
+def begins_document(config: ModelConfig, token: int) -> bool:
+    """Whether a token is the mark before which the state is zero."""
+    return bool(config.document_id) and token == config.document_id
 
 
 def to_column(device: torch.device, ids: Ids) -> Tensor:

@@ -85,6 +85,14 @@ class Decoded:
     files: tuple[int, ...] = ()
 
 
+def as_characters(text: str) -> str:
+    """The characters that bytes spell in UTF-8, given as `as_bytes` returns them.
+
+    A byte that spells none becomes the lone surrogate that Python's "surrogateescape" makes of it.
+    """
+    return text.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
 def as_bytes(content: bytes) -> Decoded:
     """Bytes as they are: each is the character with its number, U+0000 to U+00FF."""
     return Decoded(content.decode("latin-1"), BytesRead("latin-1"))

@@ -14,6 +14,7 @@ from charlm.tasks.language_modeling.neuron_chapter import neurons
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.writing import stream_samples
 from charlm.text.splits import count
+from charlm.text.tokens import WORDS
 
 if TYPE_CHECKING:
     from charlm.inspection.copying import Copying
@@ -39,13 +40,14 @@ PROMINENT = 4.0
 def drafts(run: LanguageModelRun, load_model: "Callable[[], LanguageModel]") -> list[Draft]:
     """Samples, and what the model does."""
     inspector = Inspector(run, lambda device, backend: load_model())
-    return [
-        Draft("Samples", lambda: samples(run)),
-        Draft("Surprise", lambda: surprise(inspector)),
-        Draft("Neurons", lambda: neurons(inspector)),
-        Draft("Memory", lambda: memory(inspector)),
-        Draft("Copying", lambda: copying(inspector)),
-    ]
+    found = [Draft("Samples", lambda: samples(run))]
+    if run.vocabulary.units != WORDS:
+        found.append(Draft("Surprise", lambda: surprise(inspector)))
+        found.append(Draft("Neurons", lambda: neurons(inspector)))
+        if not run.vocabulary.document_id:
+            found.append(Draft("Memory", lambda: memory(inspector)))
+    found.append(Draft("Copying", lambda: copying(inspector)))
+    return found
 
 
 def samples(run: LanguageModelRun) -> Iterator[Part]:

@@ -1,5 +1,6 @@
 """The texts of `charlm.Run.inspect.copying`: one to look at, and the run's own beside it."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from charlm.config import SamplingConfig
@@ -12,6 +13,9 @@ from charlm.tasks.language_modeling.run_text import find_run_corpus
 from charlm.tasks.language_modeling.writing import stream_samples
 from charlm.tasks.relevance import sampling_config
 from charlm.text.corpus import Corpus, Source
+from charlm.text.decoding import as_characters
+from charlm.text.documents import with_line_ends
+from charlm.text.tokens import BYTES
 
 if TYPE_CHECKING:
     from charlm.inspection.copying import Copying
@@ -30,7 +34,7 @@ def inspect_copying(
     """What `run.inspect.copying` returns, whose arguments these are."""
     from charlm.inspection.copying import Copying, compare
 
-    own, notes = own_text(run), tuple[str, ...]()
+    own, notes, units = own_text(run), tuple[str, ...](), run.vocabulary.units
     if source is None:
         if encoding is not None:
             raise SettingError("encoding", "is of a text that is named, and the run writes one.")
@@ -39,15 +43,25 @@ def inspect_copying(
         for name in sampling:
             raise SettingError(name, "is of a text that the run writes, and one is given.")
         corpus = read_corpus(run, source, encoding)
-        text, notes = (corpus.name, corpus.text), corpus.notes
+        text, notes = (corpus.name, readable(corpus.text, units)), corpus.notes
     if not text[1]:
         raise UsageError(f"There is nothing in '{text[0]}' to look at.", "Give a longer text.")
-    held_out, training = run.spans.held_out, run.spans.of_text(own.text, "train")
+
+    def part(split: str) -> str:
+        return readable(run.spans.of_text(own.text, split, units), units)
+
+    held_out, training = run.spans.held_out, part("train")
     texts = [text]
     if held_out != "train":
-        texts.append((held_out, run.spans.of_text(own.text, held_out)[: len(text[1])]))
+        texts.append((held_out, part(held_out)[: len(text[1])]))
     compared, *beside = compare(texts, training, report)
     return Copying(compared, beside[0] if beside else None, training, own.name, notes)
+
+
+def readable(text: str, units: str) -> str:
+    """A text to be shown: bytes as the characters that they spell, marks as line ends."""
+    shown = with_line_ends(text)
+    return as_characters(shown) if units == BYTES else shown
 
 
 def own_text(run: LanguageModelRun) -> Corpus:
@@ -74,10 +88,20 @@ def written(
     if config.temperature:
         sampling["seed"] = chosen_seed(config)
         config = sampling_config(**sampling)
-    pieces, done = list[str](), 0
-    for piece in next(stream_samples(run, config)):
-        pieces.append(piece)
-        done += len(piece)
-        report(done, config.length)
     how = ", ".join(f"{name} {value}" for name, value in sampling.items() if name != "length")
-    return f"written by the run, {how}", "".join(pieces)
+    pieces, done = list[str](), 0
+    for text in stream_samples(run, replace(config, num_samples=documents_in(run, config.length))):
+        for piece in (*text, "\n") if run.vocabulary.document_id else text:
+            pieces.append(piece)
+            done += len(piece)
+            report(min(done, config.length), config.length)
+    return f"written by the run, {how}", "".join(pieces)[: config.length]
+
+
+def documents_in(run: LanguageModelRun, length: int) -> int:
+    """How many documents have so many tokens, as they are in training; 1 of running text."""
+    vocabulary = run.vocabulary
+    if not vocabulary.document_id:
+        return 1
+    tokens, documents = sum(vocabulary.counts), vocabulary.counts[vocabulary.document_id - 1]
+    return max(1, round(length * documents / tokens))

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Unpack, cast
 
 import numpy as np
 
+from charlm.errors import UsageError
 from charlm.keywords import ReadingKeywords, SamplingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.tasks.language_modeling.copying import inspect_copying
 from charlm.tasks.language_modeling.evaluation_text import EvaluationText, find_evaluation_text
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.text.corpus import Source, sha256_of
+from charlm.text.documents import with_line_ends
+from charlm.text.tokens import WORDS
 from charlm.text.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
@@ -166,7 +169,7 @@ class Inspector:
         """
         from charlm.inspection.memory import memory
 
-        found, train = self.text(source, reading), self.run.settings.train
+        found, train = self.running_text(source, reading), self.run.settings.train
         result = memory(
             self.model(reading),
             self.initialized_model(train.seed, reading),
@@ -202,7 +205,7 @@ class Inspector:
         """
         from charlm.inspection.sensitivity import Dependence, dependence
 
-        found = self.text(source, reading)
+        found = self.running_text(source, reading)
         text, ids = found.text[:characters], found.ids[:characters]
         positions = np.arange(1, len(ids))
         return Dependence(text, dependence(self.model(reading), ids, positions, lags, report))
@@ -232,10 +235,34 @@ class Inspector:
     # What is read, and who reads it
 
     def text(self, source: Source, reading: ReadingKeywords) -> EvaluationText:
-        """The text that is meant, as for a score."""
+        """The text that is meant, as for a score; marks of documents are shown as line ends.
+
+        Raises:
+            UsageError: the run reads words, and what is looked at are characters.
+        """
+        if self.run.vocabulary.units == WORDS:
+            raise UsageError(
+                f"The run '{self.run.name}' reads words, and what is looked at are characters.",
+                "Name a run over characters or bytes.",
+            )
         unknown = reading.get("unknown", "replace")
         split, encoding = reading.get("split"), reading.get("encoding")
-        return find_evaluation_text(self.run, source, split, unknown, encoding)
+        found = find_evaluation_text(self.run, source, split, unknown, encoding)
+        return replace(found, text=with_line_ends(found.text))
+
+    def running_text(self, source: Source, reading: ReadingKeywords) -> EvaluationText:
+        """The same, where a text that is made of documents makes no sense.
+
+        Raises:
+            UsageError: the run reads documents.
+        """
+        if self.run.vocabulary.document_id:
+            raise UsageError(
+                f"The run '{self.run.name}' reads documents, each from a fresh state: how far back "
+                "it remembers is looked at in running text.",
+                "Name a run over that.",
+            )
+        return self.text(source, reading)
 
     def model(self, reading: ReadingKeywords) -> "LanguageModel":
         """The trained model."""
