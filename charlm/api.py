@@ -172,10 +172,12 @@ def finish(session: "Session", listener: "Listener", should_stop: Callable[[], b
 def load(run: str | Path | None = None, *, runs_dir: str | Path | None = None) -> Run:
     """Load a run by name or path, or the newest one.
 
+    Where there is none yet, the newest is the small one that comes with charlm.
+
     Raises:
         CharlmError: there is no such run, or it is damaged.
     """
-    return Run(find_run(run, runs_dir))
+    return Run(find_run(run, runs_dir, shipped=True))
 
 
 def evaluate_together(

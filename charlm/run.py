@@ -14,6 +14,7 @@ from charlm.html.notebook import HasSections
 from charlm.keywords import SamplingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.runs.directory import RunDirectory
+from charlm.runs.store import shipped_run
 from charlm.scoring.results import DynamicConfig
 from charlm.sections import Section
 from charlm.tables.table import Table
@@ -58,6 +59,11 @@ class Run(HasSections):
     @property
     def path(self) -> Path:
         return self.directory.path
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it is the one that comes with charlm."""
+        return self.path == shipped_run()
 
     @property
     def language(self) -> LanguageModelRun:

@@ -63,6 +63,8 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "sales.csv").write_text("\n".join(days[:200]) + "\n")
     stars = [f"a {word} film,{n}" for word, n in (("lovely", 5), ("dull", 2))]
     (tmp_path / "ratings.csv").write_text("\n".join(["review,stars", *stars * 30]) + "\n")
+    names = sorted(f"{a}n{b}" for a in ("a", "e", "ja", "li") for b in ("a", "na", "e", "ia", "is"))
+    (tmp_path / "names.txt").write_text("\n".join(names) + "\n")
     (tmp_path / "books").mkdir()
     (tmp_path / "books" / "one.txt").write_text(novella[4000:8000])
     return tmp_path

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from charlm.errors import RunError, suggestion
+from charlm.files.paths import bundled_file
 from charlm.files.paths import runs_folder as runs_folder
 from charlm.runs.commands import command
 from charlm.runs.directory import RunDirectory
@@ -12,6 +13,11 @@ from charlm.runs.names import check_name, composed, names_in
 
 # Opens the run in a folder: by its record alone, or as its task does, which checks all its files.
 Opener = Callable[[Path], RunDirectory]
+
+
+def shipped_run() -> Path:
+    """The folder of the run that comes with charlm; `data/make_model.py` made it."""
+    return bundled_file("model/run.json").parent
 
 
 def is_run(path: Path) -> bool:
@@ -45,12 +51,14 @@ def find_run(
     name: str | Path | None = None,
     folder: str | Path | None = None,
     opener: Opener = RunDirectory.open,
+    shipped: bool = False,
 ) -> RunDirectory:
     """Find a run by name or path, or the newest one.
 
     Args:
         name: name or path; None stands for the newest run.
         folder: folder of the runs; by default the usual one.
+        shipped: whether the run that comes with charlm is the newest where there is no other.
 
     Raises:
         RunError: there is no such run, or it cannot be read.
@@ -58,9 +66,12 @@ def find_run(
     """
     where = runs_folder(folder)
     if name is None:
-        for run in list_runs(where, opener):
+        runs = list(list_runs(where, opener))
+        for run in runs:
             if isinstance(run, RunDirectory):
                 return run
+        if shipped and not runs and is_run(shipped_run()):
+            return opener(shipped_run())
         raise RunError(
             f"There is no run in '{where}' yet.", f"Make one: {command('train', folder=where)}"
         )

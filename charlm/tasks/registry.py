@@ -82,9 +82,11 @@ def open_run(path: Path) -> RunDirectory:
     return run
 
 
-def find_run(name: str | Path | None = None, folder: str | Path | None = None) -> RunDirectory:
+def find_run(
+    name: str | Path | None = None, folder: str | Path | None = None, shipped: bool = False
+) -> RunDirectory:
     """`charlm.runs.store.find_run`, with the run opened by `open_run`."""
-    return store.find_run(name, folder, open_run)
+    return store.find_run(name, folder, open_run, shipped)
 
 
 def list_runs(folder: Path) -> list[RunDirectory | RunError]:
