@@ -163,6 +163,11 @@ class LanguageModelTask(Task):
         text = run.record.corpus
         return f"{text['name']}, {text['normalization']}, {count(text['characters'])}"
 
+    def meanings(self, run: RunDirectory) -> Mapping[str, Any]:
+        """The normalization, and the vocabulary by id."""
+        own = cast("LanguageModelRun", run)
+        return {"normalization": own.normalization, **own.vocabulary.by_id()}
+
     def remarks(self, result: Mapping[str, Any]) -> Iterator[str]:
         """A remark if the held-out text repeats passages of the training text."""
         scores = {name: CrossEntropy.from_json(each) for name, each in result["baselines"].items()}

@@ -1,0 +1,109 @@
+// The page: what its fields and buttons do.
+
+const SLICE = 12; // milliseconds of writing before the browser may show it, and be used
+
+const byId = (id) => document.getElementById(id);
+const about = JSON.parse(byId("about").textContent);
+const reader = new Reader(about);
+const model = new Model(about, readTensors(about.tensors, bytesOf(byId("weights").textContent).buffer));
+const prefix = byId("prefix");
+const temperature = byId("temperature");
+const begun = byId("begun"); // the prefix as the model read it
+const rest = byId("rest"); // what it wrote
+let writing = null; // what goes on at the moment, if anything does
+
+const say = (words) => { byId("status").textContent = words; };
+const pause = () => new Promise((resolve) => { setTimeout(resolve); });
+const named = (character) => ({ "\n": "line end", "\t": "tab", " ": "blank" })[character] ?? `\u2068${character}\u2069`;
+
+// The ids to begin with. Of what the reader gave, the page says what the model does not know.
+function beginning() {
+  const given = prefix.value;
+  const { ids, lost } = reader.read(given);
+  byId("lost").textContent = lost.length
+    ? `Left out, since the model does not know: ${lost.slice(0, 20).map(named).join(" ")}${lost.length > 20 ? " …" : ""}`
+    : "";
+  begun.textContent = ids.map((id) => reader.write(id)).join("");
+  return given ? ids : [about.beginning];
+}
+
+// Writes until the length is reached, or something else takes over.
+async function write({ length, temperature, seed }) {
+  const mine = (writing = {});
+  const ids = beginning();
+  rest.textContent = "";
+  if (!ids.length) {
+    writing = null;
+    say("Nothing of the beginning is left. Give characters that the model knows.");
+    return;
+  }
+  say("Writing…");
+  const start = performance.now();
+  let count = 0;
+  try {
+    const next = written(model, ids, temperature, seed);
+    while (count < length && writing === mine) {
+      let piece = "";
+      for (const until = performance.now() + SLICE; count < length && performance.now() < until;) {
+        const id = next.next().value;
+        if (id === null) continue;
+        piece += reader.write(id);
+        count += 1;
+      }
+      rest.append(piece);
+      await pause();
+    }
+  } catch (error) {
+    say(error.message);
+    writing = null;
+    return;
+  }
+  if (writing !== mine && writing !== null) return; // another text is written by now
+  const seconds = (performance.now() - start) / 1000;
+  const drawn = temperature === 0 ? "" : ` Seed ${seed}.`;
+  const speed = Math.round(count / seconds).toLocaleString("en");
+  say(`${count < length ? "Stopped after" : "Done:"} ${count.toLocaleString("en")} characters, ${speed} a second.${drawn}`);
+  writing = null;
+}
+
+const stop = () => { writing = null; };
+const showTemperature = () => {
+  byId("degrees").textContent = Number(temperature.value) ? temperature.value : "0, always the likeliest";
+};
+
+byId("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const seed = byId("seed").value;
+  write({
+    length: byId("length").valueAsNumber,
+    temperature: temperature.valueAsNumber,
+    seed: seed === "" ? crypto.getRandomValues(new Uint32Array(1))[0] : Number(seed),
+  });
+});
+prefix.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  byId("form").requestSubmit();
+});
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") stop(); });
+byId("stop").addEventListener("click", stop);
+temperature.addEventListener("input", showTemperature);
+byId("copy").addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(byId("text").textContent);
+    say("Copied.");
+  } catch {
+    getSelection().selectAllChildren(byId("text"));
+    say("The browser does not let the page copy. The text is selected: press Ctrl-C, or Cmd-C.");
+  }
+});
+byId("save").addEventListener("click", () => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([byId("text").textContent], { type: "text/plain" }));
+  link.download = `${about.run}.txt`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  say(`Saved as ${link.download}.`);
+});
+showTemperature();
+byId("form").classList.add("ready");
