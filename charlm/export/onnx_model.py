@@ -105,8 +105,7 @@ def first_input(
 def held(before: State, after: State, zoneout: float) -> State:
     """The expected state where each unit keeps its value with this probability."""
     return tuple(
-        old + (new - old) * old.number(1 - zoneout)
-        for old, new in zip(before, after, strict=True)
+        old + (new - old) * old.number(1 - zoneout) for old, new in zip(before, after, strict=True)
     )
 
 

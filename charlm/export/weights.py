@@ -1,9 +1,9 @@
 """Weights as a page holds them: whole numbers of 16 bits, as long as the model writes the same.
 
-Measured on a gru of 384 and an lstm of 218 units, on 300 prefixes each, 200 characters at temperature 0
-differ from the run's own for 3 to 5 in a hundred prefixes with 8 bits, for up to 0.7 in a
-hundred with half precision, and for none with 16 bits and a scale for each row, which are as large
-as half precision and some eight times as exact.
+Of 300 prefixes, 200 characters at temperature 0 came out differently for 3 to 5 in a hundred with 8
+bits a weight, for up to 0.7 in a hundred with half precision, and for none with 16 bits and a scale
+for each row, which take as much room as half precision (measured on a gru of 384 units and an lstm
+of 218).
 """
 
 import numpy as np
@@ -43,11 +43,11 @@ def after_rounding(weights: Arrays) -> Arrays:
 def writes_alike(config: ModelConfig, weights: Arrays) -> bool:
     """Whether rounded weights write the same characters as the weights themselves."""
     beginnings = np.arange(1, min(config.vocabulary_size, BEGINNINGS + 1))
-    texts = [
+    exact, near = (
         likeliest(NumpyEngine(config, each), beginnings)
         for each in (weights, after_rounding(weights))
-    ]
-    return bool(np.array_equal(*texts))
+    )
+    return np.array_equal(exact, near)
 
 
 def likeliest(engine: NumpyEngine, beginnings: Array) -> Array:

@@ -1,6 +1,6 @@
 // The page: what its fields and buttons do.
 
-const SLICE = 12; // milliseconds of writing before the browser may show it, and be used
+const SLICE = 20; // milliseconds of writing before the browser may show it, and be used
 
 const byId = (id) => document.getElementById(id);
 const about = JSON.parse(byId("about").textContent);
@@ -38,6 +38,7 @@ async function write({ length, temperature, seed }) {
     return;
   }
   say("Writing…");
+  byId("text").scrollIntoView({ block: "nearest" });
   const start = performance.now();
   let count = 0;
   try {
@@ -106,4 +107,3 @@ byId("save").addEventListener("click", () => {
   say(`Saved as ${link.download}.`);
 });
 showTemperature();
-byId("form").classList.add("ready");

@@ -41,20 +41,27 @@ function columnOf({ values, rows, columns }, number) {
   return Float64Array.from({ length: rows }, (_, row) => values[row * columns + number]);
 }
 
-// A x. Four sums at a time: each alone would wait for its last addition.
+// A x. Four rows at a time: a sum alone would wait for each of its additions.
 function product({ values, rows, columns }, x) {
   const result = new Float64Array(rows);
-  for (let row = 0, at = 0; row < rows; row += 1) {
-    let [a, b, c, d] = [0, 0, 0, 0];
-    let column = 0;
-    for (; column + 3 < columns; column += 4, at += 4) {
-      a += values[at] * x[column];
-      b += values[at + 1] * x[column + 1];
-      c += values[at + 2] * x[column + 2];
-      d += values[at + 3] * x[column + 3];
+  let row = 0;
+  for (; row + 3 < rows; row += 4) {
+    const first = row * columns;
+    const second = first + columns;
+    const third = second + columns;
+    const fourth = third + columns;
+    let a = 0, b = 0, c = 0, d = 0;
+    for (let column = 0; column < columns; column += 1) {
+      const each = x[column];
+      a += values[first + column] * each;
+      b += values[second + column] * each;
+      c += values[third + column] * each;
+      d += values[fourth + column] * each;
     }
-    for (; column < columns; column += 1, at += 1) a += values[at] * x[column];
-    result[row] = a + b + (c + d);
+    result.set([a, b, c, d], row);
+  }
+  for (; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1) result[row] += values[row * columns + column] * x[column];
   }
   return result;
 }
