@@ -16,7 +16,11 @@ from charlm.rnn.names import by_letter
 from charlm.tasks.language_modeling.run import LanguageModelRun
 
 OPSET = 17  # the first with LayerNormalization
-TWO_STATES = ("lstm", "mogrifier")
+
+
+def state_names(cell: str) -> tuple[str, ...]:
+    """Names of the tensors of a cell's state."""
+    return ("h", "C") if cell in ("lstm", "mogrifier") else ("h",)
 
 
 def make_model(run: LanguageModelRun) -> onnx.ModelProto:
@@ -27,7 +31,7 @@ def make_model(run: LanguageModelRun) -> onnx.ModelProto:
     Weights have torch's names.
     """
     config, graph = run.settings.model, Graph()
-    names = ("h", "C") if config.cell in TWO_STATES else ("h",)
+    names = state_names(config.cell)
     state = tuple(Value(graph, name) for name in names)
     logits, after = step(graph, config, run.load_weights(), Value(graph, "ids"), state)
     graph.rename(logits, "logits")
@@ -64,7 +68,7 @@ def step(
         ids: (N,).
         state: tensors (L, N, H).
     """
-    named = {name: graph.constant(name, each) for name, each in weights.items()}
+    named = {name: graph.constant(name, each) for name, each in sorted(weights.items())}
     cell, layers = look_up(STEPS, config.cell, "cell"), list[State]()
     for layer in range(config.num_layers):
         letters = by_letter(named, layer)

@@ -35,8 +35,8 @@ def page(run: LanguageModelRun) -> bytes:
             "Export it to onnx or safetensors.",
         )
     weights = run.load_weights()
-    as_words = writes_alike(run.settings.model, weights)
-    tensors, content = packed(weights, as_words)
+    in_16_bits = writes_alike(run.settings.model, weights)
+    tensors, content = packed(weights, in_16_bits)
     written = writer_page(
         title=run.name,
         subtitle=subtitle(run),
@@ -72,10 +72,10 @@ def packed(weights: Arrays, scaled: bool) -> tuple[list[dict[str, Any]], bytes]:
         scaled: matrices as the scale of each row and whole numbers of 16 bits, not in float32.
     """
     tensors, parts = list[dict[str, Any]](), list[bytes]()
-    for name, each in weights.items():
-        of_words = scaled and each.ndim == 2
-        tensors.append({"name": name, "shape": list(each.shape), "scaled": of_words})
-        arrays = [scales_of(each), rounded(each)] if of_words else [each]
+    for name, each in sorted(weights.items()):
+        rounds = scaled and each.ndim == 2
+        tensors.append({"name": name, "shape": list(each.shape), "scaled": rounds})
+        arrays = [scales_of(each), rounded(each)] if rounds else [each]
         for array in arrays:
             content = array.astype(array.dtype.newbyteorder("<")).tobytes()
             parts += [content, bytes(-len(content) % 4)]
@@ -116,5 +116,5 @@ def in_words(found: Scored) -> str:
     """A held-out score, with what it was measured on."""
     values = found.score.to_json()
     figures = ", ".join(f"{each.title} {values[each.key]:.3f}" for each in found.score.figures)
-    items = "" if found.items is None else f" on {count(found.items)}"
-    return f"{figures}{items} that it has not seen"
+    items = "" if found.items is None else f", on {count(found.items)}"
+    return f"{figures}{items}"

@@ -54,11 +54,11 @@ class Model {
 
 // A layer's weights by their letters in the equations.
 function layerOf(weights, layer) {
-  const letters = { weight_ih: "W", weight_hh: "U", bias_ih: "b", bias_hh: "c" };
+  const letterOf = { weight_ih: "W", weight_hh: "U", bias_ih: "b", bias_hh: "c" };
   const found = {};
   for (const [name, each] of Object.entries(weights)) {
     const [, kind, number] = name.match(/^rnn\.(.+)_l(\d+)$/) ?? [];
-    if (Number(number) === layer) found[letters[kind] ?? kind] = each;
+    if (Number(number) === layer) found[letterOf[kind] ?? kind] = each;
   }
   return found;
 }
