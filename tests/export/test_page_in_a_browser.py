@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
 # Markup, quotes, marks that change the direction, letters of more than 16 bits.
-ODD = 'He said "no" & left. </script><b>Bold</b> \u202eabc\u202c \'tis {{ 7 * 7 }} \U0001d55d\u2028é\n'
+ODD = 'He said "no" & left. </script><b>Bold</b> \u202eabc\u202c {{ 7 * 7 }} \U0001d55d\u2028é\n'
+PATIENCE = 60.0  # seconds
 NAME = "<i>odd's & \"</i>"
 
 
@@ -89,12 +90,16 @@ def fill(page: Any, **fields: Any) -> None:
 
 def until(page: Any, *words: str) -> str:
     """What the page says once it says one of these."""
-    for _ in range(1200):
-        said = str(by_id(page, "status").text)
-        if any(each in said for each in words):
-            return said
+    wait(page, lambda: any(each in str(by_id(page, "status").text) for each in words))
+    return str(by_id(page, "status").text)
+
+
+def wait(page: Any, done: Callable[[], bool]) -> None:
+    """Until something is so, with patience for machines that do much else."""
+    end = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < end, by_id(page, "status").text
         time.sleep(0.025)
-    raise AssertionError(said)
 
 
 def write(page: Any, prefix: str, length: int = 200, temperature: float = 0, seed: Any = "") -> str:
@@ -237,14 +242,10 @@ def test_draws_are_as_probable_as_the_model_says(file: Path, wide: Any) -> None:
     assert abs(np.mean(numbers) - 0.5) < 6 * (12 * len(numbers)) ** -0.5
 
 
-def test_numbers_beyond_all_bounds_are_a_sentence(wide: Any, tmp_path: Path) -> None:
-    model = made(ModelConfig(V, "mingru", 6))
-    for weight in model.parameters():
-        weight.data.fill_(3e38)
-    visit(wide, exported(charlm.Run(run_of(tmp_path, model)), tmp_path))
-    # What float32 cannot hold, JavaScript's numbers can: sums of sums go beyond these too.
+def test_numbers_beyond_all_bounds_are_a_sentence(file: Path, wide: Any) -> None:
+    visit(wide, file)
     wide.execute_script("model.bias.fill(Infinity)")
-    write(wide, "a", 5)
+    write(wide, "He", 5)
     assert "beyond all bounds" in by_id(wide, "status").text
     assert messages(wide) == []
 
@@ -355,11 +356,10 @@ def test_everything_has_a_name_for_those_who_hear_it(page: Any) -> None:
 
 
 def test_stop_stops_and_write_begins_anew(page: Any) -> None:
-    fill(page, prefix="He", length=1_000_000, temperature=1, seed=1)
+    fill(page, prefix="He", length=100_000, temperature=1, seed=1)
     submit = by_id(page, "form").find_element("css selector", "[type=submit]")
     submit.click()
-    while len(text_of(page)) < 100:
-        time.sleep(0.01)
+    wait(page, lambda: len(text_of(page)) >= 100)
     assert by_id(page, "status").text == "Writing…"
     by_id(page, "stop").click()
     assert until(page, "Stopped after").endswith("Seed 1.")
@@ -373,7 +373,7 @@ def test_stop_stops_and_write_begins_anew(page: Any) -> None:
     until(page, "Done: 20 characters")
     assert text_of(page) == stopped[:22]
     submit.click()
-    fill(page, length=1_000_000)
+    fill(page, length=100_000)
     submit.click()
     from selenium.webdriver import ActionChains, Keys
 
@@ -390,10 +390,7 @@ def test_what_was_written_can_be_saved_and_copied(
     )
     by_id(page, "save").click()
     saved = tmp_path / "odd-run.txt"
-    for _ in range(400):
-        if saved.exists() and saved.stat().st_size:
-            break
-        time.sleep(0.025)
+    wait(page, lambda: saved.exists() and saved.stat().st_size > 0)
     assert saved.read_text(encoding="utf-8") == text
     page.execute_cdp_cmd(
         "Browser.grantPermissions",
