@@ -10,7 +10,7 @@ const prefix = byId("prefix");
 const temperature = byId("temperature");
 const begun = byId("begun"); // the prefix as the model read it
 const rest = byId("rest"); // what it wrote
-let writing = null; // what goes on at the moment, if anything does
+let latest = {}; // the last text that was asked for: whether it was stopped, or replaced by another
 
 const say = (words) => { byId("status").textContent = words; };
 const pause = () => new Promise((resolve) => { setTimeout(resolve); });
@@ -27,47 +27,39 @@ function beginning() {
   return given ? ids : [about.beginning];
 }
 
-// Writes until the length is reached, or something else takes over.
+// Writes until the length is reached, or the reader stops it or asks for another text.
 async function write({ length, temperature, seed }) {
-  const mine = (writing = {});
+  latest.replaced = true;
+  const mine = (latest = {});
   const ids = beginning();
   rest.textContent = "";
   if (!ids.length) {
-    writing = null;
     say("Nothing of the beginning is left. Give characters that the model knows.");
     return;
   }
   say("Writing…");
   byId("text").scrollIntoView({ block: "nearest" });
+  const next = written(model, ids, temperature, seed);
   const start = performance.now();
   let count = 0;
-  try {
-    const next = written(model, ids, temperature, seed);
-    while (count < length && writing === mine) {
-      let piece = "";
-      for (const until = performance.now() + SLICE; count < length && performance.now() < until;) {
-        const id = next.next().value;
-        if (id === null) continue;
-        piece += reader.write(id);
-        count += 1;
-      }
-      rest.append(piece);
-      await pause();
+  while (count < length && !mine.stopped) {
+    let piece = "";
+    for (const until = performance.now() + SLICE; count < length && performance.now() < until;) {
+      const id = next.next().value;
+      if (id === null) continue;
+      piece += reader.write(id);
+      count += 1;
     }
-  } catch (error) {
-    say(error.message);
-    writing = null;
-    return;
+    rest.append(piece);
+    await pause();
+    if (mine.replaced) return;
   }
-  if (writing !== mine && writing !== null) return; // another text is written by now
-  const seconds = (performance.now() - start) / 1000;
+  const speed = Math.round((1000 * count) / (performance.now() - start)).toLocaleString("en");
   const drawn = temperature === 0 ? "" : ` Seed ${seed}.`;
-  const speed = Math.round(count / seconds).toLocaleString("en");
   say(`${count < length ? "Stopped after" : "Done:"} ${count.toLocaleString("en")} characters, ${speed} a second.${drawn}`);
-  writing = null;
 }
 
-const stop = () => { writing = null; };
+const stop = () => { latest.stopped = true; };
 const showTemperature = () => {
   byId("degrees").textContent = Number(temperature.value) ? temperature.value : "0, always the likeliest";
 };
@@ -79,7 +71,7 @@ byId("form").addEventListener("submit", (event) => {
     length: byId("length").valueAsNumber,
     temperature: temperature.valueAsNumber,
     seed: seed === "" ? crypto.getRandomValues(new Uint32Array(1))[0] : Number(seed),
-  });
+  }).catch((error) => say(error.message));
 });
 prefix.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
