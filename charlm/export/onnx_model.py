@@ -37,20 +37,30 @@ def make_model(run: LanguageModelRun) -> onnx.ModelProto:
     graph.rename(logits, "logits")
     for name, value in zip(names, after, strict=True):
         graph.rename(value, f"next_{name}")
+    about = metadata(run)
+    title = f"One time step of '{about['run']}', a model of the cell {config.cell}, made by charlm."
+    return model_of(graph, *interface(config, names), "step", title, OPSET, about)
+
+
+def interface(
+    config: ModelConfig, state: tuple[str, ...]
+) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
+    """The inputs and outputs of the graph, with what they are.
+
+    Args:
+        state: names of its tensors.
+    """
     floats, shape = TensorProto.FLOAT, (config.num_layers, "N", config.hidden_size)
     about = {
-        "h": "what the layers put out at the step before, zeros where a text begins, (L, N, H)",
-        "C": "memories of the layers, zeros where a text begins, (L, N, H)",
+        "h": "what the layers put out at the step before; zeros where a text begins; (L, N, H)",
+        "C": "memories of the layers; zeros where a text begins; (L, N, H)",
     }
-    inputs = [tensor("ids", TensorProto.INT64, ("N",), "the entry of each text that is read, (N,)")]
-    inputs += [tensor(name, floats, shape, about[name]) for name in names]
-    score = "of each entry of the vocabulary to be the next, (N, V); id 0, <unk>, is never written"
-    outputs = [tensor("logits", floats, ("N", config.vocabulary_size), f"logits {score}")]
-    outputs += [
-        tensor(f"next_{name}", floats, shape, f"`{name}` for the next step") for name in names
-    ]
-    title = f"One time step of '{run.name}', a {config.cell} that was trained with charlm."
-    return model_of(graph, inputs, outputs, "step", title, OPSET, metadata(run))
+    ids = tensor("ids", TensorProto.INT64, ("N",), "the entry that each text reads; (N,)")
+    score = "of the next entry; id 0, <unk>, is never written; (N, V)"
+    logits = tensor("logits", floats, ("N", config.vocabulary_size), score)
+    before = (tensor(name, floats, shape, about[name]) for name in state)
+    after = (tensor(f"next_{name}", floats, shape, f"{name} for the next step") for name in state)
+    return [ids, *before], [logits, *after]
 
 
 def tensor(name: str, kind: int, shape: tuple[int | str, ...], about: str) -> onnx.ValueInfoProto:
