@@ -39,16 +39,18 @@ class Reader {
   }
 }
 
-// Numbers from 0 to below 1 that follow from a seed of 32 bits, by adding a constant and mixing
-// (the generator is known as mulberry32).
+// Numbers from 0 to below 1 that follow from a seed: the xorshift generator of four words of
+// Marsaglia (2003), of which the first is the seed.
 function randomNumbers(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  const words = Uint32Array.of(seed, 362436069, 521288629, 88675123);
+  const next = () => {
+    const mixed = (words[0] ^ (words[0] << 11)) >>> 0;
+    words.copyWithin(0, 1);
+    words[3] ^= (words[3] >>> 19) ^ mixed ^ (mixed >>> 8);
+    return words[3] / 2 ** 32;
   };
+  for (let turn = 0; turn < 64; turn += 1) next(); // seeds that are alike begin alike
+  return next;
 }
 
 // The id to write next: the likeliest at temperature 0, else one that is drawn.
