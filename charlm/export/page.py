@@ -62,6 +62,7 @@ def model_of(run: LanguageModelRun) -> dict[str, Any]:
         "normalization": run.normalization,
         "entries": ["", *vocabulary.entries],
         "beginning": beginning,
+        "end": 0,  # of an entry that ends a text there is none
     }
 
 

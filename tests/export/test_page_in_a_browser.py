@@ -168,6 +168,18 @@ def test_it_writes_what_the_run_writes(odd: charlm.Run, file: Path, wide: Any) -
     assert messages(wide) == []
 
 
+def test_an_entry_may_end_a_text(odd: charlm.Run, file: Path, wide: Any) -> None:
+    """Line ends, here, in place of the mark that stands between documents."""
+    visit(wide, file)
+    (end,) = odd.vocabulary.encode("\n").tolist()
+    wide.execute_script("about.beginning = about.end = arguments[0]", end)
+    for prefix in ("He said", ""):
+        expected = odd.generate(f"\n{prefix}", temperature=0, length=200)[1:]
+        assert "\n" in expected
+        assert write(wide, prefix) == expected.partition("\n")[0]
+        assert by_id(wide, "status").text.startswith("Done: ")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",

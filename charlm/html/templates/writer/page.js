@@ -24,10 +24,12 @@ function beginning() {
     ? `Left out, since the model does not know: ${lost.slice(0, 20).map(named).join(" ")}${lost.length > 20 ? " …" : ""}`
     : "";
   begun.textContent = ids.map((id) => reader.write(id)).join("");
-  return given ? ids : [about.beginning];
+  if (!given) return [about.beginning];
+  return about.end && ids.length ? [about.beginning, ...ids] : ids;
 }
 
-// Writes until the length is reached, or the reader stops it or asks for another text.
+// Writes until the length is reached, the model ends the text (where it learned from many, each with
+// an end), or the reader stops it or asks for another.
 async function write({ length, temperature, seed }) {
   latest.replaced = true;
   const mine = (latest = {});
@@ -41,14 +43,18 @@ async function write({ length, temperature, seed }) {
   byId("text").scrollIntoView({ block: "nearest" });
   const next = written(model, ids, temperature, seed);
   const start = performance.now();
-  let count = 0;
-  while (count < length && !mine.stopped) {
+  let [count, goal] = [0, length];
+  while (count < goal && !mine.stopped) {
     let piece = "";
-    for (const until = performance.now() + SLICE; count < length && performance.now() < until;) {
+    for (const until = performance.now() + SLICE; count < goal && performance.now() < until;) {
       const id = next.next().value;
-      if (id === null) continue;
-      piece += reader.write(id);
-      count += 1;
+      if (id === null) continue; // it still reads
+      if (id === about.end) {
+        goal = count;
+      } else {
+        piece += reader.write(id);
+        count += 1;
+      }
     }
     rest.append(piece);
     await pause();
@@ -56,7 +62,7 @@ async function write({ length, temperature, seed }) {
   }
   const speed = Math.round((1000 * count) / (performance.now() - start)).toLocaleString("en");
   const drawn = temperature === 0 ? "" : ` Seed ${seed}.`;
-  say(`${count < length ? "Stopped after" : "Done:"} ${count.toLocaleString("en")} characters, ${speed} a second.${drawn}`);
+  say(`${count < goal ? "Stopped after" : "Done:"} ${count.toLocaleString("en")} characters, ${speed} a second.${drawn}`);
 }
 
 const stop = () => { latest.stopped = true; };
