@@ -246,6 +246,16 @@ class Run(HasSections):
 
         return make_report(self.directory, device, backend)
 
+    def export(self, to: str) -> bytes:
+        """The content of a file to hand on; `to` is "page", "onnx" or "safetensors".
+
+        Raises:
+            UsageError: there is no such format, or none for this run's task.
+        """
+        from charlm.export import export
+
+        return export(self.directory, to)
+
     # Scoring
 
     def evaluate(

@@ -22,7 +22,7 @@ FLOORS = [
     ["runs"],
     ["tasks"],
     ["sessions"],
-    ["bench", "report"],
+    ["bench", "report", "export"],
     ["run", "api", "comparison", "cross_validation", "repetition", "several_runs", "__init__"],
     ["cli", "__main__"],
 ]
@@ -40,6 +40,7 @@ ROOMS_OF = {
     "cycler": ["plots"],
     "plotille": ["cli"],
     "jinja2": ["html"],
+    "onnx": ["export"],
     "markupsafe": ["html"],
 }
 # Where torch, which takes a second to import, is not known.

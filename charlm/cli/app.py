@@ -13,6 +13,7 @@ from charlm.cli.bench import bench
 from charlm.cli.commands import Commands
 from charlm.cli.corpus import corpus_app
 from charlm.cli.evaluate import evaluate
+from charlm.cli.export import export
 from charlm.cli.generate import generate
 from charlm.cli.inspect import inspect_app
 from charlm.cli.plot import plot
@@ -45,6 +46,7 @@ app.command("eval")(evaluate)
 app.command("plot")(plot)
 app.command("vocab")(vocab)
 app.command("report")(report)
+app.command("export")(export)
 app.command("bench")(bench)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(runs_app, name="runs")

@@ -50,6 +50,13 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
+def write_bytes(content: bytes) -> None:
+    """Write bytes to standard output as they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
 def heading(text: str) -> None:
     """Print a line in bold to standard output."""
     from rich.text import Text

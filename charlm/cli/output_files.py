@@ -1,4 +1,4 @@
-"""Files that the user names for a command to write: pictures and pages."""
+"""Files that the user names for a command to write: pictures, pages, models."""
 
 import tempfile
 from pathlib import Path
@@ -29,6 +29,21 @@ def checked(path: Path) -> Path:
         return path
 
 
+def checked_new(path: Path, overwrite: bool) -> Path:
+    """The same of a file that is not there yet, unless it may be overwritten.
+
+    Raises:
+        UsageError: it is there, or it is a folder.
+        RunError: there is no such folder, or nothing can be written to it.
+    """
+    path = checked(path)
+    if path.exists() and not overwrite:
+        raise UsageError(
+            f"'{path}' is there already.", "Name another file with --out, or give --overwrite."
+        )
+    return path
+
+
 def checked_picture(path: Path) -> Path:
     """The same of a picture.
 
@@ -42,8 +57,8 @@ def checked_picture(path: Path) -> Path:
     return checked(path)
 
 
-def write_page(path: Path, content: str) -> None:
-    """Write a page, whole or not at all.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file, whole or not at all.
 
     Raises:
         RunError: the file cannot be written.

@@ -8,7 +8,7 @@ import typer
 from charlm.cli import console
 from charlm.cli.bars import bar
 from charlm.cli.options import BackendName, Device, RunsDir, Threads
-from charlm.cli.output_files import checked, write_page
+from charlm.cli.output_files import checked, write_whole
 
 
 def report(
@@ -32,5 +32,5 @@ def report(
     file = checked(found.path / "report.html" if out is None else out)
     with bar("Report", "chapters", ("MofNCompleteColumn", "TimeElapsedColumn")) as progress:
         page = make_report(found, device, backend, progress)
-    write_page(file, page)
+    write_whole(file, page)
     console.say(f"Wrote {file}.")

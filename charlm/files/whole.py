@@ -160,10 +160,19 @@ def whole_folder(path: Path) -> Path | None:
 
 def save_arrays(path: Path, arrays: Arrays) -> None:
     """Write arrays to a safetensors file, at `path` with that suffix."""
+    write(path.with_suffix(".safetensors"), safetensors_content(arrays, {}))
+
+
+def safetensors_content(arrays: Arrays, metadata: Mapping[str, str]) -> bytes:
+    """Arrays as a safetensors file, which torch's users can read.
+
+    Args:
+        metadata: what the file says besides.
+    """
     from safetensors.numpy import save
 
     contiguous = {name: np.asarray(each, order="C") for name, each in arrays.items()}
-    write(path.with_suffix(".safetensors"), save(contiguous, metadata={"format": "pt"}))
+    return bytes(save(contiguous, metadata={"format": "pt", **metadata}))
 
 
 def array_from(tensor: Mapping[str, Any]) -> npt.NDArray[Any]:

@@ -1,3 +1,3 @@
 """Pages and fragments of HTML, made from templates in which everything is escaped."""
 
-__all__ = ["notebook", "page"]
+__all__ = ["notebook", "page", "writer"]

@@ -254,6 +254,10 @@ class Task(ABC):
         """What a run was trained on, in one line."""
         return str(run.record.corpus["name"])
 
+    def meanings(self, run: RunDirectory) -> Mapping[str, Any]:
+        """What the numbers stand for that a run's model takes and gives, by name, as JSON."""
+        return {}
+
     def remarks(self, result: Mapping[str, Any]) -> Iterator[str]:
         """Sentences to show beside a result, which is given as in `run.json`."""
         return iter(())

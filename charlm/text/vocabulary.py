@@ -206,6 +206,10 @@ class Vocabulary:
         """Text of the ids; `<unk>` becomes U+FFFD."""
         return "".join(self.entries[i - 1] if i else "\N{REPLACEMENT CHARACTER}" for i in ids)
 
+    def by_id(self) -> dict[str, str | list[str]]:
+        """What other programs need: `units`, and the `vocabulary`, `<unk>` included, by id."""
+        return {"units": self.units, "vocabulary": [UNKNOWN, *self.entries]}
+
     def to_json(self) -> str:
         """The vocabulary as JSON text."""
         content = {

@@ -20,7 +20,7 @@ from charlm.cli.options import (
     Threads,
     Unknown,
 )
-from charlm.cli.output_files import checked, write_page
+from charlm.cli.output_files import checked, write_whole
 from charlm.palettes import SURPRISE
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def show_as_page(path: Path, run: str, parts: "list[Part]") -> None:
     from charlm.sections import Chapter
 
     content = page(f"What surprises {run}", "", [Chapter("Surprise", parts)])
-    write_page(path, content)
+    write_whole(path, content)
     console.say(f"Wrote {path}.")
 
 

@@ -141,6 +141,12 @@ class ClassificationTask(EncoderTask):
         columns = " and ".join(f"'{each}'" for each in about["columns"])
         return f"{about['name']}, columns {columns}, {count(about['texts'], 'text')}"
 
+    def meanings(self, run: RunDirectory) -> Mapping[str, Any]:
+        """The vocabulary by id, the labels by output, and how a label is chosen."""
+        own = cast("ClassificationRun", run)
+        chosen = {"temperature": own.temperature, "threshold": own.threshold}
+        return {**own.vocabulary.by_id(), "labels": own.labels.names, **chosen}
+
     def remarks(self, result: Mapping[str, Any]) -> Iterator[str]:
         """How sure the difference to the best baseline is."""
         if "threshold" in result:

@@ -183,6 +183,11 @@ class LanguageModelTask(Task):
             f"{data.units}{made_of}"
         )
 
+    def meanings(self, run: RunDirectory) -> Mapping[str, Any]:
+        """The normalization, and the vocabulary by id."""
+        own = cast("LanguageModelRun", run)
+        return {"normalization": own.normalization, **own.vocabulary.by_id()}
+
     def remarks(self, result: Mapping[str, Any]) -> Iterator[str]:
         """A remark if the held-out text repeats passages of the training text."""
         read = self.score_type.from_json

@@ -180,6 +180,12 @@ class RegressionTask(EncoderTask):
             f"{about['name']}, target '{about['target']}', {count(about['rows'], 'row')}{windows}"
         )
 
+    def meanings(self, run: RunDirectory) -> Mapping[str, Any]:
+        """What inputs and target are scaled by, and of texts the vocabulary by id."""
+        own = cast("RegressionRun", run)
+        vocabulary = own.vocabulary_of_texts
+        return {"scaler": vars(own.scaler), **(vocabulary.by_id() if vocabulary else {})}
+
     def remarks(self, result: Mapping[str, Any]) -> Iterator[str]:
         """How sure the difference to the better baseline is."""
         if "comparison" in result:
