@@ -2,7 +2,7 @@
 
     python data/make_model.py
 
-It takes some ten minutes on two cores. On another processor the weights differ in their last digits.
+It takes some minutes on two cores. On another processor the weights differ in their last digits.
 """
 
 import shutil
@@ -24,7 +24,6 @@ def main() -> None:
             runs_dir=folder,
             max_steps=6_000,
             precision="fp32",
-            listener=lambda event: print(event),
         )
         target = Path(__file__).parent / "model"
         for name in KEPT:

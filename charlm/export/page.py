@@ -14,7 +14,8 @@ from charlm.sections import Facts, Section
 from charlm.tasks.comparison import scored
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.text.splits import count
-from charlm.text.vocabulary import CHARACTERS, printable
+from charlm.text.tokens import CHARACTERS, DOCUMENT
+from charlm.text.vocabulary import printable
 
 # Characters of the alphabet that the page lists.
 LISTED = 200
@@ -60,9 +61,9 @@ def model_of(run: LanguageModelRun) -> dict[str, Any]:
         "hiddenSize": config.hidden_size,
         "zoneout": config.zoneout,
         "normalization": run.normalization,
-        "entries": ["", *vocabulary.entries],
+        "entries": ["" if each == DOCUMENT else each for each in ("", *vocabulary.entries)],
         "beginning": beginning,
-        "end": 0,  # of an entry that ends a text there is none
+        "end": vocabulary.document_id,
     }
 
 

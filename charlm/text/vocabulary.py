@@ -208,7 +208,8 @@ class Vocabulary:
 
     def by_id(self) -> dict[str, str | list[str]]:
         """What other programs need: `units`, and the `vocabulary`, `<unk>` included, by id."""
-        return {"units": self.units, "vocabulary": [UNKNOWN, *self.entries]}
+        entries = ["<doc>" if each == DOCUMENT else each for each in self.entries]
+        return {"units": self.units, "vocabulary": [UNKNOWN, *entries]}
 
     def to_json(self) -> str:
         """The vocabulary as JSON text."""
