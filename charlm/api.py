@@ -15,7 +15,8 @@ from charlm.runs.directory import RunDirectory
 from charlm.runs.locks import RunLock
 from charlm.runs.names import check_free
 from charlm.runs.store import runs_folder
-from charlm.scoring.results import DynamicConfig, Evaluation
+from charlm.scoring.adjusted import DynamicConfig
+from charlm.scoring.results import Evaluation
 from charlm.tasks.language_modeling.evaluation_text import (
     EvaluationText,
     check_alike,

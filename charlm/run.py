@@ -15,7 +15,7 @@ from charlm.keywords import SamplingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.runs.directory import RunDirectory
 from charlm.runs.store import shipped_run
-from charlm.scoring.results import DynamicConfig
+from charlm.scoring.adjusted import DynamicConfig
 from charlm.sections import Section
 from charlm.tables.table import Table
 from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text

@@ -22,7 +22,6 @@ from charlm.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from charlm.scoring.intervals import Estimate
     from charlm.scoring.results import Evaluation
 
 
@@ -179,8 +178,8 @@ def show(names: list[str], members: list[tuple[str, "Evaluation"]], result: "Eva
         show_scores([*members, ("average" if members else "", result)])
         return
     console.facts(readable(facts))
-    for sentence in in_words(result.interval, result.score.item):
-        console.write(sentence + "\n")
+    if result.interval.note:
+        console.say(result.interval.note)
 
 
 def readable(facts: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -190,18 +189,6 @@ def readable(facts: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
             yield name, console.count(value)
         else:
             yield name, value if isinstance(value, str) else console.number(value, 4)
-
-
-def in_words(found: "Estimate", item: str) -> Iterator[str]:
-    """Between which numbers bits per item lie, and what to know of that."""
-    interval = found.interval
-    if interval is not None:
-        yield (
-            f"On text that goes on just like this, bits per {item} lie between {interval.low:.4f} "
-            f"and {interval.high:.4f} (95 % interval)."
-        )
-    if found.note:
-        yield found.note
 
 
 def over_limit(perplexity: float, limit: float) -> str:
@@ -217,7 +204,7 @@ def over_limit(perplexity: float, limit: float) -> str:
 
 def dynamic_config(rate: float | None) -> Any:
     """Settings of dynamic evaluation; None means the default rate."""
-    from charlm.scoring.results import DynamicConfig
+    from charlm.scoring.adjusted import DynamicConfig
 
     if rate is None:
         return DynamicConfig()

@@ -1,6 +1,7 @@
 """Scores of a text: exact, with weights that adapt to it, calibrated; baselines to compare with."""
 
 __all__ = [
+    "adjusted",
     "baselines",
     "block_bootstrap",
     "calibration",

@@ -15,9 +15,9 @@ from torch import Tensor
 from charlm.errors import UsageError
 from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback, ignore_progress
+from charlm.scoring.adjusted import Calibrated, Choice
 from charlm.scoring.baselines import MOST_TOKENS, ngram_probabilities
 from charlm.scoring.exact import log_probabilities
-from charlm.scoring.results import Calibrated, Choice
 from charlm.text.vocabulary import Ids
 
 ORDER = 6

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback, ignore_progress
+from charlm.scoring.adjusted import DynamicConfig
 from charlm.scoring.exact import (
     Surprise,
     begins_document,
@@ -22,7 +23,6 @@ from charlm.scoring.exact import (
     surprise_of_ids,
     to_column,
 )
-from charlm.scoring.results import DynamicConfig
 from charlm.text.vocabulary import Ids
 
 # Gradient statistics come from the beginning of the training text, cut into streams.

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from charlm.config import Config, setting
 from charlm.html.notebook import HasSections
+from charlm.scoring.adjusted import Calibrated, Dynamic
 from charlm.scoring.cross_entropy import SCORES, TokenCrossEntropy
-from charlm.scoring.intervals import Estimate, ItemValues, estimate
+from charlm.scoring.intervals import LEVEL, Estimate, ItemValues, estimate
 from charlm.sections import Facts, Grid, Section
 from charlm.text.splits import count
 from charlm.text.tokens import BYTES, CHARACTERS, ITEMS, WORDS, written_words
@@ -24,54 +25,6 @@ class LineScore:
     number: int
     text: str
     score: TokenCrossEntropy
-
-
-@dataclass(frozen=True)
-class DynamicConfig(Config):
-    """Settings of dynamic evaluation, with defaults chosen on texts that no reported score uses."""
-
-    rate: float = setting(1e-4, "Step along the gradient; 0: the static score.", minimum=0)
-    decay: float = setting(1e-3, "Step back to the trained weights.", minimum=0, maximum=1)
-    window: int = setting(25, "Characters scored between two steps.", minimum=1)
-
-
-@dataclass(frozen=True)
-class Dynamic:
-    """The result of dynamic evaluation.
-
-    Args:
-        surprise: -ln p of each token after the first, in nats, (tokens - 1,).
-        config: the settings that were used.
-    """
-
-    surprise: npt.NDArray[np.float64]
-    config: DynamicConfig
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A temperature for the network's softmax, and the weight of the n-gram model."""
-
-    temperature: float = 1.0
-    ngram_weight: float = 0.0
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """The result of calibration: a score with a temperature and an n-gram weight.
-
-    Args:
-        nats: of all tokens after the first.
-        order: order of the n-gram model, which counts the run's training split.
-        choice: the choice that is best on the whole validation split.
-        halves: if that split is what was scored, the choices that its two halves were scored with,
-            each the best on the other half; otherwise empty.
-    """
-
-    nats: float
-    order: int
-    choice: Choice
-    halves: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,7 +112,7 @@ class Evaluation(HasSections):
         """Number of documents, if the text is made of them."""
         return None if self.marks is None else len(self.marks) - 1
 
-    @property
+    @cached_property
     def interval(self) -> Estimate:
         """Bits per token, and how far they would vary on text that goes on just like this one.
 
@@ -201,7 +154,9 @@ class Evaluation(HasSections):
 
     @property
     def remarks(self) -> Iterator[str]:
-        """Sentences on how the dynamic and the calibrated score were made."""
+        """Sentences on the interval, and on how the dynamic and the calibrated score were made."""
+        if self.interval.note:
+            yield self.interval.note
         if self.dynamic:
             config = self.dynamic.config
             yield (
@@ -232,6 +187,9 @@ class Evaluation(HasSections):
         yield f"nats per {item}", score.loss
         yield "perplexity", score.perplexity
         yield f"bits per {item}", score.bits
+        found = self.interval.interval
+        between = "-" if found is None else f"{found.low:.4f} to {found.high:.4f}"
+        yield f"{LEVEL:.0%} interval of it", between
         yield from self.per_other_unit()
 
     def per_other_unit(self) -> Iterator[tuple[str, float | None]]:
@@ -243,9 +201,9 @@ class Evaluation(HasSections):
             yield "bits per byte", self.bits_per_byte
         if self.documents:
             yield "bits per document", self.score.bits_per(self.documents)
-        yield "perplexity per word", whole.perplexity_per(self.words) if whole else None
+        yield "word perplexity", whole.perplexity_per(self.words) if whole else None
         size = self.bytes_read
-        yield "perplexity per byte", whole.perplexity_per(size) if whole and size else None
+        yield "byte perplexity", whole.perplexity_per(size) if whole and size else None
 
     def sections(self, run: str | None = None) -> Iterator[Section]:
         """What there is to say of a run on this text."""
@@ -253,7 +211,7 @@ class Evaluation(HasSections):
         yield Facts([*named, ("text", f"{self.corpus} ({self.split})"), *self.facts()])
         if len(self.scores) > 1:
             yield Grid(*self.table())
-            yield from self.remarks
+        yield from self.remarks
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """All scores: the columns, and a row for each."""

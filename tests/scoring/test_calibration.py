@@ -13,6 +13,7 @@ from charlm.errors import UsageError
 from charlm.language_model import LanguageModel
 from charlm.scoring import calibration
 from charlm.scoring import exact as evaluation
+from charlm.scoring.adjusted import Choice
 from charlm.scoring.calibration import (
     TEMPERATURES,
     WEIGHTS,
@@ -22,7 +23,6 @@ from charlm.scoring.calibration import (
     score_with,
 )
 from charlm.scoring.exact import log_probabilities, surprise
-from charlm.scoring.results import Choice
 
 V = 5
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from charlm.config import ModelConfig
 from charlm.language_model import LanguageModel
 from charlm.scoring import exact
+from charlm.scoring.adjusted import DynamicConfig
 from charlm.scoring.baselines import ngram_probabilities
-from charlm.scoring.dynamic import DynamicConfig, dynamic_surprise, mean_squares
+from charlm.scoring.dynamic import dynamic_surprise, mean_squares
 from charlm.scoring.exact import score, surprise
 from charlm.scoring.results import Evaluation
 from charlm.scoring.spelling import spelling_nats
@@ -127,7 +128,7 @@ def test_documents_are_told_one_by_one() -> None:
     assert [each.score.tokens for each in result.lines] == [3, 2]
     figures = dict(result.per_other_unit())
     assert figures["bits per document"] == pytest.approx(31 / math.log(2) / 2)
-    assert figures["perplexity per word"] == pytest.approx(math.exp(31 / 2))
+    assert figures["word perplexity"] == pytest.approx(math.exp(31 / 2))
 
 
 def test_intervals_of_documents_draw_whole_documents() -> None:

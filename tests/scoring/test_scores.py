@@ -13,8 +13,9 @@ from cli_runner import charlm as command
 import charlm
 from charlm.api import evaluate_together
 from charlm.errors import CharlmError, RunError, UsageError
+from charlm.scoring.adjusted import DynamicConfig
 from charlm.scoring.calibration import choose, cross_fit, score_with
-from charlm.scoring.dynamic import DynamicConfig, dynamic_surprise, mean_squares
+from charlm.scoring.dynamic import dynamic_surprise, mean_squares
 from charlm.text.corpus import Corpus
 
 TEXT = "The time traveller (for so it will be convenient to speak of him) was expounding.\n" * 12

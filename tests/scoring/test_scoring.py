@@ -107,8 +107,8 @@ def test_the_written_form_holds_the_score_and_what_it_is_of() -> None:
         "split": "all",
         **result.score.to_json(),
         "bits_per_byte": pytest.approx(1.0),
-        "perplexity_per_byte": pytest.approx(2.0),
-        "perplexity_per_word": pytest.approx(4.0),
+        "byte_perplexity": pytest.approx(2.0),
+        "word_perplexity": pytest.approx(4.0),
         "unknown_characters": 0,
         "interval": result.interval.to_json(),
     }

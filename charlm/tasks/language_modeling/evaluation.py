@@ -7,10 +7,11 @@ import numpy as np
 
 from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback
+from charlm.scoring.adjusted import Calibrated, Dynamic, DynamicConfig
 from charlm.scoring.calibration import choose, cross_fit, score_with
 from charlm.scoring.dynamic import CHARACTERS, dynamic_surprise, mean_squares
 from charlm.scoring.exact import surprise
-from charlm.scoring.results import Calibrated, Dynamic, DynamicConfig, Evaluation
+from charlm.scoring.results import Evaluation
 from charlm.scoring.spelling import spelling_nats
 from charlm.tasks.language_modeling.evaluation_text import (
     EvaluationText,
