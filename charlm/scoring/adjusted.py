@@ -1,4 +1,4 @@
-"""Scores beside the exact one: the settings and results of dynamic evaluation and of calibration."""
+"""Scores beside the exact one: settings and results of dynamic evaluation and calibration."""
 
 from dataclasses import dataclass
 
