@@ -47,14 +47,13 @@ def moved(text: str, file: str, repository: str) -> str:
     def link(part: re.Match[str]) -> str:
         words, target, image, picture = part.groups()
         if picture:
-            return f"{image}{place(picture, file)}"
+            return f"{image}{place(picture, file) or picture}"
         if not words or re.match(r"[a-z]+:|#", target):
             return part[0]
         at = place(target, file)
-        if at is not None:
-            return f"{words}({at})"
-        code = normpath(str(PurePosixPath(file).parent / target))
-        return f"{words}({repository}/{code})" if repository else words.strip("[]")
+        if at is None and repository:
+            at = f"{repository}/{in_repository(target, file)}"
+        return words.strip("[]") if at is None else f"{words}({at})"
 
     return PARTS.sub(link, text)
 
@@ -62,20 +61,25 @@ def moved(text: str, file: str, repository: str) -> str:
 def place(target: str, file: str) -> str | None:
     """Where a link of a file leads on the site; None if that is not part of it."""
     path, _, anchor = target.partition("#")
-    at = normpath(str(PurePosixPath(file).parent / path))
+    at = in_repository(path, file)
     anchor = f"#{anchor}" if anchor else ""
     if at in pages():
         return pages()[at] + anchor
     return relpath(at, "docs") if at.startswith("docs/images/") else None
 
 
+def in_repository(target: str, file: str) -> str:
+    """The place in the repository that a link of a file leads to."""
+    return normpath(str(PurePosixPath(file).parent / target))
+
+
 def reference() -> str:
-    """The page about the Python package: what charlm/__init__.py names, in its order."""
+    """The page about the Python package: what charlm/__init__.py imports for type checkers."""
     source = (ROOT / "charlm" / "__init__.py").read_text(encoding="utf-8")
-    found = re.findall(r"^    from ([\w.]+) import (.+)$", source, re.MULTILINE)
+    found = re.findall(r"^    from (charlm\.[\w.]+) import (.+)$", source, re.MULTILINE)
     homes = {name: module for module, names in found for name in names.split(", ")}
-    order = ["train", "resume", "load", "Run", "compare", "Comparison", "repeat", "Repetition"]
-    order += sorted(homes.keys() - set(order))
+    first = ["train", "load", "Run", "resume"]
+    order = [*first, *sorted(homes.keys() - set(first), key=str.lower)]
     return "\n".join([PYTHON, *(f"::: {homes[name]}.{name}\n" for name in order)])
 
 
@@ -88,9 +92,11 @@ def main(folder: Path) -> None:
         text = (ROOT / file).read_text(encoding="utf-8")
         (folder / name).write_text(moved(text, file, repository), encoding="utf-8", newline="\n")
     (folder / "python.md").write_text(reference(), encoding="utf-8", newline="\n")
-    shutil.copytree(ROOT / "docs" / "images", folder / "images", ignore=lambda _, names: [
-        name for name in names if not name.endswith(".png")
-    ])
+    shutil.copytree(
+        ROOT / "docs" / "images",
+        folder / "images",
+        ignore=lambda _, names: [name for name in names if not name.endswith(".png")],
+    )
 
 
 if __name__ == "__main__":

@@ -33,6 +33,9 @@ if sys.platform == "win32":
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except PermissionError:
             return False
+        finally:
+            # What is written to the file begins at its beginning.
+            os.lseek(handle, 0, os.SEEK_SET)
         return True
 else:
     import fcntl
