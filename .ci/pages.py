@@ -31,7 +31,7 @@ PARTS = re.compile(
 )
 PYTHON = """# From Python
 
-What `import charlm` offers. Nothing is printed; what goes wrong is raised as a `charlm.CharlmError`.
+What `import charlm` offers. Nothing is printed; what goes wrong raises a `charlm.CharlmError`.
 """
 
 
@@ -65,7 +65,8 @@ def place(target: str, file: str) -> str | None:
     anchor = f"#{anchor}" if anchor else ""
     if at in pages():
         return pages()[at] + anchor
-    return relpath(at, "docs") if at.startswith("docs/images/") else None
+    is_picture = at.startswith("docs/images/") and at.endswith(".png")
+    return relpath(at, "docs") if is_picture else None
 
 
 def in_repository(target: str, file: str) -> str:
