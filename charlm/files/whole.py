@@ -4,6 +4,7 @@ import errno
 import glob
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,9 +18,9 @@ import numpy.typing as npt
 from charlm.errors import RunError
 
 COPY_AGAIN = "Copy the run again from where it came, or delete it."
-# Windows renames no file that is open, and no folder with one in it. Readers of charlm's files are
-# quick, and so are virus scanners.
-RENAMES_WHAT_IS_OPEN = os.name != "nt"
+# Windows neither renames nor removes a file that is open, or a folder with one in it. Readers of
+# charlm's files are quick, and so are virus scanners.
+MOVES_OPEN_FILES = sys.platform != "win32"
 PATIENCE = 2.0  # seconds
 Arrays = dict[str, npt.NDArray[Any]]
 # NumPy types, by their names in safetensors files.
@@ -83,7 +84,7 @@ def patiently(rename: Callable[[], object]) -> None:
             rename()
             return
         except PermissionError:
-            if RENAMES_WHAT_IS_OPEN or time.monotonic() >= limit:
+            if MOVES_OPEN_FILES or time.monotonic() >= limit:
                 raise
         time.sleep(0.02)
 
