@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 from cli_runner import charlm
 
 from charlm.cli.streams import Output
+from charlm.cli.train import graceful_stop
 from charlm.files import whole
 from charlm.runs.commands import shell_quoted
 from charlm.tables.sources import LONGEST_FIELD
@@ -169,6 +171,16 @@ def test_a_pipe_that_nobody_reads_ends_the_program_quietly(monkeypatch: pytest.M
     err = Output(ClosedPipe())  # type: ignore[arg-type]
     err.write(b"x")
     assert not err.dropped
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="it stands for Ctrl-Break here")
+def test_ctrl_break_asks_training_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
+    with graceful_stop() as stop:
+        stop.listen()
+        assert not stop.asked()
+        signal.raise_signal(signal.SIGUSR1)
+        assert stop.asked()
 
 
 @pytest.mark.parametrize(
