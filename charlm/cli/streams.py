@@ -1,5 +1,6 @@
 """Standard streams that may be closed, full, or a pipe that nobody reads any more."""
 
+import errno
 import io
 import os
 import select
@@ -11,6 +12,8 @@ from typing import IO
 from charlm.errors import CharlmError
 
 STANDARD = (0, 1, 2)
+# How Windows fails to write to a pipe that nobody reads any more.
+CLOSED_PIPE = (errno.EINVAL,) if os.name == "nt" else ()
 
 
 class OutputError(CharlmError):
@@ -54,13 +57,14 @@ class Output(io.BufferedIOBase):
         try:
             while left and not self.problem:
                 left = left[self._write_some(left) :]
-        except BrokenPipeError:
-            self.problem = "nobody reads it any more"
-            if self.name:
-                raise SystemExit(0) from None
         except OSError as error:
-            self.problem = (error.strerror or str(error)).lower()
-            self.dropped = True
+            if isinstance(error, BrokenPipeError) or error.errno in CLOSED_PIPE:
+                self.problem = "nobody reads it any more"
+                if self.name:
+                    raise SystemExit(0) from None
+            else:
+                self.problem = (error.strerror or str(error)).lower()
+                self.dropped = True
         if self.problem and self.name:
             raise OutputError(f"Cannot write to {self.name}: {self.problem}.")
         return len(data)

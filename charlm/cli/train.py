@@ -232,9 +232,9 @@ class Stop:
 
 @contextmanager
 def graceful_stop() -> Iterator[Stop]:
-    """Yield a `Stop` that handles Ctrl-C, SIGTERM and SIGHUP within the block."""
+    """Yield a `Stop` that handles Ctrl-C, Ctrl-Break, SIGTERM and SIGHUP within the block."""
     stop = Stop()
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
     # Keep ignoring the signals that are ignored at the start, as SIGHUP is with nohup.
     handled = [each for each in signals if signal.getsignal(each) not in (signal.SIG_IGN, None)]

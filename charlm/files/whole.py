@@ -4,9 +4,11 @@ import errno
 import glob
 import os
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,10 @@ import numpy.typing as npt
 from charlm.errors import RunError
 
 COPY_AGAIN = "Copy the run again from where it came, or delete it."
+# Windows neither renames nor removes a file that is open, or a folder with one in it. Readers of
+# charlm's files are quick, and so are virus scanners.
+MOVES_OPEN_FILES = sys.platform != "win32"
+PATIENCE = 2.0  # seconds
 Arrays = dict[str, npt.NDArray[Any]]
 # NumPy types, by their names in safetensors files.
 NUMBERS = {
@@ -62,10 +68,25 @@ def write(path: Path, content: str | bytes) -> None:
             os.fsync(file.fileno())
             file.close()
             draft.chmod(0o644)
-            draft.replace(path)
+            patiently(lambda: draft.replace(path))
         except BaseException:
+            with suppress(OSError):
+                file.close()  # Windows removes no open file
             draft.unlink(missing_ok=True)
             raise
+
+
+def patiently(rename: Callable[[], object]) -> None:
+    """Rename something; where that fails while another process reads it, wait for its end."""
+    limit = time.monotonic() + PATIENCE
+    while True:
+        try:
+            rename()
+            return
+        except PermissionError:
+            if MOVES_OPEN_FILES or time.monotonic() >= limit:
+                raise
+        time.sleep(0.02)
 
 
 def create_folder(path: Path, fill: Callable[[Path], None]) -> None:
@@ -80,7 +101,7 @@ def create_folder(path: Path, fill: Callable[[Path], None]) -> None:
     with draft_of(path, fill) as draft:
         try:
             # This replaces nothing but an empty folder.
-            draft.rename(path)
+            patiently(lambda: draft.rename(path))
         except OSError:
             if os.path.lexists(path):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
@@ -100,8 +121,8 @@ def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
             if path.exists():
                 # If both exist, an earlier replacement was cut off before it removed the old one.
                 shutil.rmtree(old, ignore_errors=True)
-                path.rename(old)
-            draft.rename(path)
+                patiently(lambda: path.rename(old))
+            patiently(lambda: draft.rename(path))
         except BaseException:
             if not path.exists() and old.exists():
                 old.rename(path)
@@ -144,7 +165,7 @@ def remove_folder(path: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
     remove_drafts(path)
     draft = path.parent / f".{path.name}.draft-removed"
-    path.rename(draft)
+    patiently(lambda: path.rename(draft))
     shutil.rmtree(draft)
 
 

@@ -134,6 +134,6 @@ def numbers(path: Path) -> dict[str, int]:
 def text(path: Path) -> str:
     """The text of a file; empty if it cannot be read."""
     try:
-        return path.read_text()
+        return path.read_text("utf-8")
     except (OSError, ValueError):
         return ""

@@ -9,6 +9,8 @@ from pathlib import Path
 from charlm.files.paths import runs_folder
 
 NAME = re.compile(r"[^\W_][\w.+-]*")
+# Characters that mean something to Windows' shells, and that only quotes keep from it.
+SPECIAL = re.compile(r"[&|<>^()%!;,`'$@{}#]")
 
 
 def command(*words: str | Path, folder: Path | None = None, **options: object) -> str:
@@ -55,4 +57,7 @@ def run_command(path: Path, *words: str, option: str = "", **options: object) ->
 
 def shell_quoted(word: str) -> str:
     """Quote a word for this system's shell."""
-    return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)
+    if os.name != "nt":
+        return shlex.quote(word)
+    quoted = subprocess.list2cmdline([word])
+    return f'"{word}"' if quoted == word and SPECIAL.search(word) else quoted

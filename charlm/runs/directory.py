@@ -235,7 +235,7 @@ class RunDirectory(KeptFiles):
         """Add the row of an evaluation, and wait until it is on disk."""
         with (
             writing(self.path, self.advice_when_unwritable),
-            (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file,
+            (self.path / "metrics.jsonl").open("a", encoding="utf-8", newline="\n") as file,
         ):
             file.write(strict_json.dumps(row) + "\n")
             file.flush()

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from charlm.errors import RunError
-from charlm.files.whole import remove_drafts
+from charlm.files.whole import MOVES_OPEN_FILES, remove_drafts
 from charlm.runs.names import NameTakenError, free_names
 
 T = TypeVar("T")
@@ -33,6 +33,9 @@ if sys.platform == "win32":
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except PermissionError:
             return False
+        finally:
+            # What is written to the file begins at its beginning.
+            os.lseek(handle, 0, os.SEEK_SET)
         return True
 else:
     import fcntl
@@ -114,11 +117,11 @@ class RunLock:
         if self.handle is None:
             return
         handle, self.handle = self.handle, None
-        # Once unlocked, the file may be another's; but Windows cannot remove an open file.
-        if sys.platform != "win32":
+        # Once unlocked, the file may be another's.
+        if MOVES_OPEN_FILES:
             self._remove()
         os.close(handle)
-        if sys.platform == "win32":
+        if not MOVES_OPEN_FILES:
             self._remove()
 
     def _remove(self) -> None:

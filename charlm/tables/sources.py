@@ -24,6 +24,7 @@ from charlm.text.download import fetch
 DELIMITERS = (",", ";", "\t", "|")
 JSON_LINES = (".jsonl", ".ndjson")
 STDIN = "-"
+LONGEST_FIELD = 2**31 - 1  # characters: the largest whole number that csv takes on Windows
 # Corpora of texts with labels, in the catalog.
 LABELLED = tuple(name for name, entry in CATALOG.items() if entry.texts)
 
@@ -135,7 +136,7 @@ def open_delimited(
     Quoted fields may be of any length and hold line ends. The delimiter is the one of DELIMITERS
     that makes most fields of the first row.
     """
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(LONGEST_FIELD)
 
     def records(delimiter: str) -> Generator[tuple[int, list[str]], None, None]:
         with closing(reopen()) as file:

@@ -144,7 +144,7 @@ def tree(
         for place, label, opened in texts():
             with closing(opened) as file:
                 text = "".join(lines_of(file, label, encoding))
-            values = (text, said[place][0], str(Path(*place)), *said[place][1:])
+            values = (text, said[place][0], "/".join(place), *said[place][1:])
             yield dict(zip(columns, values, strict=True))
 
     return Table(name, columns, rows, source, PART_COLUMN if PART_COLUMN in columns else None)

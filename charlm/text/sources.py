@@ -3,6 +3,7 @@
 import glob
 import sys
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from charlm.text.unlabelled import read_unlabelled
 
 STDIN = "-"
 SUFFIXES = (".txt", ".text", ".md")
+# The order of paths on every system; Windows' own does not tell A from a.
+BY_PARTS = attrgetter("parts")
 
 
 class Piece(NamedTuple):
@@ -109,11 +112,12 @@ def text_files(given: str) -> Iterator[Path]:
     except (OSError, RuntimeError):  # too long a name, or a loop of links
         raise missing from None
     if is_dir:
-        found = sorted(
+        texts = (
             each
             for each in path.rglob("*")
             if each.suffix.lower() in SUFFIXES and each.is_file() and not is_hidden(each, path)
         )
+        found = sorted(texts, key=BY_PARTS)
         if not found:
             raise CorpusError(
                 f"The folder '{given}' holds no text files ({', '.join(SUFFIXES)}).",
@@ -123,7 +127,7 @@ def text_files(given: str) -> Iterator[Path]:
         found = [path]
     else:
         matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 (Path has no absolute globs)
-        found = sorted(match for match in map(Path, matches) if match.is_file())
+        found = sorted((each for each in map(Path, matches) if each.is_file()), key=BY_PARTS)
         if not found:
             raise missing
     yield from found

@@ -60,6 +60,11 @@ def test_memory_is_little_more_than_a_bare_loops(
     assert result["peak_memory"] < most * int(bare.stdout)
 
 
+# Windows has no signals from outside but those of its consoles.
+has_signals = pytest.mark.skipif(os.name == "nt", reason="a process cannot be sent signals here")
+
+
+@has_signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_names_the_command_that_goes_on(tmp_path: Path, number: int) -> None:
     process = subprocess.Popen(
@@ -84,6 +89,7 @@ def test_a_signal_saves_and_names_the_command_that_goes_on(tmp_path: Path, numbe
     assert json.loads(resumed.stdout)["steps"] == int(more)
 
 
+@has_signals
 def test_a_signal_before_training_leaves_nothing(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*CHARLM, "train", "-", "--run", "cut"],

@@ -4,7 +4,6 @@ import errno
 import io
 import json
 import os
-import pty
 import re
 import select
 import shlex
@@ -16,6 +15,10 @@ from pathlib import Path
 
 import pytest
 from cli_runner import charlm
+
+if os.name == "nt":
+    pytest.skip("these speak to a shell and a terminal of POSIX", allow_module_level=True)
+import pty
 
 from charlm.cli.bars import plain_line
 from charlm.cli.console import on_one_line

@@ -87,6 +87,7 @@ def test_what_cannot_be_written_leaves_no_draft(tmp_path: Path) -> None:
     assert contents_names(tmp_path) == ["folder"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no such modes")
 def test_a_written_file_can_be_read_by_others(tmp_path: Path) -> None:
     write(tmp_path / "file", "shared")
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644

@@ -1,7 +1,6 @@
 """A run has one writer at a time, and a name is taken once."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,7 +71,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
             run_to_delete("one", tmp_path)
         with pytest.raises(RunInUseError):
             delete_run(path)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
     assert is_locked(path) is False
     assert open_run(path).status == "stopped"

@@ -25,7 +25,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 # The least logit.
 LEAST = -50.0
-INSTALL = 'pip install "charlm[baselines]"'
+INSTALL = "pip install scikit-learn"
 
 
 def is_possible() -> bool:
