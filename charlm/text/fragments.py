@@ -1,9 +1,11 @@
-"""Prefixes and stop strings, read in the same way as the text of the run."""
+"""Prefixes, stop strings and banned strings, read in the same way as the text of the run."""
 
 from collections.abc import Callable
 
 from charlm.errors import UnknownCharacterError, UsageError
-from charlm.text.decoding import decode_string
+from charlm.files.paths import expanded
+from charlm.text.corpus import STDIN, read_bytes, read_standard_input
+from charlm.text.decoding import Decoded, decode, decode_string
 from charlm.text.normalize import FRAGMENT_NORMALIZATIONS, removed_characters
 from charlm.text.vocabulary import Ids, Vocabulary, describe
 
@@ -11,13 +13,30 @@ from charlm.text.vocabulary import Ids, Vocabulary, describe
 Notify = Callable[[str], object]
 
 
+def read_file(file: str) -> Decoded:
+    """What stands in a file, to its last character; "-" is standard input.
+
+    Raises:
+        CorpusError: it cannot be read, or is no text.
+    """
+    if file == STDIN:
+        return decode(read_standard_input(), "standard input")
+    return decode(read_bytes(expanded(file)), file)
+
+
 def read_prefix(
-    prefix: str, vocabulary: Vocabulary, normalization: str, unknown: str, notify: Notify
+    prefix: str,
+    vocabulary: Vocabulary,
+    normalization: str,
+    unknown: str,
+    notify: Notify,
+    what: str = "the prefix",
 ) -> Ids:
     """Normalize a prefix and return its ids, (characters,).
 
     Args:
         unknown: what to do about characters without an id: "error", "replace" or "skip".
+        what: what to call it in a message.
 
     Raises:
         CorpusError: the prefix has a NUL or an unpaired surrogate.
@@ -25,37 +44,47 @@ def read_prefix(
             normalization leaves only white space.
         UsageError: no characters are left.
     """
-    text, lost = normalize_fragment(prefix, "the prefix", normalization, notify)
+    text, lost = normalize_fragment(prefix, what, normalization, notify)
     nothing = bool(lost) and not text.strip()
     if nothing and unknown == "error":
-        raise nothing_left_error("the prefix", lost, normalization)
-    notify_of_losses(text, "the prefix", lost, normalization, notify)
+        raise nothing_left_error(what, lost, normalization)
+    notify_of_losses(text, what, lost, normalization, notify)
     ids = vocabulary.encode("" if nothing and unknown == "skip" else text, unknown)
     if not len(ids):
         raise UsageError(
-            "The prefix is empty" + (" after normalization." if prefix else "."),
+            f"{capitalized(what)} is empty" + (" after normalization." if prefix else "."),
             "Give at least one character that the model knows.",
         )
     return ids
 
 
-def read_stop_string(stop: str, vocabulary: Vocabulary, normalization: str, notify: Notify) -> str:
-    """Normalize a string at which generation stops.
+def read_string(
+    given: str,
+    what: str,
+    consequence: str,
+    vocabulary: Vocabulary,
+    normalization: str,
+    notify: Notify,
+) -> str:
+    """Normalize a string that is looked for in what is written.
+
+    Args:
+        what: what to call it in a message, such as "the stop string 'ab'".
+        consequence: what follows if it has unknown characters, such as "A text never ends at".
 
     Raises:
         CorpusError: the string has a NUL or an unpaired surrogate.
         UnknownCharacterError: it has characters that the model never writes, or the normalization
             leaves only white space.
     """
-    what = f"the stop string {stop!r}"
-    text, lost = normalize_fragment(stop, what, normalization, notify)
+    text, lost = normalize_fragment(given, what, normalization, notify)
     if not text or (lost and not text.strip()):
-        raise nothing_left_error(what, lost or dict.fromkeys(stop, 1), normalization)
+        raise nothing_left_error(what, lost or dict.fromkeys(given, 1), normalization)
     notify_of_losses(text, what, lost, normalization, notify)
     unknown = vocabulary.unknown(text)
     if unknown:
         raise UnknownCharacterError(
-            f"A text never ends at {what}: the vocabulary lacks {describe(unknown)}.",
+            f"{consequence} {what}: the vocabulary lacks {describe(unknown)}.",
             "Name a string of characters that the run knows.",
         )
     return text
@@ -69,7 +98,7 @@ def normalize_fragment(
     Args:
         what: what to call it in a message, such as "the prefix".
     """
-    decoded = decode_string(given, what[0].upper() + what[1:])
+    decoded = decode_string(given, capitalized(what))
     for note in decoded.notes:
         notify(note)
     return FRAGMENT_NORMALIZATIONS[normalization](decoded.text), removed_characters(
@@ -97,3 +126,8 @@ def nothing_left_error(
         f"knows no {describe(lost)}.",
         "Give characters that it knows.",
     )
+
+
+def capitalized(words: str) -> str:
+    """The words as they begin a sentence."""
+    return words[0].upper() + words[1:]

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charlm.errors import CorpusError, UnknownCharacterError, UsageError
-from charlm.text.fragments import read_prefix, read_stop_string
+from charlm.text.fragments import read_prefix, read_string
 from charlm.text.normalize import FRAGMENT_NORMALIZATIONS, NORMALIZATIONS, removed_characters
 from charlm.text.vocabulary import Vocabulary
 
@@ -29,7 +29,8 @@ def prefix(text: str, normalization: str, unknown: str = "error") -> tuple[str, 
 
 def stop(text: str, normalization: str) -> tuple[str, list[str]]:
     vocabulary, told = ANY if normalization == "none" else LETTERS, Told()
-    return read_stop_string(text, vocabulary, normalization, told), told.notes
+    what, end = f"the stop string {text!r}", "A text never ends at"
+    return read_string(text, what, end, vocabulary, normalization, told), told.notes
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def written(
     config = sampling_config(**sampling)
     if config.num_samples > 1:
         raise SettingError("num_samples", "must be 1: one text is looked at.")
-    if config.temperature:
+    if config.is_drawn:
         sampling["seed"] = chosen_seed(config)
         config = sampling_config(**sampling)
     pieces, done = list[str](), 0

@@ -10,7 +10,8 @@ from charlm.config import ModelConfig, SamplingConfig, TextTrainConfig, TrainCon
 from charlm.errors import SettingError
 from charlm.files.whole import Arrays
 from charlm.generation.choice import cpu_engine
-from charlm.generation.sampler import sample_texts
+from charlm.generation.reading import read
+from charlm.generation.texts import sample_texts
 from charlm.language_model import LanguageModel
 from charlm.presets import Settings, as_options, overridden
 from charlm.progress import ProgressCallback, ignore_progress
@@ -141,8 +142,9 @@ class TextDataset(Dataset):
     def illustrate(self, config: ModelConfig, weights: Arrays) -> str:
         """A short text drawn from the model."""
         vocabulary = self.text.vocabulary
-        prefix = vocabulary.encode(vocabulary.likely_beginning)
-        return sample_texts(cpu_engine(config, weights), vocabulary, prefix, SAMPLE)[0]
+        engine = cpu_engine(config, weights)
+        beginning = read(engine, [vocabulary.encode(vocabulary.likely_beginning)])
+        return sample_texts(engine, vocabulary, beginning, SAMPLE)[0]
 
 
 def read_text(
