@@ -76,10 +76,8 @@ class Conversation:
             self.go_on(entry.removeprefix(":") if entry.startswith("::") else entry)
             return
         name, _, value = entry[1:].strip().partition(" ")
-        known = {**self.commands, **SETTINGS}
         name = name.replace("_", "-")
-        if name not in known:
-            look_up(known, name, "command")
+        look_up({**self.commands, "quit": None, **SETTINGS}, name, "command")
         if name in self.commands:
             if (name in ("save-state", "from-state")) != bool(value.strip()):
                 problem = "takes nothing" if value.strip() else "needs a name"
@@ -91,19 +89,20 @@ class Conversation:
     def go_on(self, entry: str) -> None:
         """Print the entry, as it was read, and how it goes on."""
         config = self.writer.config(sampling_config(**self.settings))
+        read = ""
         with ctrl_c_noticed() as check, suppress(Stopped):
             with bars.reading() as report:
-                read = self.writer.read(entry, both(report, check)) if entry else ""
-            console.write(read)
-            # What flows needs no bar.
+                read = self.writer.read(entry, both(report, check), "the entry") if entry else ""
+            # What flows needs no bar. Nothing may stand before one on its line.
             waits = config.beams or config.best_of
             with (
                 bars.writing() if waits else nullcontext(ignore_progress) as report,
                 closing(self.writer.write(config, both(report, check))) as text,
             ):
                 for piece in text:
-                    console.write(piece)
-        console.write("\n")
+                    console.write(read + piece)
+                    read = ""
+        console.write(f"{read}\n")
 
     def change(self, name: str, value: str) -> None:
         """Change a setting, or show it if there is no value."""
@@ -142,7 +141,9 @@ def converse(writer: "Writer", settings: dict[str, Any]) -> None:
         try:
             conversation.take(entry)
         except CharlmError as error:
-            console.fail(error)
+            message = error.in_options() if isinstance(error, SettingError) else error.message
+            # Here options are commands.
+            console.say(re.sub("--(?=[a-z])", ":", f"{message} {error.hint}".rstrip()))
 
 
 def value_of(field: Any, text: str) -> Any:

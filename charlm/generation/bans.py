@@ -25,12 +25,10 @@ class Bans:
 
     def __init__(self, vocabulary: Vocabulary, strings: Sequence[str]) -> None:
         self.vocabulary = vocabulary
-        # A string that contains another never gets as far.
-        shortest = {a for a in strings if not any(b in a for b in strings if b != a)}
-        beginnings = {each[:n] for each in shortest for n in range(len(each))}
+        beginnings = {each[:n] for each in strings for n in range(len(each))}
         # The numbers of the states; beyond them stands the one in which a string is complete.
         self.states = {each: n for n, each in enumerate(sorted(beginnings, key=by_length))}
-        self.after = after_entries(vocabulary, automaton(self.states, shortest))
+        self.after = after_entries(vocabulary, automaton(self.states, set(strings)))
         self.banned = without_dead_ends(self.after)
 
     def begin(self, context: Ids) -> Array:
@@ -66,20 +64,23 @@ def automaton(states: dict[str, int], strings: Collection[str]) -> dict[str, Arr
         states: beginnings of the strings, from short to long, with their numbers.
     """
     complete = len(states)
-    characters = sorted(set("".join(strings)))
-    # Other characters lead to state 0, the empty beginning.
-    table = {each: np.zeros(complete + 1, dtype=np.int64) for each in characters}
-    failure = [0] * complete
+    table = {}
+    # The longest end of each state that is a shorter state.
+    failure = np.zeros(complete, dtype=np.int64)
+    longest = {each: np.zeros(complete + 1, dtype=np.int64) for each in set("".join(strings))}
+    completes = {each: np.zeros(complete + 1, dtype=bool) for each in longest}
     for beginning, state in states.items():
-        for each in characters:
-            longer, shorter = beginning + each, table[each][failure[state]] if state else 0
+        for each in longest:
+            longer = beginning + each
+            # Other characters lead to state 0, the empty beginning.
+            shorter = longest[each][failure[state]] if state else 0
+            longest[each][state] = states.get(longer, shorter)
             if longer in states:
-                failure[states[longer]] = int(shorter)
-                table[each][state] = states[longer]
-            else:
-                table[each][state] = complete if longer in strings else shorter
-    for each in characters:
-        table[each][complete] = complete
+                failure[states[longer]] = shorter
+            completes[each][state] = longer in strings or completes[each][failure[state]]
+    for each in longest:
+        completes[each][complete] = True
+        table[each] = np.where(completes[each], complete, longest[each])
     return table
 
 

@@ -311,7 +311,8 @@ vocabulary = Vocabulary("abcdefghij", [1] * 10)
 for length in (400, LONG):
     sampling = SamplingConfig(length=length, seed=0)
     engine = cpu_engine(ModelConfig(V, "rnn", H), weights, sampling)
-    assert len(sample_texts(engine, vocabulary, read(engine, [np.array([1])]), sampling)[0]) == length
+    beginning = read(engine, [np.array([1])])
+    assert len(sample_texts(engine, vocabulary, beginning, sampling)[0]) == length
     print(*(name for name in ("torch", "numba") if name in sys.modules))
 """
 

@@ -244,7 +244,8 @@ sizes = {{"rnn.weight_ih_l0": (3 * H, V), "rnn.weight_hh_l0": (3 * H, H), "rnn.b
 weights = {{name: np.random.default_rng(0).normal(size=size) for name, size in sizes.items()}}
 engine = NumpyEngine(ModelConfig(V, "gru", H), weights)
 vocabulary = Vocabulary("abcdefghij", [1] * 10)
-texts = sample_texts(engine, vocabulary, read(engine, [np.array([1])]), SamplingConfig(length=20, seed=0))
+beginning = read(engine, [np.array([1])])
+texts = sample_texts(engine, vocabulary, beginning, SamplingConfig(length=20, seed=0))
 assert len(texts[0]) == 20
 print(*(name for name in ("torch", "typer", "rich", "pooch") if name in sys.modules))
 """

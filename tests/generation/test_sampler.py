@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import sample_ids, sample_texts, stream_text, stream_texts
+from streams import VOCABULARY, Chaotic, V, sample_ids, sample_texts, stream_text, stream_texts
 
 from charlm.config import SamplingConfig
 from charlm.errors import SettingError, UsageError
@@ -17,34 +17,8 @@ from charlm.generation.endings import StopStrings, overlap
 from charlm.generation.filters import distribution
 from charlm.generation.sampler import chosen_seed, draw
 from charlm.seeds import Stream, generator
-from charlm.text.vocabulary import Vocabulary
 
-VOCABULARY = Vocabulary("abcdefg", [1] * 7)
-V = len(VOCABULARY)
 PREFIX = VOCABULARY.encode("cab")
-
-
-class Chaotic:
-    """Logits that depend on all that was read, in whole numbers, so that nothing is rounded."""
-
-    table = np.random.default_rng(0).normal(0, 2, (101, V))
-
-    def __init__(self) -> None:
-        self.read: list[list[int]] = []
-
-    def initial_state(self, texts: int) -> Any:
-        return np.ones(texts, dtype=np.int64)
-
-    def step(self, ids: Any, state: Any) -> Any:
-        self.read.append(ids.tolist())
-        state = (state * 31 + ids) % 101
-        return self.table[state], state
-
-    def select(self, state: Any, texts: Any) -> Any:
-        return state[texts]
-
-    def join(self, states: Any) -> Any:
-        return np.concatenate(states)
 
 
 class Script:

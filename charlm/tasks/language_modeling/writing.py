@@ -96,13 +96,16 @@ class Writer:
         known = self.run.vocabulary, self.run.normalization, self.unknown or "error"
         return read_prefix(prefix, *known, self.notify, what)
 
-    def read(self, text: str, report: ProgressCallback = ignore_progress) -> str:
+    def read(
+        self, text: str, report: ProgressCallback = ignore_progress, what: str = "the prefix"
+    ) -> str:
         """Read a text after all that was read before; returns it as it was read.
 
         Args:
             report: called now and then with the characters that were read, and with all.
+            what: what to call it in a message.
         """
-        ids = self.ids_of(text)
+        ids = self.ids_of(text, what)
         self.beginning = read(self.engine, [ids], self.beginning, report)
         return self.run.vocabulary.decode(ids)
 
