@@ -1,5 +1,6 @@
 """Entries that a user types: with a line editor on a terminal, elsewhere one from each line."""
 
+import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -39,6 +40,8 @@ def edited_entries() -> Iterator[str]:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
     from prompt_toolkit.output import create_output
 
+    # Else it asks the terminal where the cursor is, and complains of those that do not answer.
+    os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
     keys = KeyBindings()
 
     @keys.add("enter")

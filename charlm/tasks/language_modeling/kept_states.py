@@ -52,18 +52,16 @@ def load_state(run: LanguageModelRun, name: str, engine: Engine) -> Beginning:
         UsageError: there is no such state.
         RunError: it is damaged, or of other weights.
     """
-    kept = run.parse_arrays(file_of(name), lambda arrays: checked(run, arrays))
+    try:
+        kept = run.parse_arrays(file_of(name), lambda arrays: checked(run, name, arrays))
+    except RunError as error:
+        raise RunError(error.message, "Read its prefix again, with --save-state.") from None
     if kept is None:
         raise UsageError(
             f"The run '{run.name}' keeps no state called '{name}'.",
             suggestion(dict.fromkeys(names(run)), name)
             if names(run)
             else "Keep one with --save-state.",
-        )
-    if (kept["weights_sha256"] != hash_of_weights(run)).any():
-        raise RunError(
-            f"The state '{name}' is of other weights than those of the run '{run.name}'.",
-            "Read its prefix again, with --save-state.",
         )
     state = engine.from_arrays([kept[f"state_{number}"] for number in range(len(kept) - 3)])
     return Beginning((kept["context"],), kept["logits"], state)
@@ -85,24 +83,27 @@ def hash_of_weights(run: LanguageModelRun) -> Array:
     return np.frombuffer(bytes.fromhex(run.weights_sha256()), np.uint8)
 
 
-def checked(run: LanguageModelRun, arrays: Arrays) -> Arrays:
-    """The arrays, after checking that they are a state of a model of this shape.
+def checked(run: LanguageModelRun, name: str, arrays: Arrays) -> Arrays:
+    """The arrays, after checking that they are a state of this run's model.
 
     Raises:
-        ValueError: they are none.
+        RunError: they are of other weights.
+        ValueError: they are no state.
     """
+    if not np.array_equal(arrays.get("weights_sha256", np.empty(0)), hash_of_weights(run)):
+        raise RunError(f"The state '{name}' is of other weights than those of '{run.name}'.")
     model = run.settings.model
     tensors = STEPS[model.cell][1]
-    shapes: dict[str, Sequence[int]] = {"weights_sha256": (32,), "logits": (1, len(run.vocabulary))}
+    shapes: dict[str, Sequence[int]] = {"logits": (1, len(run.vocabulary))}
     for number in range(tensors):
         shapes[f"state_{number}"] = (model.num_layers, 1, model.hidden_size)
-    if arrays.keys() != {"context", *shapes}:
+    if arrays.keys() != {"weights_sha256", "context", *shapes}:
         raise ValueError("it is no state of this model")
-    for name, shape in shapes.items():
-        if arrays[name].shape != shape:
-            raise ValueError(f"{name} has another shape")
-        if name != "weights_sha256" and not np.isfinite(arrays[name]).all():
-            raise ValueError(f"{name} is not finite")
+    for each, shape in shapes.items():
+        if arrays[each].shape != shape:
+            raise ValueError(f"{each} has another shape")
+        if not np.isfinite(arrays[each]).all():
+            raise ValueError(f"{each} is not finite")
     context = arrays["context"]
     known = context.ndim == 1 and 0 < len(context) <= CONTEXT and context.dtype.kind == "i"
     if not known or context.min() < 0 or context.max() >= len(run.vocabulary):
