@@ -18,7 +18,7 @@ from charlm.cli.options import (
     settings_options,
 )
 from charlm.config import SamplingConfig
-from charlm.errors import UsageError, option
+from charlm.errors import SettingError, UsageError, option
 from charlm.progress import ignore_progress
 
 if TYPE_CHECKING:
@@ -93,9 +93,10 @@ def generate(
         settings["seed"] = chosen_seed(config)
     about = {"seed": settings.get("seed")} | ({"from_state": from_state} if from_state else {})
     config, remarks = sampling_config(**settings), Remarks()
+    trained = load(run, runs_dir=runs_dir)
     text = read_texts(prefix, prefix_file, prefixes)
     # NumPy on the CPU is fastest for a few texts, and starts at once.
-    writer = load(run, runs_dir=runs_dir).writer(
+    writer = trained.writer(
         from_state=from_state,
         unknown=unknown,
         device="cpu" if device == "auto" else device,
@@ -112,6 +113,8 @@ def generate(
         with bars.reading() as report:
             start = writer.begin(text, report)
     if save_state is not None:
+        if text is None and from_state is None:
+            raise SettingError("save_state", "keeps what the model knows after a prefix: give one.")
         writer.save_state(save_state)
         console.say(f"The state is kept: go on from it with --from-state {save_state}.")
     if interactive:
@@ -136,6 +139,8 @@ def check_together(**given: object) -> None:
         several = [option(name) for name in group if given[name] is not None]
         if len(several) > 1:
             raise UsageError(f"{' and '.join(several)} do not go together.", "Give one of them.")
+    if given["interactive"] and "-" in (given["prefix"], given["prefix_file"]):
+        raise UsageError("--interactive reads standard input itself.", "Name a file.")
 
 
 def read_texts(prefix: str | None, prefix_file: str | None, prefixes: str | None) -> str | None:

@@ -45,6 +45,8 @@ def write_texts(
         for number in range(len(beginning)):
             one = beginning.select(engine, np.array([number]))
             found = beam_search(engine, vocabulary, one, config, report)
+            if config.until_sentence_end and not all(each.ended for each in found):
+                notify(NO_END)
             yield from (iter([each.text]) for each in found)
     elif config.best_of:
         yield from (

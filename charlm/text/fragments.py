@@ -11,6 +11,7 @@ from charlm.text.vocabulary import Ids, Vocabulary, describe
 
 # Called with a sentence for each change made to a given text.
 Notify = Callable[[str], object]
+MOST_SHOWN = 60  # characters of a text in a sentence
 
 
 def read_file(file: str) -> Decoded:
@@ -111,9 +112,10 @@ def notify_of_losses(
 ) -> None:
     """Report the characters that a normalization removed from part of a text, if any."""
     if lost:
+        shown = repr(text) if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]!r} and so on"
         notify(
             f"The run's text was normalized by '{normalization}', which knows no {describe(lost)}: "
-            f"{what} is read as {text!r}."
+            f"{what} is read as {shown}."
         )
 
 

@@ -125,3 +125,10 @@ def test_only_what_is_neither_letter_nor_blank_is_taken() -> None:
     assert removed_characters("a Z.\u3000\n.é", "letters") == {".": 2, "é": 1}
     assert removed_characters("İ ẞ .\u200c", "lower") == {}
     assert removed_characters(".\u200c\t", "none") == {}
+
+
+def test_of_a_long_text_only_the_beginning_is_shown() -> None:
+    _, notes = prefix("4 words and more. " * 1000, "letters")
+    assert len(notes) == 1
+    assert len(notes[0]) < 200
+    assert notes[0].endswith("and so on.")
