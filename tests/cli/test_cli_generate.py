@@ -132,6 +132,8 @@ def test_what_does_not_go_together(options: tuple[str, ...]) -> None:
 def test_other_refusals() -> None:
     assert "--num-samples does not go with" in refused("--interactive", "--num-samples", "2")
     assert "--temperature does not go with --beams" in refused("--beams", "3", "--temperature", "2")
+    assert "--save-state keeps what" in refused("--save-state", "a")
+    assert "--interactive reads standard" in refused("--interactive", "--prefix", "-", stdin="It")
     assert "--until-sentence-end needs" in refused("--until-sentence-end", run="letters")
     assert "The run never writes the banned string 'Ж'" in refused("--ban", "Ж")
     every = [part for each in sorted(set(TEXT)) for part in ("--ban", each)]

@@ -12,8 +12,9 @@ from tolerances import alike
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation.beams import Beam, beam_search
 from charlm.generation.choice import cpu_engine
+from charlm.generation.endings import MOST_BEYOND
 from charlm.generation.reading import read
-from charlm.generation.texts import sample_texts
+from charlm.generation.texts import NO_END, sample_texts, write_texts
 from charlm.generation.torch_engine import TorchEngine
 from charlm.language_model import LanguageModel
 from charlm.scoring.exact import surprise
@@ -184,3 +185,11 @@ def test_prefixes_are_searched_one_after_the_other() -> None:
     together = sample_texts(engine, VOCABULARY, read(engine, prefixes), config)
     alone = [sample_texts(engine, VOCABULARY, read(engine, [each]), config) for each in prefixes]
     assert together == [text for texts in alone for text in texts]
+
+
+def test_a_beam_whose_sentence_does_not_end_is_told_of() -> None:
+    engine, told = engines(made())["numpy"], list[str]()
+    config = SamplingConfig(length=3, beams=2, ban=".", until_sentence_end=True)
+    (text,) = write_texts(engine, VOCABULARY, read(engine, [PREFIX]), config, told.append)
+    assert len("".join(text)) == 3 + MOST_BEYOND
+    assert told == [NO_END]
