@@ -3,7 +3,7 @@
 They repeat the fields of `charlm.config`, where each is described; a test compares the two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 
@@ -107,10 +107,28 @@ class SamplingKeywords(TypedDict, total=False):
     top_k: int
     top_p: float
     min_p: float
+    repetition_penalty: float
+    repetition_window: int
+    ban: str | Sequence[str] | None
     length: int
     num_samples: int
+    best_of: int
+    novel: bool
+    unique: bool
+    beams: int
     stop: str | Sequence[str] | None
+    until_sentence_end: bool
     seed: int | None
+
+
+class WritingKeywords(SamplingKeywords, total=False):
+    """How `charlm.Run` writes: where it goes on from, where it computes, and fields of
+    SamplingConfig."""
+
+    from_state: str | None
+    unknown: str | None
+    device: str
+    notify: Callable[[str], object]
 
 
 class ReadingKeywords(TypedDict, total=False):

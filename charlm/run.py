@@ -1,7 +1,7 @@
 """A trained model, as a Python object."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
@@ -11,7 +11,7 @@ from charlm.errors import SettingError, UsageError
 from charlm.generation.engine import Engine
 from charlm.generation.sizes import check_samples
 from charlm.html.notebook import HasSections
-from charlm.keywords import SamplingKeywords
+from charlm.keywords import WritingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.runs.directory import RunDirectory
 from charlm.runs.store import shipped_run
@@ -21,18 +21,21 @@ from charlm.tables.table import Table
 from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
 from charlm.tasks.language_modeling.inspector import Inspector
 from charlm.tasks.language_modeling.run import LanguageModelRun, as_language_model
-from charlm.tasks.language_modeling.writing import engine_of, read_beginning, stream_samples
+from charlm.tasks.language_modeling.writing import Writer, engine_of, streamed
 from charlm.tasks.overview import overview
 from charlm.tasks.registry import load_model, task_of
 from charlm.tasks.relevance import sampling_config
 from charlm.text.corpus import Corpus
 from charlm.text.corpus import Source as Source
 from charlm.text.fragments import Notify
-from charlm.text.vocabulary import Ids, Vocabulary
+from charlm.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from charlm.language_model import LanguageModel
     from charlm.rnn.model import RecurrentModel
+
+# What is said of a writer, and not of how it draws.
+WRITERS = ("from_state", "unknown", "device", "notify")
 
 
 class Run(HasSections):
@@ -112,103 +115,90 @@ class Run(HasSections):
 
         return TorchEngine(cast("LanguageModel", self.model(device)))
 
-    def encode_prefix(
-        self, prefix: str | None, unknown: str | None = None, notify: Notify = warnings.warn
-    ) -> Ids:
-        """Ids of a prefix after normalization, (characters,).
-
-        Args:
-            prefix: None stands for a likely beginning, such as a line end.
-            unknown: as in `generate`.
-            notify: as in `generate`.
-
-        Raises:
-            UsageError: nothing is left of the prefix.
-            UnknownCharacterError: `unknown` is "error", and the prefix has unknown characters, or
-                normalization leaves nothing but blanks of it.
-        """
-        return read_beginning(self.language, prefix, unknown, notify)
-
-    def generate(
+    def writer(
         self,
-        prefix: str | None = None,
         *,
+        from_state: str | None = None,
         unknown: str | None = None,
         device: str = "cpu",
         notify: Notify = warnings.warn,
-        **sampling: Unpack[SamplingKeywords],
-    ) -> str:
+        sampling: SamplingConfig | None = None,
+    ) -> Writer:
+        """The model, loaded once to read and write as often as wanted, its state carried on.
+
+        The arguments are those of `generate` and `engine`.
+        """
+        engine = self.engine(device, sampling)
+        given: dict[str, Any] = {"from_state": from_state, "unknown": unknown, "notify": notify}
+        return Writer(self.language, engine, **given)
+
+    def generate(self, prefix: str | None = None, **how: Unpack[WritingKeywords]) -> str:
         """Generate a text: the prefix and what the model writes after it.
 
         Args:
             prefix: text to continue; None leaves the beginning to the model.
+            from_state: name of a state that was kept by `save_state`, which the prefix follows.
             unknown: what to do about characters of the prefix that the vocabulary lacks: "error"
                 (the default), "replace" or "skip".
-            notify: called with a sentence if normalizing the prefix or a stop string like the
-                run's text removes more than case and white space.
-            sampling: fields of SamplingConfig: temperature, top_k, top_p, min_p, length, stop and
-                seed.
+            device: cpu, cuda or mps.
+            notify: called with a sentence if normalizing the prefix, a stop string or a banned one
+                like the run's text removes more than case and white space.
+            how: all these, and fields of SamplingConfig such as temperature, length and stop.
 
         Raises:
-            CharlmError: a setting, the device, the prefix or a stop string is invalid, or the run
-                is damaged.
+            CharlmError: a setting, the device, the prefix or a string is invalid, or the run is
+                damaged.
         """
-        stream = self.stream(prefix, unknown=unknown, device=device, notify=notify, **sampling)
-        return "".join(stream)
+        return "".join(self.stream(prefix, **how))
 
-    def stream(
-        self,
-        prefix: str | None = None,
-        *,
-        unknown: str | None = None,
-        device: str = "cpu",
-        notify: Notify = warnings.warn,
-        **sampling: Unpack[SamplingKeywords],
-    ) -> Iterator[str]:
+    def stream(self, prefix: str | None = None, **how: Unpack[WritingKeywords]) -> Iterator[str]:
         """Like `generate`, but yield the text piece by piece as it is drawn."""
-        if sampling_config(**sampling).num_samples > 1:
+        if self._writer(how)[1].num_samples > 1:
             raise UsageError("One text at a time is streamed.", "Use stream_samples for several.")
-        yield from next(
-            self.stream_samples(prefix, unknown=unknown, device=device, notify=notify, **sampling)
-        )
+        yield from next(self.stream_samples(prefix, **how))
 
-    def samples(
-        self,
-        prefix: str | None = None,
-        *,
-        unknown: str | None = None,
-        device: str = "cpu",
-        notify: Notify = warnings.warn,
-        **sampling: Unpack[SamplingKeywords],
-    ) -> list[str]:
+    def samples(self, prefix: str | None = None, **how: Unpack[WritingKeywords]) -> list[str]:
         """Generate `num_samples` texts side by side; the arguments are those of `generate`."""
-        check_samples(self.config, sampling_config(**sampling))
-        texts = self.stream_samples(
-            prefix, unknown=unknown, device=device, notify=notify, **sampling
-        )
-        return ["".join(text) for text in texts]
+        check_samples(self.config, self._writer(how)[1])
+        return ["".join(text) for text in self.stream_samples(prefix, **how)]
 
     def stream_samples(
-        self,
-        prefix: str | None = None,
-        *,
-        unknown: str | None = None,
-        device: str = "cpu",
-        notify: Notify = warnings.warn,
-        **sampling: Unpack[SamplingKeywords],
+        self, prefix: str | None = None, **how: Unpack[WritingKeywords]
     ) -> Iterator[Iterator[str]]:
         """Like `samples`, but yield an iterator over the pieces of each text as they are drawn.
 
         The texts are drawn together; pieces not yet read are kept in memory.
         """
-        yield from stream_samples(
-            self.language,
-            sampling_config(**sampling),
-            prefix,
-            unknown,
-            notify,
-            lambda _, config: self.engine(device, config),
-        )
+        make, sampling = self._writer(how)
+        yield from streamed(make(), sampling, prefix)
+
+    def generate_each(
+        self, prefixes: Iterable[str], **how: Unpack[WritingKeywords]
+    ) -> Iterator[list[str]]:
+        """Yield the texts of `samples` for each of many prefixes, which are continued side by side.
+
+        Each text is as if it were alone. The arguments are those of `generate`.
+        """
+        make, sampling = self._writer(how)
+        writer = make()
+        yield from writer.each(list(prefixes), writer.config(sampling))
+
+    def save_state(self, name: str, prefix: str, **how: Unpack[WritingKeywords]) -> None:
+        """Read a prefix, and keep the model's state after it with the run, for `from_state`.
+
+        Args:
+            name: a state that has it already is replaced.
+            prefix, how: as in `generate`, without fields of SamplingConfig.
+        """
+        writer = self.writer(**cast("Any", how))
+        writer.read(prefix)
+        writer.save_state(name)
+
+    def _writer(self, how: Mapping[str, Any]) -> tuple[Callable[[], Writer], SamplingConfig]:
+        """What makes the writer, and how it is to write."""
+        about = {name: how[name] for name in WRITERS if name in how}
+        sampling = sampling_config(**{k: v for k, v in how.items() if k not in WRITERS})
+        return partial(self.writer, sampling=sampling, **about), sampling
 
     def predict(
         self,

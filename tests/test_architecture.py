@@ -39,6 +39,7 @@ ROOMS_OF = {
     "matplotlib": ["plots"],
     "cycler": ["plots"],
     "plotille": ["cli"],
+    "prompt_toolkit": ["cli"],
     "jinja2": ["html"],
     "onnx": ["export"],
     "markupsafe": ["html"],

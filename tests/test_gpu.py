@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from streams import sample_texts
 
 import charlm
 from charlm.config import SamplingConfig
 from charlm.generation import torch_engine
-from charlm.generation.sampler import sample_texts
 from charlm.generation.torch_engine import TorchEngine
 
 pytestmark = [

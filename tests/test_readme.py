@@ -55,6 +55,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setitem(PRESETS, "d2l", {**PRESETS["d2l"], "hidden_size": 16, "epochs": 1})
     novella = (ROOT / "data" / "time-traveller.txt").read_text()
     (tmp_path / "book.txt").write_text(novella[:4000])
+    (tmp_path / "openings.txt").write_text("the time traveller\nthe medical man\n")
     rows = [f"a {word} film,{label}" for word, label in (("lovely", "good"), ("dull", "bad"))]
     (tmp_path / "reviews.csv").write_text("\n".join(["review,sentiment", *rows * 30]) + "\n")
     houses = (ROOT / "data" / "houses.csv").read_text().splitlines()[:80]

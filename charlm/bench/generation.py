@@ -14,6 +14,7 @@ from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation.choice import cpu_engine
 from charlm.generation.engine import BlockEngine, Engine
 from charlm.generation.numpy_engine import NumpyEngine
+from charlm.generation.reading import read
 from charlm.generation.sampler import limited, sample_blocks
 from charlm.generation.torch_engine import TorchEngine
 from charlm.language_model import LanguageModel
@@ -88,7 +89,8 @@ def writing(engine: Engine, texts: int) -> Callable[[], None]:
 
     def write() -> None:
         config = SamplingConfig(num_samples=texts)
-        blocks = sample_blocks(engine, np.array([1], dtype=np.uint8), config, seed=0)
+        beginning = read(engine, [np.array([1], dtype=np.uint8)])
+        blocks = sample_blocks(engine, beginning, config, seed=0)
         for _ in limited(blocks, CHARACTERS):
             pass
 

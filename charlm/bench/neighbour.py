@@ -14,6 +14,7 @@ import torch
 from charlm.bench.training import CPU, VOCABULARY_SIZE, Shape, charlm_trainer
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation.choice import cpu_engine
+from charlm.generation.reading import read
 from charlm.generation.sampler import sample_blocks
 from charlm.language_model import LanguageModel
 from charlm.machine.device import choose_precision
@@ -140,5 +141,6 @@ def writing() -> Iterator[Work]:
     engine = cpu_engine(language_model.config, weights, sampling)
     if hasattr(engine, "cores"):
         engine.cores = min(engine.cores, torch.get_num_threads())
-    blocks = sample_blocks(engine, np.array([1], dtype=np.uint8), sampling, seed=0)
+    beginning = read(engine, [np.array([1], dtype=np.uint8)])
+    blocks = sample_blocks(engine, beginning, sampling, seed=0)
     yield lambda: next(blocks).size

@@ -84,3 +84,18 @@ def comparing() -> AbstractContextManager[ProgressCallback]:
 def looking(run: str) -> AbstractContextManager[ProgressCallback]:
     """Progress of `Run.inspect.memory`, in hundredths."""
     return bar(f"Looking at {run}", "parts", ("TaskProgressColumn", "TimeRemainingColumn"))
+
+
+def reading() -> AbstractContextManager[ProgressCallback]:
+    """Progress of `Writer.read`, in characters."""
+    return bar("Reading the prefix", "characters", ("MofNCompleteColumn", "TimeRemainingColumn"))
+
+
+def writing() -> AbstractContextManager[ProgressCallback]:
+    """Progress of `Writer.texts`, in characters of each text."""
+    return bar("Writing", "characters", ("MofNCompleteColumn", "TimeRemainingColumn"))
+
+
+def continuing() -> AbstractContextManager[ProgressCallback]:
+    """Progress of `Writer.each`, in prefixes."""
+    return bar("Writing", "prefixes", ("MofNCompleteColumn", "TimeRemainingColumn"))

@@ -7,10 +7,11 @@ from charlm.config.data import DataConfig, TextConfig
 from charlm.config.encoder import EncoderConfig
 from charlm.config.fields import Config, fits, setting
 from charlm.config.model import ModelConfig
-from charlm.config.sampling import SamplingConfig
+from charlm.config.sampling import CONTEXT, SamplingConfig
 from charlm.config.train import TextTrainConfig, TrainConfig
 
 __all__ = [
+    "CONTEXT",
     "Config",
     "DataConfig",
     "EncoderConfig",

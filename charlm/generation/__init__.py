@@ -2,9 +2,13 @@
 
 __all__ = [
     "choice",
+    "endings",
     "engine",
+    "numpy_cells",
     "numpy_engine",
+    "reading",
     "sampler",
     "sizes",
+    "texts",
     "torch_engine",
 ]

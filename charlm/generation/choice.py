@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation.engine import Array, Engine
-from charlm.generation.filters import filtered
 from charlm.generation.numpy_engine import NumpyEngine
+from charlm.generation.steering import steered
 
 try:
     from charlm.generation import compiled_engine
@@ -27,7 +27,7 @@ def cpu_engine(
     """The engine that writes the requested texts soonest, its own start-up included."""
     if compiled_engine is not None:
         compiled_engine.check_choice()
-        wanted = sampling and not filtered(sampling) and compiling_pays(weights, sampling)
+        wanted = sampling and not steered(sampling) and compiling_pays(weights, sampling)
         if wanted and compiled_engine.writes(config):
             return compiled_engine.CompiledEngine(config, weights)
     return NumpyEngine(config, weights)
@@ -35,6 +35,6 @@ def cpu_engine(
 
 def compiling_pays(weights: Mapping[str, Array], sampling: SamplingConfig) -> bool:
     """Whether the compiled engine makes up for its start-up time."""
-    if sampling.num_samples == 1:
+    if sampling.side_by_side == 1:
         return sampling.length >= LONG and sum(each.size for each in weights.values()) <= LARGE
-    return sampling.length * sampling.num_samples >= LONG_TOGETHER
+    return sampling.length * sampling.side_by_side >= LONG_TOGETHER

@@ -1,5 +1,6 @@
 """The interface of the engines, which compute the logits of the next characters."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
@@ -18,8 +19,17 @@ class Engine(Protocol):
     def step(self, ids: Array, state: EngineState) -> tuple[Array, EngineState]:
         """Logits (N, V) after reading the ids (N,), and the new state; the old one is kept."""
 
-    def repeat(self, state: EngineState, texts: int) -> EngineState:
-        """The state of one text, repeated for N texts."""
+    def select(self, state: EngineState, texts: Array) -> EngineState:
+        """The state of some texts, by their numbers (M,); one may come several times."""
+
+    def join(self, states: Sequence[EngineState]) -> EngineState:
+        """The state of the texts of several states, one after the other."""
+
+    def to_arrays(self, state: EngineState) -> tuple[Array, ...]:
+        """The state as arrays (L, N, H) in float32, the same from every engine."""
+
+    def from_arrays(self, arrays: Sequence[Array]) -> EngineState:
+        """The inverse of `to_arrays`."""
 
 
 @runtime_checkable

@@ -38,10 +38,7 @@ def distribution(logits: Floats, config: SamplingConfig) -> npt.NDArray[np.float
     """
     logits = logits.astype(np.float64)
     logits[:, UNKNOWN_ID] = -np.inf
-    largest = logits.max(axis=1, keepdims=True)
-    # For so few numbers, counting is several times faster than all().
-    if np.count_nonzero(np.isfinite(largest)) < len(largest):
-        raise NotFiniteError
+    largest = largest_of(logits)
     if config.temperature == 0:
         return np.asarray(np.eye(logits.shape[1])[logits.argmax(axis=1)])
     # No logit is above 0 then, and a tiny temperature sends them only to -inf, where exp is 0.
@@ -60,6 +57,31 @@ def distribution(logits: Floats, config: SamplingConfig) -> npt.NDArray[np.float
     if config.min_p:
         probabilities = min_p(probabilities, config.min_p)
     return probabilities
+
+
+def largest_of(logits: Floats) -> Floats:
+    """The largest logit of each text, (N, 1).
+
+    Raises:
+        NotFiniteError: one is NaN or infinite.
+    """
+    largest: Floats = logits.max(axis=1, keepdims=True)
+    # For so few numbers, counting is several times faster than all().
+    if np.count_nonzero(np.isfinite(largest)) < len(largest):
+        raise NotFiniteError
+    return largest
+
+
+def log_probabilities(logits: Floats) -> npt.NDArray[np.float64]:
+    """ln p (N, V) of all entries as the model has them, `<unk>` among them, as in scoring.
+
+    Raises:
+        NotFiniteError: the largest logit of a text is NaN or infinite.
+    """
+    below: npt.NDArray[np.float64] = logits.astype(np.float64)
+    below -= largest_of(below)
+    below -= np.log(np.exp(below).sum(axis=1, keepdims=True))
+    return below
 
 
 def top_k(probabilities: Floats, k: int) -> npt.NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Writing texts on the CPU with NumPy alone, a character at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -66,5 +66,16 @@ class NumpyEngine:
         logits += self.output_bias
         return logits, after
 
-    def repeat(self, state: list[State], texts: int) -> list[State]:
-        return [tuple(each.repeat(texts, axis=0) for each in layer) for layer in state]
+    def select(self, state: list[State], texts: Array) -> list[State]:
+        return [tuple(each[texts] for each in layer) for layer in state]
+
+    def join(self, states: Sequence[list[State]]) -> list[State]:
+        layers = zip(*states, strict=True)
+        return [tuple(map(np.concatenate, zip(*each, strict=True))) for each in layers]
+
+    def to_arrays(self, state: list[State]) -> tuple[Array, ...]:
+        return tuple(np.stack(each).astype(np.float32) for each in zip(*state, strict=True))
+
+    def from_arrays(self, arrays: Sequence[Array]) -> list[State]:
+        kept = [each.astype(self.output.dtype) for each in arrays]
+        return [tuple(each[layer] for each in kept) for layer in range(len(self.layers))]

@@ -1,6 +1,6 @@
 """Writing texts with torch, on the model's own device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -55,5 +55,16 @@ class TorchEngine:
             ids, after, *last = function(temperature, *given, *state)
             return ids.cpu().numpy(), after.cpu().numpy(), tuple(each.clone() for each in last)
 
-    def repeat(self, state: EngineState, texts: int) -> EngineState:
-        return tuple(each.repeat(1, texts, 1) for each in state)
+    def select(self, state: EngineState, texts: Array) -> EngineState:
+        index = torch.from_numpy(np.asarray(texts, np.int64)).to(self.device)
+        return tuple(each.index_select(1, index) for each in state)
+
+    def join(self, states: Sequence[EngineState]) -> EngineState:
+        return tuple(torch.cat(each, dim=1) for each in zip(*states, strict=True))
+
+    def to_arrays(self, state: EngineState) -> tuple[Array, ...]:
+        return tuple(each.float().cpu().numpy() for each in state)
+
+    def from_arrays(self, arrays: Sequence[Array]) -> EngineState:
+        like = next(self.model.parameters())
+        return tuple(torch.from_numpy(each.copy()).to(like) for each in arrays)

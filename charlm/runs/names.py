@@ -46,14 +46,17 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, what: str = "a run") -> str:
     """Check a name and return it in normal form C.
+
+    Args:
+        what: what it is to be the name of.
 
     Raises:
         UsageError: it is not a valid folder name on every operating system.
     """
     name = composed(name)
-    problem = f"'{name}' cannot be a run's name"
+    problem = f"'{name}' cannot be {what}'s name"
     if not name[:1].isalnum() or name.endswith(".") or FORBIDDEN in replace_forbidden(name):
         raise UsageError(
             f"{problem}.",

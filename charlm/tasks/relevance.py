@@ -107,10 +107,29 @@ def check_on_device(settings: Settings, device: str) -> None:
 
 
 def check_sampling(config: SamplingConfig) -> None:
-    """Raise SettingError for a filter or seed at temperature 0, where nothing is random."""
-    for name in (*FILTERS, "seed"):
-        if config.temperature == 0 and getattr(config, name) != getattr(SamplingConfig, name):
+    """Raise SettingError for the first setting that has no effect beside the others."""
+
+    def is_set(name: str) -> bool:
+        return bool(getattr(config, name) != getattr(SamplingConfig, name))
+
+    for name in (*FILTERS, "seed", "best_of"):
+        if config.temperature == 0 and is_set(name):
             raise SettingError(name, "does nothing at --temperature 0: nothing is drawn.")
+    for name in ("temperature", *FILTERS, "seed", "best_of", "repetition_penalty", "unique"):
+        if config.beams and is_set(name):
+            raise SettingError(
+                name, "does not go with --beams, which look for what the model finds most probable."
+            )
+    if is_set("repetition_window") and not is_set("repetition_penalty"):
+        raise SettingError("repetition_window", "is that of --repetition-penalty: give one.")
+    for name in ("novel", "unique"):
+        if config.best_of and is_set(name):
+            raise SettingError(name, "does not go with --best-of, which keeps the most probable.")
+        if name == "unique" and config.temperature == 0 and is_set(name):
+            raise SettingError(name, "does nothing at --temperature 0: all documents are the same.")
+    for name in ("beams", "best_of"):
+        if 0 < getattr(config, name) < config.num_samples:
+            raise SettingError(name, f"must be at least --num-samples, {config.num_samples}.")
 
 
 def sampling_config(**sampling: Unpack[SamplingKeywords]) -> SamplingConfig:

@@ -4,14 +4,15 @@ It is also recorded how many bytes each character was read from, for scores in b
 """
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 
 import numpy as np
 import numpy.typing as npt
 
 from charlm.errors import CorpusError, SettingError
+from charlm.text.tokens import BYTES
 from charlm.text.vocabulary import code_points
 
 Positions = npt.NDArray[np.int64]
@@ -91,6 +92,19 @@ def as_characters(text: str) -> str:
     A byte that spells none becomes the lone surrogate that Python's "surrogateescape" makes of it.
     """
     return text.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def in_characters(pieces: Iterator[str], units: str) -> Iterator[str]:
+    """Pieces of a text as `as_characters`, each as soon as all bytes of it are there.
+
+    Args:
+        units: of the text; other units than bytes are characters already.
+    """
+    if units != BYTES:
+        return pieces
+    decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+    shown = chain((decode(each.encode("latin-1")) for each in pieces), map(decode, [b""], [True]))
+    return filter(None, shown)
 
 
 def as_bytes(content: bytes) -> Decoded:

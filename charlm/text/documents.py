@@ -13,8 +13,9 @@ from itertools import accumulate, pairwise
 from charlm.config import TextConfig
 from charlm.errors import CorpusError, SettingError
 from charlm.seeds import Stream, generator
+from charlm.text.decoding import as_characters
 from charlm.text.splits import Splits, count
-from charlm.text.tokens import DOCUMENT
+from charlm.text.tokens import BYTES, DOCUMENT
 
 LINES, BLANK_LINES, FILES = "lines", "blank-lines", "files"
 # What stands for itself on a command line.
@@ -68,6 +69,12 @@ def documents_of(text: str) -> list[str]:
 def with_line_ends(text: str) -> str:
     """A marked text to be shown: of as many characters, a line end in the place of each mark."""
     return text.replace(DOCUMENT, "\n")
+
+
+def readable(text: str, units: str) -> str:
+    """A text as people read it: bytes as the characters that they spell, marks as line ends."""
+    shown = with_line_ends(text)
+    return as_characters(shown) if units == BYTES else shown
 
 
 def hold_out(text: str, config: TextConfig, size: Callable[[str], int]) -> tuple[str, Splits]:

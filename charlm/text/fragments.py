@@ -1,24 +1,44 @@
-"""Prefixes and stop strings, read in the same way as the text of the run."""
+"""Prefixes, stop strings and banned strings, read in the same way as the text of the run."""
 
 from collections.abc import Callable
 
 from charlm.errors import UnknownCharacterError, UsageError
-from charlm.text.decoding import decode_string
+from charlm.files.paths import expanded
+from charlm.text.decoding import Decoded, decode, decode_string
 from charlm.text.normalize import FRAGMENT_NORMALIZATIONS, removed_characters
+from charlm.text.sources import STDIN, read_bytes, read_standard_input
 from charlm.text.tokens import BYTES, WORDS
 from charlm.text.vocabulary import Ids, Vocabulary, describe
 
 # Called with a sentence for each change made to a given text.
 Notify = Callable[[str], object]
+MOST_SHOWN = 60  # characters of a text in a sentence
+
+
+def read_file(file: str) -> Decoded:
+    """What stands in a file, to its last character; "-" is standard input.
+
+    Raises:
+        CorpusError: it cannot be read, or is no text.
+    """
+    if file == STDIN:
+        return decode(read_standard_input(), "standard input")
+    return decode(read_bytes(expanded(file)), file)
 
 
 def read_prefix(
-    prefix: str, vocabulary: Vocabulary, normalization: str, unknown: str, notify: Notify
+    prefix: str,
+    vocabulary: Vocabulary,
+    normalization: str,
+    unknown: str,
+    notify: Notify,
+    what: str = "the prefix",
 ) -> Ids:
     """Normalize a prefix and return its ids, (tokens,).
 
     Args:
         unknown: what to do about characters without an id: "error", "replace" or "skip".
+        what: what to call it in a message.
 
     Raises:
         CorpusError: the prefix has a NUL or an unpaired surrogate.
@@ -26,17 +46,16 @@ def read_prefix(
             normalization leaves only white space.
         UsageError: no characters are left.
     """
-    text, lost = normalize_fragment(prefix, "the prefix", normalization, notify)
+    text, lost = normalize_fragment(prefix, what, normalization, notify)
     nothing = bool(lost) and not text.strip()
     if nothing and unknown == "error":
-        raise nothing_left_error("the prefix", lost, normalization)
-    notify_of_losses(text, "the prefix", lost, normalization, notify)
-    ids = vocabulary.encode(
-        "" if nothing and unknown == "skip" else in_units(text, vocabulary), unknown
-    )
+        raise nothing_left_error(what, lost, normalization)
+    notify_of_losses(text, what, lost, normalization, notify)
+    left = "" if nothing and unknown == "skip" else in_units(text, vocabulary)
+    ids = vocabulary.encode(left, unknown)
     if not len(ids):
         raise UsageError(
-            "The prefix is empty" + (" after normalization." if prefix else "."),
+            f"{capitalized(what)} is empty" + (" after normalization." if prefix else "."),
             "Give at least one character that the model knows.",
         )
     return ids
@@ -52,27 +71,37 @@ def in_units(text: str, vocabulary: Vocabulary) -> str:
     return text
 
 
-def read_stop_string(stop: str, vocabulary: Vocabulary, normalization: str, notify: Notify) -> str:
-    """Normalize a string at which generation stops.
+def read_string(
+    given: str,
+    what: str,
+    consequence: str,
+    vocabulary: Vocabulary,
+    normalization: str,
+    notify: Notify,
+) -> str:
+    """Normalize a string that is looked for in what is written.
+
+    Args:
+        what: what to call it in a message, such as "the stop string 'ab'".
+        consequence: what follows if it has unknown characters, such as "A text never ends at".
 
     Raises:
         CorpusError: the string has a NUL or an unpaired surrogate.
         UnknownCharacterError: it has characters that the model never writes, or the normalization
             leaves only white space.
     """
-    what = f"the stop string {stop!r}"
-    text, lost = normalize_fragment(stop, what, normalization, notify)
+    text, lost = normalize_fragment(given, what, normalization, notify)
     if not text or (lost and not text.strip()):
-        raise nothing_left_error(what, lost or dict.fromkeys(stop, 1), normalization)
+        raise nothing_left_error(what, lost or dict.fromkeys(given, 1), normalization)
     notify_of_losses(text, what, lost, normalization, notify)
     if vocabulary.units == BYTES:
         return in_units(text, vocabulary)
-    # A string of words may begin and end within one.
-    letters = set("".join(vocabulary.entries))
-    unknown = {each: text.count(each) for each in dict.fromkeys(text) if each not in letters}
+    # A string may begin and end within a word.
+    known = set("".join(vocabulary.entries))
+    unknown = {each: text.count(each) for each in dict.fromkeys(text) if each not in known}
     if unknown:
         raise UnknownCharacterError(
-            f"A text never ends at {what}: the vocabulary lacks {describe(unknown)}.",
+            f"{consequence} {what}: the vocabulary lacks {describe(unknown)}.",
             "Name a string of characters that the run knows.",
         )
     return text
@@ -86,7 +115,7 @@ def normalize_fragment(
     Args:
         what: what to call it in a message, such as "the prefix".
     """
-    decoded = decode_string(given, what[0].upper() + what[1:])
+    decoded = decode_string(given, capitalized(what))
     for note in decoded.notes:
         notify(note)
     return FRAGMENT_NORMALIZATIONS[normalization](decoded.text), removed_characters(
@@ -99,9 +128,10 @@ def notify_of_losses(
 ) -> None:
     """Report the characters that a normalization removed from part of a text, if any."""
     if lost:
+        shown = repr(text) if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]!r} and so on"
         notify(
             f"The run's text was normalized by '{normalization}', which knows no {describe(lost)}: "
-            f"{what} is read as {text!r}."
+            f"{what} is read as {shown}."
         )
 
 
@@ -114,3 +144,8 @@ def nothing_left_error(
         f"knows no {describe(lost)}.",
         "Give characters that it knows.",
     )
+
+
+def capitalized(words: str) -> str:
+    """The words as they begin a sentence."""
+    return words[0].upper() + words[1:]

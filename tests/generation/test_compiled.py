@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from needs import needs_compiled_code
-from streams import stream_text
+from streams import sample_blocks, sample_ids, sample_texts, stream_text
 from tolerances import alike
 
 needs_compiled_code()
@@ -22,7 +22,7 @@ from charlm.generation.compiled_engine import CACHE_LINE, CompiledEngine, aligne
 from charlm.generation.engine import BlockEngine
 from charlm.generation.filters import NotFiniteError, distribution
 from charlm.generation.numpy_engine import NumpyEngine
-from charlm.generation.sampler import draw, sample_blocks, sample_ids, sample_texts
+from charlm.generation.sampler import draw
 from charlm.kernels.writing import draw as compiled_draw
 from charlm.text.vocabulary import UNKNOWN_ID, Vocabulary
 
@@ -299,7 +299,8 @@ import sys
 import numpy as np
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation.choice import LONG, cpu_engine
-from charlm.generation.sampler import sample_texts
+from charlm.generation.reading import read
+from charlm.generation.texts import sample_texts
 from charlm.text.vocabulary import Vocabulary
 
 V, H = 11, 8
@@ -310,7 +311,8 @@ vocabulary = Vocabulary("abcdefghij", [1] * 10)
 for length in (400, LONG):
     sampling = SamplingConfig(length=length, seed=0)
     engine = cpu_engine(ModelConfig(V, "rnn", H), weights, sampling)
-    assert len(sample_texts(engine, vocabulary, np.array([1]), sampling)[0]) == length
+    beginning = read(engine, [np.array([1])])
+    assert len(sample_texts(engine, vocabulary, beginning, sampling)[0]) == length
     print(*(name for name in ("torch", "numba") if name in sys.modules))
 """
 

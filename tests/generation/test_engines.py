@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from streams import stream_text
+from streams import sample_texts, stream_text
 from tolerances import alike
 
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import UsageError
 from charlm.generation.choice import cpu_engine
 from charlm.generation.engine import Array, Engine
-from charlm.generation.sampler import sample_texts
 from charlm.generation.torch_engine import TorchEngine
 from charlm.language_model import LanguageModel
 from charlm.rnn.cells import CELLS
@@ -202,7 +201,7 @@ def test_a_repeated_state_is_that_of_each_text(config: ModelConfig, name: str) -
         _, state = engine.step(np.array([each]), state)
     one = arrays(state)
     ids = np.array([1, 5, 9, 5])
-    together, _ = engine.step(ids, engine.repeat(state, 4))
+    together, _ = engine.step(ids, engine.select(state, np.zeros(4, dtype=np.int64)))
     for kept, ours in zip(arrays(state), one, strict=True):
         np.testing.assert_array_equal(kept, ours)
     assert together.shape == (4, V)
@@ -235,7 +234,8 @@ import sys
 import numpy as np
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation.numpy_engine import NumpyEngine
-from charlm.generation.sampler import sample_texts
+from charlm.generation.reading import read
+from charlm.generation.texts import sample_texts
 from charlm.text.vocabulary import Vocabulary
 
 V, H = {V}, {H}
@@ -244,7 +244,8 @@ sizes = {{"rnn.weight_ih_l0": (3 * H, V), "rnn.weight_hh_l0": (3 * H, H), "rnn.b
 weights = {{name: np.random.default_rng(0).normal(size=size) for name, size in sizes.items()}}
 engine = NumpyEngine(ModelConfig(V, "gru", H), weights)
 vocabulary = Vocabulary("abcdefghij", [1] * 10)
-texts = sample_texts(engine, vocabulary, np.array([1]), SamplingConfig(length=20, seed=0))
+beginning = read(engine, [np.array([1])])
+texts = sample_texts(engine, vocabulary, beginning, SamplingConfig(length=20, seed=0))
 assert len(texts[0]) == 20
 print(*(name for name in ("torch", "typer", "rich", "pooch") if name in sys.modules))
 """

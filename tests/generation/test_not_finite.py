@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from needs import needs_compiled_code
+from streams import sample_ids
 
 import charlm
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation.engine import Engine
 from charlm.generation.filters import NotFiniteError
 from charlm.generation.numpy_engine import NumpyEngine
-from charlm.generation.sampler import sample_ids
 from charlm.generation.torch_engine import TorchEngine
 from charlm.language_model import LanguageModel
 from charlm.rnn.cells import CELLS

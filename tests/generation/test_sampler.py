@@ -9,46 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import stream_text
+from streams import VOCABULARY, Chaotic, V, sample_ids, sample_texts, stream_text, stream_texts
 
 from charlm.config import SamplingConfig
 from charlm.errors import SettingError, UsageError
+from charlm.generation.endings import StopStrings, overlap
 from charlm.generation.filters import distribution
-from charlm.generation.sampler import (
-    chosen_seed,
-    draw,
-    ending,
-    overlap,
-    sample_ids,
-    sample_texts,
-    stream_texts,
-)
+from charlm.generation.sampler import chosen_seed, draw
 from charlm.seeds import Stream, generator
-from charlm.text.vocabulary import Vocabulary
 
-VOCABULARY = Vocabulary("abcdefg", [1] * 7)
-V = len(VOCABULARY)
 PREFIX = VOCABULARY.encode("cab")
-
-
-class Chaotic:
-    """Logits that depend on all that was read, in whole numbers, so that nothing is rounded."""
-
-    table = np.random.default_rng(0).normal(0, 2, (101, V))
-
-    def __init__(self) -> None:
-        self.read: list[list[int]] = []
-
-    def initial_state(self, texts: int) -> Any:
-        return np.ones(texts, dtype=np.int64)
-
-    def step(self, ids: Any, state: Any) -> Any:
-        self.read.append(ids.tolist())
-        state = (state * 31 + ids) % 101
-        return self.table[state], state
-
-    def repeat(self, state: Any, texts: int) -> Any:
-        return state.repeat(texts)
 
 
 class Script:
@@ -67,8 +37,11 @@ class Script:
         logits[np.arange(len(ids)), self.ids[state % len(self.ids)]] = 1000.0
         return logits, state + 1
 
-    def repeat(self, state: Any, texts: int) -> Any:
-        return state.repeat(texts)
+    def select(self, state: Any, texts: Any) -> Any:
+        return state[texts]
+
+    def join(self, states: Any) -> Any:
+        return np.concatenate(states)
 
 
 class Fixed:
@@ -83,8 +56,8 @@ class Fixed:
     def step(self, ids: Any, state: Any) -> Any:
         return self.logits.repeat(len(ids), axis=0), state
 
-    def repeat(self, state: Any, texts: int) -> Any:
-        return texts
+    def select(self, state: Any, texts: Any) -> Any:
+        return len(texts)
 
 
 def drawn(config: SamplingConfig, seed: int, length: int) -> np.ndarray:
@@ -416,7 +389,8 @@ def test_a_text_ends_before_the_first_of_several_strings(
     ],
 )
 def test_ends_by_hand(text: str, stops: tuple[str, ...], end: int | None) -> None:
-    assert ending(text, stops) == end
+    found = StopStrings(stops).find(text, 0)
+    assert (None if found is None else found.at) == end
 
 
 def test_one_stop_string_is_a_list_of_one() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charlm.errors import CorpusError, UnknownCharacterError, UsageError
-from charlm.text.fragments import read_prefix, read_stop_string
+from charlm.text.fragments import read_prefix, read_string
 from charlm.text.normalize import FRAGMENT_NORMALIZATIONS, NORMALIZATIONS, removed_characters
 from charlm.text.vocabulary import Vocabulary
 
@@ -29,7 +29,8 @@ def prefix(text: str, normalization: str, unknown: str = "error") -> tuple[str, 
 
 def stop(text: str, normalization: str) -> tuple[str, list[str]]:
     vocabulary, told = ANY if normalization == "none" else LETTERS, Told()
-    return read_stop_string(text, vocabulary, normalization, told), told.notes
+    what, end = f"the stop string {text!r}", "A text never ends at"
+    return read_string(text, what, end, vocabulary, normalization, told), told.notes
 
 
 @pytest.mark.parametrize(
@@ -124,3 +125,10 @@ def test_only_what_is_neither_letter_nor_blank_is_taken() -> None:
     assert removed_characters("a Z.\u3000\n.é", "letters") == {".": 2, "é": 1}
     assert removed_characters("İ ẞ .\u200c", "lower") == {}
     assert removed_characters(".\u200c\t", "none") == {}
+
+
+def test_of_a_long_text_only_the_beginning_is_shown() -> None:
+    _, notes = prefix("4 words and more. " * 1000, "letters")
+    assert len(notes) == 1
+    assert len(notes[0]) < 200
+    assert notes[0].endswith("and so on.")

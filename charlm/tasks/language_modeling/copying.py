@@ -13,9 +13,7 @@ from charlm.tasks.language_modeling.run_text import find_run_corpus
 from charlm.tasks.language_modeling.writing import stream_samples
 from charlm.tasks.relevance import sampling_config
 from charlm.text.corpus import Corpus, Source
-from charlm.text.decoding import as_characters
-from charlm.text.documents import with_line_ends
-from charlm.text.tokens import BYTES
+from charlm.text.documents import readable
 
 if TYPE_CHECKING:
     from charlm.inspection.copying import Copying
@@ -58,12 +56,6 @@ def inspect_copying(
     return Copying(compared, beside[0] if beside else None, training, own.name, notes)
 
 
-def readable(text: str, units: str) -> str:
-    """A text to be shown: bytes as the characters that they spell, marks as line ends."""
-    shown = with_line_ends(text)
-    return as_characters(shown) if units == BYTES else shown
-
-
 def own_text(run: LanguageModelRun) -> Corpus:
     """The run's own text.
 
@@ -85,7 +77,7 @@ def written(
     config = sampling_config(**sampling)
     if config.num_samples > 1:
         raise SettingError("num_samples", "must be 1: one text is looked at.")
-    if config.temperature:
+    if config.is_drawn:
         sampling["seed"] = chosen_seed(config)
         config = sampling_config(**sampling)
     how = ", ".join(f"{name} {value}" for name, value in sampling.items() if name != "length")

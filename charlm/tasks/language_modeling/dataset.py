@@ -11,7 +11,8 @@ from charlm.config import ModelConfig, SamplingConfig, TextTrainConfig, TrainCon
 from charlm.errors import SettingError
 from charlm.files.whole import Arrays
 from charlm.generation.choice import cpu_engine
-from charlm.generation.sampler import sample_texts
+from charlm.generation.reading import read
+from charlm.generation.texts import sample_texts
 from charlm.language_model import LanguageModel
 from charlm.presets import Settings
 from charlm.progress import ProgressCallback, ignore_progress
@@ -47,7 +48,7 @@ from charlm.text.tokens import DOCUMENT, ITEMS, WORDS
 from charlm.text.vocabulary import Ids, Vocabulary
 
 SAMPLE = SamplingConfig(temperature=0.7, length=72, seed=0)
-SAMPLES = replace(SAMPLE, stop=DOCUMENT, num_samples=8)
+SAMPLES = replace(SAMPLE, num_samples=8)
 # Rarer words are <unk>, unless min_count is given by name.
 WORDS_MIN_COUNT = 2
 
@@ -171,9 +172,10 @@ class TextDataset(Dataset):
     def illustrate(self, config: ModelConfig, weights: Arrays) -> str:
         """A short text drawn from the model, or some documents."""
         vocabulary = self.text.vocabulary
-        prefix = vocabulary.encode(vocabulary.likely_beginning)
+        engine = cpu_engine(config, weights)
+        beginning = read(engine, [vocabulary.encode(vocabulary.likely_beginning)])
         sample = SAMPLES if vocabulary.document_id else SAMPLE
-        return ", ".join(sample_texts(cpu_engine(config, weights), vocabulary, prefix, sample))
+        return ", ".join(sample_texts(engine, vocabulary, beginning, sample))
 
 
 def read_text(

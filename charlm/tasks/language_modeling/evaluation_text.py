@@ -53,7 +53,7 @@ def find_evaluation_text(
         CharlmError: the text is missing, is too short or has changed.
     """
     corpus = read_corpus(run, source, encoding)
-    own = is_training_text(corpus, run)
+    own = source is None or is_training_text(corpus, run)
     if own and source is not None:
         same = sha256_of(corpus.text) == run.record.corpus["text_sha256"]
         corpus = in_order_of_splits(run, corpus) if same else find_run_corpus(run)

@@ -34,6 +34,7 @@ class LanguageModelRun(RunDirectory):
 
     vocabulary.json
     corpus.txt         the text, only if it cannot be read from its source again
+    states/            what the model knows after a prefix, by name (see `kept_states.py`)
     """
 
     data_config = TextConfig
