@@ -12,6 +12,7 @@ import typer
 from charlm.cli import console
 from charlm.config import Config
 from charlm.machine.threads import name_threads
+from charlm.presets import DECIDED_BY_DATA
 
 
 def announce_standard_input(corpus: list[str] | None) -> list[str] | None:
@@ -94,7 +95,7 @@ def settings_options(
         for heading, config in panels.items():
             for each in fields(config):
                 # A setting that several tasks share stands where it comes first.
-                if each.metadata and each.name not in {"vocabulary_size", *leave_out, *options}:
+                if each.metadata and each.name not in {*DECIDED_BY_DATA, *leave_out, *options}:
                     default = defaults.get(each.name, each.default)
                     options[each.name] = option(each, default, heading)
 

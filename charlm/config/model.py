@@ -8,13 +8,7 @@ from charlm.errors import SettingError
 
 @dataclass(frozen=True)
 class ModelConfig(Config):
-    """Architecture and regularization of a model, whichever backend computes it.
-
-    Args:
-        document_id: id of the mark that begins and ends a document, before which the state is zero;
-            0: texts are not made of documents. The data decide it, as they do the vocabulary's
-            size.
-    """
+    """Architecture and regularization of a model, whichever backend computes it."""
 
     vocabulary_size: int = setting(2, "Entries of the vocabulary, <unk> included.", minimum=2)
     cell: str = setting(
@@ -68,11 +62,15 @@ class ModelConfig(Config):
         minimum=0,
         below=1,
     )
-    document_id: int = 0
+    document_id: int = setting(
+        0,
+        "Id of the mark that begins and ends a document, before which the state is zero; 0: none.",
+        minimum=0,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.document_id < self.vocabulary_size:
+        if self.document_id >= self.vocabulary_size:
             raise SettingError("document_id", "is beyond the vocabulary.")
         if self.tie_weights and not self.embedding_size:
             raise SettingError(

@@ -229,7 +229,7 @@ class Vocabulary:
         """
         try:
             values = json.loads(content)
-            units = next((each for each in UNITS if each in values), CHARACTERS)
+            units = next((each for each in UNITS if values.get(each) is not None), CHARACTERS)
             return cls(values[units], values["counts"], values["unknown_count"], units)
         except (TypeError, KeyError) as error:
             raise ValueError(f"no vocabulary ({error})") from None

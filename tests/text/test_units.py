@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from charlm.config import TextConfig
 from charlm.errors import SettingError, UnknownCharacterError
 from charlm.text.corpus import Corpus, Reading, open_corpus
-from charlm.text.fragments import read_prefix, read_stop_string
+from charlm.text.fragments import read_prefix, read_string
 from charlm.text.splits import Splits
 from charlm.text.tokens import BYTES, DOCUMENT, WORDS, written_words
 from charlm.text.vocabulary import Vocabulary
@@ -122,4 +122,7 @@ def test_prefixes_and_stops_of_bytes_are_utf_8() -> None:
     vocabulary = Vocabulary.build("", units=BYTES)
     ids = read_prefix("é", vocabulary, "none", "error", quiet)
     assert vocabulary.decode(ids).encode("latin-1") == "é".encode()
-    assert read_stop_string("東", vocabulary, "none", quiet).encode("latin-1") == "東".encode()
+    assert (
+        read_string("東", "it", "Never", vocabulary, "none", quiet).encode("latin-1")
+        == "東".encode()
+    )

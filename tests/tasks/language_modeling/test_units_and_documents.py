@@ -108,7 +108,6 @@ def test_all_that_is_there_to_see(kind: str, tmp_path: Path) -> None:
         ("eval", "--run", "it", "--per-line", "--dynamic", "--calibrate"),
         ("runs", "show", "it"),
         ("runs", "list"),
-        ("runs", "compare", "it"),
         ("report", "it", "--out", str(tmp_path / "page.html")),
         ("plot", "it"),
     ):
@@ -216,9 +215,11 @@ def test_a_vocabulary_of_another_kind_is_refused(tmp_path: Path) -> None:
     run = trained("words", tmp_path)
     file = run.path / "vocabulary.json"
     content = json.loads(file.read_text())
-    file.write_text(json.dumps({"bytes": [], **content}))
-    with pytest.raises(RunError, match=r"vocabulary.json|entries"):
-        charlm.load(run.path)
+    for units in ("characters", "bytes"):
+        letters = [chr(40 + i) for i in range(len(content["words"]))]
+        file.write_text(json.dumps({**content, units: letters, "words": None}))
+        with pytest.raises(RunError, match=f"is of {units}, and the run of words"):
+            charlm.load(run.path)
 
 
 def test_runs_of_different_kinds_are_not_averaged(tmp_path: Path) -> None:
