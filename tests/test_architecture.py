@@ -22,7 +22,7 @@ FLOORS = [
     ["runs"],
     ["tasks"],
     ["sessions"],
-    ["bench", "report"],
+    ["bench", "report", "settings_file"],
     ["run", "api", "comparison", "cross_validation", "repetition", "several_runs", "__init__"],
     ["cli", "__main__"],
 ]

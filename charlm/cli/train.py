@@ -21,6 +21,7 @@ from charlm.cli.options import (
     Threads,
     settings_options,
 )
+from charlm.cli.settings_file import ConfigFile, settings_that_count, told_by_line
 from charlm.cli.several_runs import show_folds, show_repetition
 from charlm.config import Config, EncoderConfig, TextConfig, TextTrainConfig
 from charlm.errors import UsageError
@@ -55,7 +56,9 @@ ALL_PRESETS = (*PRESETS, *LABEL_PRESETS, *NUMBER_PRESETS)
 
 @settings_options(PRESETS[DEFAULT_PRESET], **PANELS)
 def train(
+    ctx: typer.Context,
     corpus: CorpusArgument = None,
+    config: ConfigFile = None,
     task: Annotated[
         str | None,
         typer.Option(
@@ -112,10 +115,11 @@ def train(
     Ctrl-C saves the run and prints the command that goes on with it. Defaults shown below are those
     of the preset `quick`.
     """
+    settings = settings_that_count(ctx, settings)
     if resume is not None:
         extra = {"--task": task, "--preset": preset, "--run": run, "--init-from": init_from}
-        extra["--repeat"] = None if repeat is None else str(repeat)
-        for name, value in extra.items():
+        more = {"--config": config, "--repeat": repeat}
+        for name, value in {**more, **extra}.items():
             if value is not None:
                 raise UsageError(
                     f"{name} and --resume do not go together: a run goes on as itself.",
@@ -124,7 +128,7 @@ def train(
     all_folds = settings.get("folds") is not None and settings.get("fold") is None
     if plot is not None and all_folds:
         raise UsageError("--plot draws one run, and --folds trains several.", "Give a --fold.")
-    with graceful_stop() as stop:
+    with told_by_line(ctx), graceful_stop() as stop:
         # These import torch, which takes a second or two.
         import charlm
         from charlm.cli.progress import TrainingDisplay

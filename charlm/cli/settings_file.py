@@ -1,0 +1,71 @@
+"""`--config FILE` of `charlm train`: below the command line and the environment, above presets."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from charlm.errors import SettingError
+from charlm.machine.threads import named_threads
+from charlm.presets import LIMITS
+from charlm.settings_file.reading import SettingsFile, read_settings_file
+
+FILE = "charlm.settings_file"  # where the context keeps what was read
+
+
+def read_config(ctx: typer.Context, path: Path | None) -> Path | None:
+    """Read the file, and have options that are not given take its values."""
+    if path is None or ctx.resilient_parsing:
+        return path
+    file = read_settings_file(path)
+    if named_threads() is not None:
+        file = file.without("threads")  # The environment goes first.
+    ctx.meta[FILE] = file
+    ctx.default_map = dict(file.values)
+    return path
+
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="A TOML file of these options; the command line goes before it.",
+        show_default=False,
+        is_eager=True,
+        callback=read_config,
+    ),
+]
+
+
+def settings_that_count(ctx: typer.Context, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings; of limits, those of the command line alone if there are any.
+
+    As a limit that is given replaces all of a preset's, so it does those of a file.
+    """
+    if FILE not in ctx.meta:
+        return settings
+    typed = {name for name in LIMITS if is_typed(ctx, name)}
+    left_out = set(LIMITS) - typed if typed else set[str]()
+    return {name: value for name, value in settings.items() if name not in left_out}
+
+
+def is_typed(ctx: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+@contextmanager
+def told_by_line(ctx: typer.Context) -> Iterator[None]:
+    """Give errors about settings the line of the file in which these stand, if they stand there."""
+    try:
+        yield
+    except SettingError as error:
+        file: SettingsFile | None = ctx.meta.get(FILE)
+        if file is None:
+            raise
+        typed = [name for name in file.values if is_typed(ctx, name)]
+        raise file.without(*typed).error_about(error) from None
