@@ -22,8 +22,18 @@ FLOORS = [
     ["runs"],
     ["tasks"],
     ["sessions"],
-    ["bench", "report", "settings_file"],
-    ["run", "api", "comparison", "cross_validation", "repetition", "several_runs", "__init__"],
+    ["bench", "report"],
+    ["doctor"],
+    [
+        "run",
+        "api",
+        "comparison",
+        "cross_validation",
+        "repetition",
+        "several_runs",
+        "settings_file",
+        "__init__",
+    ],
     ["cli", "__main__"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from charlm.errors import SettingError
 from charlm.machine.threads import named_threads
 from charlm.presets import LIMITS
-from charlm.settings_file.reading import SettingsFile, read_settings_file
+
+if TYPE_CHECKING:
+    from charlm.settings_file.reading import SettingsFile
 
 FILE = "charlm.settings_file"  # where the context keeps what was read
 
@@ -19,6 +21,8 @@ def read_config(ctx: typer.Context, path: Path | None) -> Path | None:
     """Read the file, and have options that are not given take its values."""
     if path is None or ctx.resilient_parsing:
         return path
+    from charlm.settings_file.reading import read_settings_file
+
     file = read_settings_file(path)
     if named_threads() is not None:
         file = file.without("threads")  # The environment goes first.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charlm.cli import console
+from charlm.cli.completion import complete_presets, complete_runs, values_of
 from charlm.cli.evaluate_tables import show_grid
 from charlm.cli.live_picture import LivePicture
 from charlm.cli.options import (
@@ -64,6 +65,7 @@ def train(
         typer.Option(
             help="What the model is for: language-model, classification or regression.",
             show_default="the preset's, or language-model",
+            autocompletion=values_of("task"),
         ),
     ] = None,
     preset: Annotated[
@@ -71,6 +73,7 @@ def train(
         typer.Option(
             help=f"Settings to begin with: {', '.join(ALL_PRESETS)}.",
             show_default=f"{DEFAULT_PRESET}, or the task's",
+            autocompletion=complete_presets,
         ),
     ] = None,
     run: Annotated[
@@ -79,12 +82,18 @@ def train(
     resume: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN", help="Go on with an interrupted run; CORPUS, if its text has moved."
+            metavar="RUN",
+            help="Go on with an interrupted run; CORPUS, if its text has moved.",
+            autocompletion=complete_runs,
         ),
     ] = None,
     init_from: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Start from another run's weights and vocabulary."),
+        typer.Option(
+            metavar="RUN",
+            help="Start from another run's weights and vocabulary.",
+            autocompletion=complete_runs,
+        ),
     ] = None,
     plot: Annotated[
         Path | None,

@@ -1,19 +1,19 @@
 """charlm runs show"""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from charlm.cli import console
-from charlm.cli.options import Json, RunsDir
+from charlm.cli.options import Json, RunArgument, RunsDir
 from charlm.errors import UsageError
-from charlm.runs.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from charlm.runs.directory import RunDirectory
 
 
 def show(
-    run: Annotated[
-        str | None, typer.Argument(help="A run's name or path.", show_default="the newest")
-    ] = None,
+    run: RunArgument = None,
     runs_dir: RunsDir = None,
     json: Json = False,
     toml: Annotated[
@@ -73,7 +73,7 @@ def show(
     )
 
 
-def show_toml(run: RunDirectory) -> None:
+def show_toml(run: "RunDirectory") -> None:
     """Print the run's settings file, and say what may keep it from training the same."""
     from charlm.settings_file.repeating import caveats, settings_toml
 
