@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charlm.errors import SettingError
+from charlm.errors import CharlmError
 from charlm.machine.threads import named_threads
 from charlm.presets import LIMITS
 
@@ -64,10 +64,10 @@ def is_typed(ctx: typer.Context, name: str) -> bool:
 
 @contextmanager
 def told_by_line(ctx: typer.Context) -> Iterator[None]:
-    """Give errors about settings the line of the file in which these stand, if they stand there."""
+    """Give errors the line of the file in which that stands which they are about, if it does."""
     try:
         yield
-    except SettingError as error:
+    except CharlmError as error:
         file: SettingsFile | None = ctx.meta.get(FILE)
         if file is None:
             raise

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from charlm.config import fits
-from charlm.errors import SettingError, UsageError, option
+from charlm.errors import CharlmError, SettingError, UsageError, option
 from charlm.files.paths import expanded
 from charlm.files.toml import line_of
-from charlm.presets import LIMITS
 from charlm.settings_file.keys import (
     OF_THE_COMMAND_LINE,
     PATHS,
@@ -55,14 +54,22 @@ class SettingsFile:
         kept = {name: value for name, value in self.values.items() if name not in names}
         return SettingsFile(self.path, kept, self.lines)
 
-    def error_about(self, error: SettingError) -> UsageError:
-        """An error about settings, with the place of that which stands in this file.
+    def error_about(self, error: CharlmError) -> CharlmError:
+        """The error, with the place of what it is about, if that stands in this file.
 
-        `error` itself is returned where none of them does.
+        A setting is known by its name; a path, or the name of a run or a text, where the message
+        quotes it.
         """
-        for name in (error.setting, *error.others):
-            if name in self.values:
-                return SettingsFileError(f"{self.place(name)}: {error.in_options()}")
+        if isinstance(error, SettingError):
+            for name in (error.setting, *error.others):
+                if name in self.values:
+                    return SettingsFileError(f"{self.place(name)}: {error.message}")
+            return error
+        for name, value in self.values.items():
+            quoted = [f"'{each}'" for each in (value if isinstance(value, list) else [value])]
+            if any(each in error.message for each in quoted):
+                error.message = f"{self.place(name)}: {error.message}"
+                break
         return error
 
 
@@ -160,9 +167,7 @@ def checked(file: SettingsFile, key: str, name: str, value: Any) -> Any:
     if name not in TYPES:
         raise SettingsFileError(f"{place}: charlm train has no option '{key}'.", nearest(key))
     if not suits(value, TYPES[name]):
-        shown = value if isinstance(value, int | float) else repr(value)
-        shown = str(shown).lower() if isinstance(value, bool) else shown
-        raise SettingsFileError(f"{place}: '{key}' takes {kind_of(name)}, not {shown}.")
+        raise SettingsFileError(f"{place}: '{key}' takes {kind_of(name)}, not {shown(value)}.")
     try:
         check_name(name, value)
         check_range(name, value)
@@ -186,6 +191,13 @@ def suits(value: Any, kind: Any) -> bool:
         texts = bool(value) and all(isinstance(each, str) for each in value)
         return list[str] in members(kind) and texts
     return fits(value, kind)
+
+
+def shown(value: Any) -> str:
+    """A value as it is written in TOML, more or less."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, str | list) else str(value)
 
 
 def nearest(key: str) -> str:
@@ -223,11 +235,6 @@ def joined(folder: Path, path: str) -> str:
         # Only what was written is a pattern, and not the folder's name.
         return str(Path(glob.escape(str(folder))) / path)
     return str(whole)
-
-
-def without_limits(file: SettingsFile) -> SettingsFile:
-    """The file without limits of training, which one on the command line replaces, all of them."""
-    return file.without(*LIMITS)
 
 
 def lowered(sentence: str) -> str:
