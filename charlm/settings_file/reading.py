@@ -103,7 +103,7 @@ def read_settings_file(path: str | Path) -> SettingsFile:
         found = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         raise SettingsFileError(
-            f"'{place}' is no TOML: {lowered(str(error))}.",
+            f"'{place}' is no TOML: {with_line(lowered(str(error)), content)}.",
             'A line is a name, = and a value, such as cell = "lstm" or epochs = 3.',
         ) from None
     except (RecursionError, ValueError) as error:
@@ -122,6 +122,12 @@ def read_settings_file(path: str | Path) -> SettingsFile:
         values[name] = checked(where, key, name, value)
         spelled[name], lines[name] = key, where.lines[name]
     return SettingsFile(place, values, lines)
+
+
+def with_line(problem: str, content: str) -> str:
+    """What Python says is wrong, with a line number at the end of the document too."""
+    last = content.rstrip().count("\n") + 1
+    return problem.replace("at end of document", f"at line {last}, the last one")
 
 
 def text_of(path: Path) -> str:

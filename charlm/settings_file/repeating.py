@@ -41,7 +41,8 @@ def settings_toml(run: "Run | RunDirectory") -> str:
         "preset": NO_PRESET,
         "init_from": parent_of(directory),
         "device": record.device,
-        "backend": record.backend,
+        # In older versions, which kept no preset, backends had other cells.
+        "backend": record.backend if record.preset else None,
         "threads": record.threads,
     }
     blocks = [{name: value for name, value in options.items() if value is not None}]
