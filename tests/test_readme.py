@@ -63,6 +63,8 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "sales.csv").write_text("\n".join(days[:200]) + "\n")
     stars = [f"a {word} film,{n}" for word, n in (("lovely", 5), ("dull", 2))]
     (tmp_path / "ratings.csv").write_text("\n".join(["review,stars", *stars * 30]) + "\n")
+    (settings,) = blocks("docs/settings-file.md", "toml")
+    (tmp_path / "run.toml").write_text(settings)
     (tmp_path / "books").mkdir()
     (tmp_path / "books" / "one.txt").write_text(novella[4000:8000])
     return tmp_path
@@ -108,6 +110,7 @@ def test_the_python_examples_work(
         exec(compile(block, page, "exec"), {})
     out = capsys.readouterr().out
     begins = {"docs/labels.md": "good\n", "docs/numbers.md": "", "docs/copying.md": "0."}
+    begins["docs/settings-file.md"] = "# Trains the run 'third' again"
     assert out.startswith(begins.get(page, "time"))
 
 
@@ -156,7 +159,8 @@ def test_every_command_stands_on_a_page() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_option_on_a_page_exists(page: str) -> None:
-    everywhere = {"--help", "--version"}
+    root: Any = typer.main.get_command(app)
+    everywhere = {"--help", *(name for each in root.params for name in each.opts)}
     known = everywhere.union(
         spelling
         for _, command in commands(typer.main.get_command(app))
