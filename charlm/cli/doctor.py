@@ -8,6 +8,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.options import Json, RunsDir
+from charlm.runs.commands import command
 from charlm.text.splits import count
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def show(facts: Mapping[str, Any], findings: "Sequence[Finding]") -> None:
                 console.terminal().print(Text(console.visible(f"    {each.do}")), soft_wrap=True)
     speed = facts.get("speed")
     if isinstance(speed, Unknown):
-        console.write(f"No speed was measured: {speed.why}. `charlm bench --quick` waits longer.\n")
+        more = command("bench", quick=True)
+        console.write(f"No speed was measured: {speed.why}. To wait longer: {more}\n")
     elif speed is not None:
         console.write(speed_in_words(speed) + "\n")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from charlm.cli.options import announce_standard_input
 from charlm.errors import CharlmError
 from charlm.machine.threads import named_threads
 from charlm.presets import LIMITS
@@ -27,7 +28,8 @@ def read_config(ctx: typer.Context, path: Path | None) -> Path | None:
     if named_threads() is not None:
         file = file.without("threads")  # The environment goes first.
     ctx.meta[FILE] = file
-    ctx.default_map = dict(file.values)
+    # Of the texts, older versions of Click ask no map of defaults: see `texts_that_count`.
+    ctx.default_map = dict(file.without("corpus").values)
     return path
 
 
@@ -42,6 +44,13 @@ ConfigFile = Annotated[
         callback=read_config,
     ),
 ]
+
+
+def texts_that_count(ctx: typer.Context, corpus: list[str] | None) -> list[str] | None:
+    """The texts of the command line, or those of the file."""
+    if corpus or FILE not in ctx.meta:
+        return corpus
+    return announce_standard_input(ctx.meta[FILE].values.get("corpus"))
 
 
 def settings_that_count(ctx: typer.Context, settings: dict[str, Any]) -> dict[str, Any]:

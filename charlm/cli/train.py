@@ -22,7 +22,7 @@ from charlm.cli.options import (
     Threads,
     settings_options,
 )
-from charlm.cli.settings_file import ConfigFile, settings_that_count, told_by_line
+from charlm.cli.settings_file import ConfigFile, settings_that_count, texts_that_count, told_by_line
 from charlm.cli.several_runs import show_folds, show_repetition
 from charlm.config import Config, EncoderConfig, TextConfig, TextTrainConfig
 from charlm.errors import UsageError
@@ -124,7 +124,7 @@ def train(
     Ctrl-C saves the run and prints the command that goes on with it. Defaults shown below are those
     of the preset `quick`.
     """
-    settings = settings_that_count(ctx, settings)
+    corpus, settings = texts_that_count(ctx, corpus), settings_that_count(ctx, settings)
     if resume is not None:
         extra = {"--task": task, "--preset": preset, "--run": run, "--init-from": init_from}
         more = {"--config": config, "--repeat": repeat}

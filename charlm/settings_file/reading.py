@@ -12,6 +12,7 @@ from charlm.config import fits
 from charlm.errors import CharlmError, SettingError, UsageError, option
 from charlm.files.paths import expanded
 from charlm.files.toml import line_of
+from charlm.runs.commands import command
 from charlm.settings_file.keys import (
     OF_THE_COMMAND_LINE,
     PATHS,
@@ -146,7 +147,7 @@ def text_of(path: Path) -> str:
         why = getattr(error, "strerror", None) or str(error)
         raise SettingsFileError(
             f"The settings file '{path}' cannot be read: {lowered(why)}.",
-            "Name a TOML file; `charlm runs show --toml` prints one of a run.",
+            f"Name a TOML file; that of a run: {command('runs', 'show', toml=True)}",
         ) from None
 
 
@@ -171,7 +172,7 @@ def checked(file: SettingsFile, key: str, name: str, value: Any) -> Any:
             f"{place}: '{key}' is for the command line only.", f"Give it there: {option(name)}."
         )
     if name not in TYPES:
-        raise SettingsFileError(f"{place}: charlm train has no option '{key}'.", nearest(key))
+        raise SettingsFileError(f"{place}: there is no option '{key}'.", nearest(key))
     if not suits(value, TYPES[name]):
         raise SettingsFileError(f"{place}: '{key}' takes {kind_of(name)}, not {shown(value)}.")
     try:
@@ -211,7 +212,7 @@ def nearest(key: str) -> str:
     name = key.replace("-", "_").lower()
     near = get_close_matches(name, TYPES, n=1, cutoff=NEAR)
     if not near:
-        return "`charlm train --help` lists the options."
+        return f"To see all of them: {command('train', '--help')}"
     return f"Did you mean '{near[0].replace('_', '-') if '-' in key else near[0]}'?"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from charlm.errors import RunError, SettingError
 from charlm.files import toml
 from charlm.presets import NO_PRESET, Settings, as_options
+from charlm.runs.commands import command
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.registry import TASKS, open_run, task_of
 from charlm.tasks.relevance import check_on_device, check_relevant
@@ -66,7 +67,7 @@ def comments(sentences: Iterator[str]) -> str:
 def introduction(run: RunDirectory) -> Iterator[str]:
     """What to know of the file."""
     record = run.record
-    yield f"Trains the run '{run.name}' again: charlm train --config FILE"
+    yield f"Trains the run '{run.name}' again: {command('train', config='FILE')}"
     yield f"Of charlm {record.charlm} with torch {record.torch}."
     if record.preset:
         given = f" and {as_options(record.given)}" if record.given else ""

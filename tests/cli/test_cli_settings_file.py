@@ -112,7 +112,7 @@ def test_a_persian_text_with_odd_names(here: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "arguments", "code", "told"),
     [
-        ("hiden_size = 3", (), 2, "'run.toml', line 11: charlm train has no option 'hiden_size'."),
+        ("hiden_size = 3", (), 2, "'run.toml', line 11: there is no option 'hiden_size'."),
         ("momentum = 0.5", (), 2, "'run.toml', line 11: momentum is for --optimizer sgd only."),
         ("dropout = 0.5", (), 2, "'run.toml', line 11: dropout is between layers"),
         ("", ("--momentum", "0.5"), 2, "Error: --momentum is for --optimizer sgd only."),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from charlm.doctor.checks.finding import Finding
 from charlm.doctor.guard import Facts, at, number_at
 from charlm.machine.memory import as_bytes
+from charlm.runs.commands import command
 
 # Bytes: training with the preset quick takes about half of it.
 LITTLE_MEMORY = 1_000_000_000
@@ -138,7 +139,7 @@ def speed(facts: Facts) -> Iterator[Finding]:
     share = number_at(facts, "speed", "share of the products")
     if share is not None and share < LOW and at(facts, "speed", "backend") == "fused":
         what = f"A short training came to {share:.0%} of the products' speed; {USUAL} are usual."
-        do = "Try again when nothing else computes; `charlm bench` measures more."
+        do = f"Try again when nothing else computes, or measure more: {command('bench')}"
         yield Finding("slow", what, do)
 
 

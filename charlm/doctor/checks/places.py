@@ -1,10 +1,12 @@
 """Can charlm write where it has to, what lies there, and what stands between it and others?"""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from charlm.doctor.checks.finding import Finding
 from charlm.doctor.guard import Facts, at, number_at
 from charlm.machine.memory import as_bytes
+from charlm.runs.commands import command
 
 # Bytes: of a run that is saved while it trains; of the largest corpus in the catalog.
 ROOM_FOR_A_RUN, ROOM_FOR_CORPORA = 50_000_000, 200_000_000
@@ -52,9 +54,11 @@ def temporary_folder(facts: Facts) -> Iterator[Finding]:
 def runs(facts: Facts) -> Iterator[Finding]:
     """What processes that were ended left behind."""
     stopped, stale = at(facts, "runs", "stopped") or [], at(facts, "runs", "stale locks") or []
+    path = at(facts, "folders", "runs", "path")
+    folder = Path(path) if isinstance(path, str) else None
     for name in stopped[:NAMED]:
         what = f"The run '{name}' was being trained, and its process is gone."
-        yield Finding("note", what, f"charlm train --resume {name}")
+        yield Finding("note", what, command("train", folder=folder, resume=name))
     left = [name for name in stale if name not in stopped]
     if left:
         named = ", ".join(f"'.{name}.lock'" for name in left[:NAMED])
@@ -63,7 +67,7 @@ def runs(facts: Facts) -> Iterator[Finding]:
     damaged = number_at(facts, "runs", "damaged")
     if damaged:
         what = f"{damaged:g} of the runs cannot be read."
-        yield Finding("note", what, "`charlm runs list` says why.")
+        yield Finding("note", what, f"To see why: {command('runs', 'list', folder=folder)}")
 
 
 def terminal(facts: Facts) -> Iterator[Finding]:
