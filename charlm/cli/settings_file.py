@@ -68,7 +68,9 @@ def settings_that_count(ctx: typer.Context, settings: dict[str, Any]) -> dict[st
 def is_typed(ctx: typer.Context, name: str) -> bool:
     """Whether an option stands on the command line."""
     source = ctx.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
+    # Older versions of Click say so of texts, too, where there are none.
+    there = ctx.params.get(name) not in (None, [], ())
+    return there and source is not None and source.name == "COMMANDLINE"
 
 
 @contextmanager
