@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from charlm.repetition import Repetition, repeat
     from charlm.run import Run
     from charlm.scoring.comparison import Comparison
+    from charlm.settings_file.reading import read_settings
+    from charlm.settings_file.repeating import settings_toml
     from charlm.text.corpus import Corpus
 
 __all__ = [
@@ -31,8 +33,10 @@ __all__ = [
     "compare",
     "cross_validate",
     "load",
+    "read_settings",
     "repeat",
     "resume",
+    "settings_toml",
     "train",
 ]
 
@@ -44,6 +48,8 @@ _HOMES = {
     "Repetition": "charlm.repetition",
     "Run": "charlm.run",
     "compare": "charlm.comparison",
+    "read_settings": "charlm.settings_file.reading",
+    "settings_toml": "charlm.settings_file.repeating",
     "cross_validate": "charlm.cross_validation",
     "repeat": "charlm.repetition",
 }

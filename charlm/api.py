@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from charlm.errors import SettingError, UsageError
+from charlm.files.paths import expanded
 from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.machine.memory import memory_at_hand
-from charlm.presets import Settings, as_options, resolve
+from charlm.presets import NO_PRESET, Settings, as_options, resolve
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.run import Run, Source
 from charlm.runs.directory import RunDirectory
@@ -27,6 +28,7 @@ from charlm.tasks.language_modeling.evaluation_text import (
 from charlm.tasks.registry import choose_task, find_run, open_run, task_of
 from charlm.tasks.relevance import applied_values, check_relevant
 from charlm.tasks.task import Task
+from charlm.text.catalog import CATALOG
 from charlm.text.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -85,13 +87,14 @@ def train(
     kind, inherited, chosen = choose_settings(task, preset, parent, given)
     same_task = parent is not None and parent.record.task == kind.name
     described = replace(chosen, model=parent.settings.model) if parent and same_task else chosen
-    check_relevant(described, kind.rules, parent is not None)
+    check_relevant(described, kind.rules, kind.taken_from_parent if parent else ())
     if run is not None:
         run = check_free(folder, run)
     dataset = kind.read(source, chosen, parent, report)
     listen = (lambda _: None) if listener is None else listener
     applied = applied_values(described, inherited, kind.rules, kind.presets, same_task)
-    listen(Chosen(f"Preset {chosen.preset}: {as_options(applied)}"))
+    if chosen.preset != NO_PRESET:
+        listen(Chosen(f"Preset {chosen.preset}: {as_options(applied)}"))
     started = start_session(
         kind,
         dataset,
@@ -118,8 +121,19 @@ def choose_settings(
     kind, preset = choose_task(task or (parent.record.task if parent else None), preset, given)
     inherited = {} if parent is None else kind.inherited_settings(parent)
     sections = kind.run_type.sections()
-    settings = resolve(preset, inherited, sections, kind.presets, **given)
+    # A run has to find its files again, wherever it goes on.
+    paths = {name for config in sections.values() for name in config.paths()}
+    whole = {n: absolute(value) if n in paths else value for n, value in given.items()}
+    settings = resolve(preset, inherited, sections, kind.presets, **whole)
     return kind.variant(settings.data.to_json()), inherited, settings
+
+
+def absolute(path: Any) -> Any:
+    """The whole path of a file that is there; whatever else a user gives stays as it is."""
+    if not isinstance(path, str) or path in CATALOG:
+        return path
+    file = expanded(path)
+    return str(file.resolve()) if file.exists() else path
 
 
 def resume(

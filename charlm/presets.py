@@ -100,6 +100,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 DEFAULT_PRESET = "quick"
+# In place of a preset: each setting begins as `charlm.config` has it, and nothing is adapted.
+NO_PRESET = "none"
 # Presets whose sizes are adapted to the text, and to a time limit given by name.
 ADAPTIVE = ("quick",)
 # Exceptions for a cell, by preset and cell. The simple RNN has no gates to protect its state, so it
@@ -190,7 +192,7 @@ def preset_values(
     Raises:
         UsageError: the preset is unknown.
     """
-    values = dict(look_up(presets, preset, "preset"))
+    values = {} if preset == NO_PRESET else dict(look_up(presets, preset, "preset"))
     if any(overrides.get(limit) is not None for limit in LIMITS):
         values = {name: value for name, value in values.items() if name not in LIMITS}
     if overrides.get("sampling") == "random":

@@ -23,7 +23,17 @@ FLOORS = [
     ["tasks"],
     ["sessions"],
     ["bench", "report", "export"],
-    ["run", "api", "comparison", "cross_validation", "repetition", "several_runs", "__init__"],
+    ["doctor"],
+    [
+        "run",
+        "api",
+        "comparison",
+        "cross_validation",
+        "repetition",
+        "several_runs",
+        "settings_file",
+        "__init__",
+    ],
     ["cli", "__main__"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

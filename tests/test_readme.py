@@ -67,6 +67,8 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "ratings.csv").write_text("\n".join(["review,stars", *stars * 30]) + "\n")
     names = sorted(f"{a}n{b}" for a in ("a", "e", "ja", "li") for b in ("a", "na", "e", "ia", "is"))
     (tmp_path / "names.txt").write_text("\n".join(names) + "\n")
+    (settings,) = blocks("docs/settings-file.md", "toml")
+    (tmp_path / "run.toml").write_text(settings)
     (tmp_path / "books").mkdir()
     (tmp_path / "books" / "one.txt").write_text(novella[4000:8000])
     return tmp_path
@@ -112,6 +114,7 @@ def test_the_python_examples_work(
         exec(compile(block, page, "exec"), {})
     out = capsys.readouterr().out
     begins = {"docs/labels.md": "good\n", "docs/numbers.md": "", "docs/copying.md": "0."}
+    begins["docs/settings-file.md"] = "# Trains the run 'third' again"
     assert out.startswith(begins.get(page, "time"))
 
 
@@ -161,7 +164,8 @@ def test_every_command_stands_on_a_page() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_option_on_a_page_exists(page: str) -> None:
-    everywhere = {"--help", "--version"}
+    root: Any = typer.main.get_command(app)
+    everywhere = {"--help", *(name for each in root.params for name in each.opts)}
     known = everywhere.union(
         spelling
         for _, command in commands(typer.main.get_command(app))

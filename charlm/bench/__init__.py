@@ -1,3 +1,3 @@
 """Benchmarks of training and generation, compared with the loops of tutorials."""
 
-__all__ = ["generation", "neighbour", "training"]
+__all__ = ["generation", "measure", "neighbour", "training"]

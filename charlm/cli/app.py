@@ -12,6 +12,7 @@ from charlm.cli import console
 from charlm.cli.bench import bench
 from charlm.cli.commands import Commands
 from charlm.cli.corpus import corpus_app
+from charlm.cli.doctor import doctor
 from charlm.cli.evaluate import evaluate
 from charlm.cli.export import export
 from charlm.cli.generate import generate
@@ -22,10 +23,10 @@ from charlm.cli.report import report
 from charlm.cli.runs import runs_app
 from charlm.cli.streams import standard_streams
 from charlm.cli.train import train
+from charlm.cli.version import check_version_options, show_version
 from charlm.cli.vocab import vocab
 from charlm.errors import CharlmError
 from charlm.machine.memory import NotEnoughMemoryError, is_shortage
-from charlm.version import __version__
 
 # A larger size of the terminal is taken for a mistake.
 MOST_COLUMNS = 10_000
@@ -34,7 +35,6 @@ app = Commands(
     name="charlm",
     help="Character language models: train, score and sample recurrent networks.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -48,26 +48,29 @@ app.command("vocab")(vocab)
 app.command("report")(report)
 app.command("export")(export)
 app.command("bench")(bench)
+app.command("doctor")(doctor)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(runs_app, name="runs")
 app.add_typer(inspect_app, name="inspect")
 
 
-def show_version(wanted: bool) -> None:
-    """Print the version and exit, if --version is given."""
-    if wanted:
-        console.write(f"charlm {__version__}\n")
-        raise typer.Exit
-
-
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(
-    version: Annotated[
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    verbose: Annotated[
         bool,
-        typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True),
+        typer.Option("--verbose", help="With --version: all that a bug report needs."),
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --version: as JSON.")] = False,
 ) -> None:
     """What all commands share."""
+    check_version_options(version, verbose, json)
+    if version:
+        show_version(verbose, json)
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        ctx.fail("Missing command.")
 
 
 class Interrupted(SystemExit):

@@ -7,6 +7,7 @@ import typer
 from charlm.cli import console
 from charlm.cli.bars import fetching
 from charlm.cli.commands import Commands
+from charlm.cli.completion import complete_corpora
 from charlm.cli.options import CorpusArgument, Encoding, Json, Normalize
 from charlm.errors import look_up
 from charlm.text.catalog import CATALOG, corpus_path, is_available
@@ -46,7 +47,10 @@ def list_corpora(json: Json = False) -> None:
 
 @corpus_app.command()
 def download(
-    name: Annotated[str, typer.Argument(help="A name from `charlm corpus list`.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A name from `charlm corpus list`.", autocompletion=complete_corpora),
+    ],
 ) -> None:
     """Fetch a corpus into the cache folder, check it, and print its path."""
     entry = look_up(CATALOG, name, "corpus")

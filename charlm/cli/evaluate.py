@@ -8,6 +8,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.bars import scoring
+from charlm.cli.completion import complete_runs, corpora_and_files
 from charlm.cli.options import (
     BackendName,
     Device,
@@ -30,6 +31,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             callback=announce_standard_input,
+            autocompletion=corpora_and_files,
             help="A catalog name, files, a folder, a glob, or - for standard input.",
             show_default="the run's own text, what of it was held out",
         ),
@@ -39,6 +41,7 @@ def evaluate(
         typer.Option(
             "--run",
             help="A run's name or path; given again, the average of several is scored.",
+            autocompletion=complete_runs,
             show_default="the newest",
         ),
     ] = None,

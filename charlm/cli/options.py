@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from charlm.cli import console
+from charlm.cli.completion import complete_runs, complete_splits, corpora_and_files, values_of
 from charlm.config import Config
 from charlm.machine.threads import name_threads
 from charlm.presets import DECIDED_BY_DATA
@@ -26,21 +27,42 @@ CorpusArgument = Annotated[
     list[str] | None,
     typer.Argument(
         callback=announce_standard_input,
+        autocompletion=corpora_and_files,
         help="A catalog name, files, a folder, a glob, or - for standard input.",
         show_default="the bundled corpus",
     ),
 ]
 Normalize = Annotated[
-    str | None, typer.Option(help="letters, letters-by-line, lower or none.", show_default=False)
+    str | None,
+    typer.Option(
+        help="letters, letters-by-line, lower or none.",
+        show_default=False,
+        autocompletion=values_of("normalize"),
+    ),
 ]
 RunsDir = Annotated[
     str | None,
     typer.Option(help="Folder of the runs.", envvar="CHARLM_RUNS_DIR", show_default="runs"),
 ]
 RunName = Annotated[
-    str | None, typer.Option("--run", help="A run's name or path.", show_default="the newest")
+    str | None,
+    typer.Option(
+        "--run",
+        help="A run's name or path.",
+        show_default="the newest",
+        autocompletion=complete_runs,
+    ),
 ]
-RunNames = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or paths of runs.")]
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(
+        help="A run's name or path.", show_default="the newest", autocompletion=complete_runs
+    ),
+]
+RunNames = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN...", help="Names or paths of runs.", autocompletion=complete_runs),
+]
 Threshold = Annotated[
     float | None,
     typer.Option(
@@ -49,8 +71,15 @@ Threshold = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-BackendName = Annotated[str, typer.Option(help="Who computes: auto, scratch, builtin or fused.")]
+Device = Annotated[
+    str, typer.Option(help="auto, cpu, cuda or mps.", autocompletion=values_of("device"))
+]
+BackendName = Annotated[
+    str,
+    typer.Option(
+        help="Who computes: auto, scratch, builtin or fused.", autocompletion=values_of("backend")
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(
@@ -69,7 +98,11 @@ TextEncoding = Annotated[
 ]
 Split = Annotated[
     str | None,
-    typer.Option(help="Of the run's own text: train, val, test or all.", show_default="held out"),
+    typer.Option(
+        help="Of the run's own text: train, val, test or all.",
+        show_default="held out",
+        autocompletion=complete_splits,
+    ),
 ]
 Unknown = Annotated[
     str,
@@ -125,6 +158,7 @@ def option(field: Any, default: Any, heading: str) -> Any:
         help=field.metadata["help"] + ("" if default is None else f" (default {default})"),
         show_default=False,
         rich_help_panel=heading.replace("_", " "),
+        autocompletion=values_of(field.name),
     )
     kind = list[str] if field.metadata["several"] else field.type
     return Annotated[kind | None, info]

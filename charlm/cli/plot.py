@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from charlm.cli import console
+from charlm.cli.completion import complete_runs
 from charlm.cli.options import Json, RunsDir
 from charlm.cli.output_files import checked_picture, save_picture
 from charlm.errors import UsageError
@@ -24,7 +25,12 @@ THEMES = ("light", "dark")
 def plot(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RUN", help="Names or paths of runs.", show_default="the newest"),
+        typer.Argument(
+            metavar="RUN",
+            help="Names or paths of runs.",
+            show_default="the newest",
+            autocompletion=complete_runs,
+        ),
     ] = None,
     x: Annotated[str, typer.Option("--x", help="steps, items or minutes.")] = "steps",
     y: Annotated[

@@ -7,14 +7,12 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.bars import bar
-from charlm.cli.options import BackendName, Device, RunsDir, Threads
+from charlm.cli.options import BackendName, Device, RunArgument, RunsDir, Threads
 from charlm.cli.output_files import checked, write_whole
 
 
 def report(
-    run: Annotated[
-        str | None, typer.Argument(help="A run's name or path.", show_default="the newest")
-    ] = None,
+    run: RunArgument = None,
     out: Annotated[
         Path | None,
         typer.Option(help="The file to write.", show_default="report.html in the run's folder"),

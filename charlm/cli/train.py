@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charlm.cli import console
+from charlm.cli.completion import complete_presets, complete_runs, values_of
 from charlm.cli.evaluate_tables import show_grid
 from charlm.cli.live_picture import LivePicture
 from charlm.cli.options import (
@@ -21,6 +22,7 @@ from charlm.cli.options import (
     Threads,
     settings_options,
 )
+from charlm.cli.settings_file import ConfigFile, settings_that_count, texts_that_count, told_by_line
 from charlm.cli.several_runs import show_folds, show_repetition
 from charlm.config import Config, EncoderConfig, TextConfig, TextTrainConfig
 from charlm.errors import UsageError
@@ -55,12 +57,15 @@ ALL_PRESETS = (*PRESETS, *LABEL_PRESETS, *NUMBER_PRESETS)
 
 @settings_options(PRESETS[DEFAULT_PRESET], **PANELS)
 def train(
+    ctx: typer.Context,
     corpus: CorpusArgument = None,
+    config: ConfigFile = None,
     task: Annotated[
         str | None,
         typer.Option(
             help="What the model is for: language-model, classification or regression.",
             show_default="the preset's, or language-model",
+            autocompletion=values_of("task"),
         ),
     ] = None,
     preset: Annotated[
@@ -68,6 +73,7 @@ def train(
         typer.Option(
             help=f"Settings to begin with: {', '.join(ALL_PRESETS)}.",
             show_default=f"{DEFAULT_PRESET}, or the task's",
+            autocompletion=complete_presets,
         ),
     ] = None,
     run: Annotated[
@@ -76,12 +82,18 @@ def train(
     resume: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN", help="Go on with an interrupted run; CORPUS, if its text has moved."
+            metavar="RUN",
+            help="Go on with an interrupted run; CORPUS, if its text has moved.",
+            autocompletion=complete_runs,
         ),
     ] = None,
     init_from: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Start from another run's weights and vocabulary."),
+        typer.Option(
+            metavar="RUN",
+            help="Start from another run's weights and vocabulary.",
+            autocompletion=complete_runs,
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
@@ -112,10 +124,11 @@ def train(
     Ctrl-C saves the run and prints the command that goes on with it. Defaults shown below are those
     of the preset `quick`.
     """
+    corpus, settings = texts_that_count(ctx, corpus), settings_that_count(ctx, settings)
     if resume is not None:
         extra = {"--task": task, "--preset": preset, "--run": run, "--init-from": init_from}
-        extra["--repeat"] = None if repeat is None else str(repeat)
-        for name, value in extra.items():
+        more = {"--config": config, "--repeat": repeat}
+        for name, value in {**more, **extra}.items():
             if value is not None:
                 raise UsageError(
                     f"{name} and --resume do not go together: a run goes on as itself.",
@@ -124,7 +137,7 @@ def train(
     all_folds = settings.get("folds") is not None and settings.get("fold") is None
     if plot is not None and all_folds:
         raise UsageError("--plot draws one run, and --folds trains several.", "Give a --fold.")
-    with graceful_stop() as stop:
+    with told_by_line(ctx), graceful_stop() as stop:
         # These import torch, which takes a second or two.
         import charlm
         from charlm.cli.progress import TrainingDisplay

@@ -20,6 +20,7 @@ def setting(
     choices: tuple[str, ...] = (),
     several: bool = False,
     identity: bool = False,
+    path: bool = False,
 ) -> Any:
     """A dataclass field that carries its help and its range, which `Config` checks.
 
@@ -28,10 +29,11 @@ def setting(
         above, below: exclusive bounds.
         several: the command-line option may be given more than once.
         identity: weights trained with one value cannot be used with another.
+        path: the value is the path of a file.
     """
     ranges = {"minimum": minimum, "above": above, "maximum": maximum, "below": below}
     metadata = {"help": help, "choices": choices, "several": several, "identity": identity}
-    metadata |= ranges
+    metadata |= {"path": path, **ranges}
     return field(default=default, metadata=metadata)
 
 
@@ -53,6 +55,11 @@ class Config:
     def identity(cls) -> tuple[str, ...]:
         """Names of the settings that must be equal for two models to share weights."""
         return tuple(each.name for each in fields(cls) if each.metadata.get("identity"))
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Names of the settings that are paths of files."""
+        return tuple(each.name for each in fields(cls) if each.metadata.get("path"))
 
     def to_json(self) -> dict[str, Any]:
         """Values by name."""

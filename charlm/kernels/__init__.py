@@ -12,11 +12,13 @@ from typing import Any
 
 from charlm.kernels.availability import available as available
 from charlm.kernels.availability import choice as choice
+from charlm.kernels.availability import why_not as why_not
 
 __all__ = [
     "available",
     "choice",
     "has_bfloat16",
+    "keeps_code",
     "pack",
     "packed_shape",
     "padded_columns",
@@ -25,6 +27,7 @@ __all__ = [
     "run_window",
     "shares_threads",
     "synchronizes",
+    "why_not",
     "write_text",
     "write_texts",
 ]
@@ -49,6 +52,14 @@ def has_bfloat16(K: int, N: int) -> bool:
     from charlm.kernels import amx
 
     return amx.available() and amx.fits(K, N)
+
+
+def keeps_code() -> bool:
+    """Whether compiled code is kept on disk, so that later processes need not compile it again."""
+    from charlm.kernels import linear
+
+    stats: Any = getattr(linear.linear_forward, "stats", None)
+    return getattr(stats, "cache_path", None) is not None
 
 
 def packed_shape(K: int, N: int, bfloat16: bool = False) -> tuple[int, ...]:

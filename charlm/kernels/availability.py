@@ -28,10 +28,18 @@ def choice() -> str:
 @cache
 def available() -> bool:
     """Whether code can be compiled: it is not switched off, and numba works with this NumPy."""
-    if choice() == "off" or find_spec("numba") is None:
-        return False
+    return why_not() is None
+
+
+@cache
+def why_not() -> str | None:
+    """Why no code can be compiled, as the end of a sentence; None if it can."""
+    if choice() == "off":
+        return "CHARLM_KERNELS is off"
+    if find_spec("numba") is None:
+        return "numba is not installed"
     try:
         import numba  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    except ImportError as error:
+        return f"numba cannot be imported ({error})"
+    return None

@@ -36,6 +36,12 @@ def named_by_user() -> bool:
     return any(name in os.environ for name in VARIABLES)
 
 
+def named_threads() -> int | None:
+    """How many threads the environment names; None if it names none, or no number."""
+    named = os.environ.get(VARIABLES[0], "").partition(",")[0].strip()
+    return int(named) if named.isdecimal() and int(named) else None
+
+
 def name_threads(threads: int | None) -> None:
     """Fix the number of threads, as if the user had set the variables; None changes nothing.
 
@@ -51,12 +57,12 @@ def name_threads(threads: int | None) -> None:
 
 def cores() -> int:
     """The number of cores that this process may use, at most the threads that the user has set."""
-    named = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    named = named_threads()
     try:
         available = len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
         available = os.cpu_count() or 1
-    return min(available, int(named)) if named.isdigit() and int(named) else available
+    return available if named is None else min(available, named)
 
 
 def most_threads() -> int:

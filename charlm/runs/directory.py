@@ -76,6 +76,8 @@ class RunDirectory(KeptFiles):
             self.data_config.from_json(self.record.data),
             self.model_config.from_json(self.record.model),
             self.train_config.from_json(self.record.train),
+            preset=self.record.preset,
+            given=self.record.given,
         )
 
     @property

@@ -28,6 +28,12 @@ class Record:
         data, model, train: the settings, by name.
         task: name of the task in the registry.
         parent: name of the run that this one started from.
+        parent_path: where that run lay.
+        parent_sha256: hash of the file of weights that was loaded from it.
+        preset: name of the preset that the settings began with; "" in older runs.
+        given: settings given by name.
+        threads: how many the user had named; None for as many as were fastest, and in older runs.
+        changes: settings that changed where the run went on, by name, each time it did.
         status: "running" until training ends, then "done", "patience", "interrupted", "diverged",
             or "failed" if an error ended it.
         result: filled in at the end: split, score, baselines and others.
@@ -47,6 +53,12 @@ class Record:
     train: dict[str, Any]
     task: str = "language-model"
     parent: str | None = None
+    parent_path: str | None = None
+    parent_sha256: str | None = None
+    preset: str = ""
+    given: dict[str, Any] = field(default_factory=dict)
+    threads: int | None = None
+    changes: list[dict[str, Any]] = field(default_factory=list)
     status: str = "running"
     result: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT

@@ -76,7 +76,14 @@ def resume_session(
     model = task.make_model(settings.model, backend).to(where)
     # Resuming a run that diverged is deliberate, perhaps with another learning rate.
     snapshot.counters.rollbacks = 0
-    run.update(train=settings.train.to_json(), device=str(where), backend=model.rnn.backend)
+    place = {"device": str(where), "backend": model.rnn.backend}
+    moved = {name: now for name, now in place.items() if now != getattr(run.record, name)}
+    told = [{"step": snapshot.counters.step, **changes, **moved}] if changes or moved else []
+    run.update(
+        train=settings.train.to_json(),
+        **place,
+        changes=[*run.record.changes, *told],
+    )
     run.forget_metrics_after(snapshot.counters.step)
     changed = settings.train != before.train
     return Session(task, run, model, dataset, snapshot, before.train if changed else None)

@@ -11,6 +11,7 @@ import torch
 
 from charlm.files.whole import writing
 from charlm.machine.device import choose_device
+from charlm.machine.threads import named_threads
 from charlm.presets import Settings
 from charlm.rnn.backends.choice import choose_precision_and_backend
 from charlm.rnn.model import RecurrentModel
@@ -109,6 +110,11 @@ def describe(
         train=settings.train.to_json(),
         task=task.name,
         parent=parent.name if parent else None,
+        parent_path=str(parent.path.resolve()) if parent else None,
+        parent_sha256=parent.weights_sha256() if parent else None,
+        preset=settings.preset,
+        given=dict(settings.given),
+        threads=named_threads(),
     )
 
 

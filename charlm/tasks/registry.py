@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charlm.errors import RunError, UsageError, look_up
+from charlm.presets import NO_PRESET
 from charlm.runs import store
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.classification.task import ClassificationTask
@@ -42,6 +43,8 @@ def choose_task(task: str | None, preset: str | None, given: Mapping[str, Any]) 
     if preset is None:
         chosen = find_task(task or DEFAULT_TASK)
         return chosen, chosen.usual_preset(given)
+    if preset == NO_PRESET:
+        return find_task(task or DEFAULT_TASK), preset
     owners = {name: each for each in TASKS.values() for name in each.presets}
     owner = look_up(owners, preset, "preset")
     chosen = find_task(task) if task else TASKS[DEFAULT_TASK]

@@ -64,13 +64,11 @@ RULES = (
 )
 # On by default, so that giving False or 0 asks for something too.
 ASK_ALWAYS = ("reset_after", "mogrifier_rounds")
-# What a run that starts from another always takes from it.
-INHERITED = ("min_count", "initialization")
 FILTERS = ("top_k", "top_p", "min_p")
 
 
 def check_relevant(
-    settings: Settings, rules: tuple[Rule, ...] = (), inherits: bool = False
+    settings: Settings, rules: tuple[Rule, ...] = (), inherited: tuple[str, ...] = ()
 ) -> None:
     """Raise SettingError for the first setting that was given by name and has no effect.
 
@@ -78,7 +76,7 @@ def check_relevant(
 
     Args:
         rules: the task's own.
-        inherits: whether the run starts from another one.
+        inherited: what is always taken from the run that this one starts from, if it does.
     """
     given = settings.given
     for rule in (*RULES, *rules):
@@ -86,7 +84,7 @@ def check_relevant(
             asks = bool(given.get(name)) or (name in ASK_ALWAYS and name in given)
             if asks and rule.useless(settings):
                 raise SettingError(name, rule.why)
-    for name in INHERITED if inherits else ():
+    for name in inherited:
         if name in given:
             raise SettingError(name, "is that of the run that this one starts from: leave it out.")
 

@@ -47,6 +47,7 @@ class Task(ABC):
         presets: named settings to begin with, and the one that is meant where none is named.
         seeds_also: in a sentence, what other seeds change besides training; "" for nothing.
         rules: which of its own settings have no effect beside others.
+        taken_from_parent: settings that a run always takes from the one that it starts from.
         run_type: class of the run directories, which also determines the settings of a run.
     """
 
@@ -61,6 +62,7 @@ class Task(ABC):
     rules: ClassVar[tuple[Rule, ...]] = ()
     presets: ClassVar[Presets] = {"plain": {}}
     default_preset: ClassVar[str] = "plain"
+    taken_from_parent: ClassVar[tuple[str, ...]] = ("min_count", "initialization")
     run_type: ClassVar[type[RunDirectory]] = RunDirectory
 
     @abstractmethod
@@ -109,6 +111,15 @@ class Task(ABC):
 
         Args:
             asked: the settings that it began with.
+        """
+        return {}
+
+    def kept_copy(self, run: RunDirectory) -> dict[str, Any]:
+        """How to read the copy of its data that a run keeps: options of `charlm train` by name.
+
+        Returns:
+            `corpus`, the file, and the settings that differ from the run's; nothing where the data
+            can be read again where they were.
         """
         return {}
 

@@ -9,6 +9,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.bars import looking
+from charlm.cli.completion import complete_runs
 from charlm.cli.inspect.texts import TextArgument, source_of
 from charlm.cli.options import (
     BackendName,
@@ -42,6 +43,7 @@ def memory(
         typer.Option(
             "--run",
             help="A run's name or path; given again, several runs are looked at.",
+            autocompletion=complete_runs,
             show_default="the newest",
         ),
     ] = None,

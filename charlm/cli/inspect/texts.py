@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from charlm.cli.completion import corpora_and_files
 from charlm.cli.options import announce_standard_input
 from charlm.text.catalog import CATALOG
 
@@ -25,6 +26,7 @@ TextArgument = Annotated[
     str | None,
     typer.Argument(
         callback=announce,
+        autocompletion=corpora_and_files,
         help="A text in words, a file, a folder, a catalog name, or - for standard input.",
         show_default="the run's own text, what of it was held out",
     ),

@@ -1,25 +1,36 @@
 """charlm runs show"""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from charlm.cli import console
-from charlm.cli.options import Json, RunsDir
+from charlm.cli.options import Json, RunArgument, RunsDir
+from charlm.errors import UsageError
+
+if TYPE_CHECKING:
+    from charlm.runs.directory import RunDirectory
 
 
 def show(
-    run: Annotated[
-        str | None, typer.Argument(help="A run's name or path.", show_default="the newest")
-    ] = None,
+    run: RunArgument = None,
     runs_dir: RunsDir = None,
     json: Json = False,
+    toml: Annotated[
+        bool,
+        typer.Option("--toml", help="Print a settings file that trains the run again."),
+    ] = False,
 ) -> None:
     """A run's settings, its history and its result."""
     from charlm.tasks.registry import find_run, task_of
     from charlm.tasks.summary import figures_of, settings_of, summary
 
+    if json and toml:
+        raise UsageError("--json and --toml do not go together.", "Leave one of them out.")
     found = find_run(run, runs_dir)
+    if toml:
+        show_toml(found)
+        return
     record, task = found.record, task_of(found)
     if json:
         console.write_json(
@@ -60,3 +71,12 @@ def show(
             for row in found.metrics()
         ),
     )
+
+
+def show_toml(run: "RunDirectory") -> None:
+    """Print the run's settings file, and say what may keep it from training the same."""
+    from charlm.settings_file.repeating import caveats, settings_toml
+
+    console.write(settings_toml(run))
+    for sentence in caveats(run):
+        console.say(sentence)

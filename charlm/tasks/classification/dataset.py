@@ -293,5 +293,4 @@ def reread_dataset(run: ClassificationRun, source: Any) -> LabelledDataset:
     Raises:
         RunError: they are not what they were.
     """
-    columns = {"text_column": "text", "label_column": "label", "group_column": None}
-    return LabelledDataset(reread(run, source, read_labelled, columns), run.vocabulary, run.labels)
+    return LabelledDataset(reread(run, source, read_labelled), run.vocabulary, run.labels)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from charlm.errors import RunError
 from charlm.files import strict_json
@@ -58,6 +58,10 @@ class ClassificationRun(EncoderRun):
 
     data_config = ClassificationConfig
     train_config = EncoderTrainConfig
+
+    @property
+    def named_columns(self) -> dict[str, Any]:
+        return {"text_column": "text", "label_column": "label", "group_column": None}
 
     @property
     def classification(self) -> ClassificationConfig:

@@ -19,6 +19,7 @@ class ClassificationConfig(TableConfig):
         None,
         "A text file of word vectors, such as glove.6B.100d.txt, for the words that it has; the "
         "others' are drawn. For --units words.",
+        path=True,
     )
     class_weights: str = setting(
         "none",

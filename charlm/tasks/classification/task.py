@@ -59,6 +59,8 @@ class ClassificationTask(EncoderTask):
     rules = RULES
     presets = PRESETS
     default_preset = DEFAULT_PRESET
+    # The output layer is drawn anew.
+    taken_from_parent = ("min_count",)
 
     def read(
         self,

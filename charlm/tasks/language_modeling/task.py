@@ -20,7 +20,7 @@ from charlm.scoring.cross_entropy import (
 from charlm.scoring.score import Scored
 from charlm.sections import Draft, Folded, Grid, Part
 from charlm.tasks.dataset import Dataset
-from charlm.tasks.language_modeling.run import LanguageModelRun
+from charlm.tasks.language_modeling.run import TEXT, LanguageModelRun
 from charlm.tasks.language_modeling.settings import RULES, TextSettings
 from charlm.tasks.task import Floats, Task
 from charlm.text.corpus import Corpus, Reading, Source, open_corpus
@@ -81,6 +81,13 @@ class LanguageModelTask(Task):
         from charlm.tasks.language_modeling.dataset import reread_text
 
         return reread_text(cast("LanguageModelRun", run), source, encoding)
+
+    def kept_copy(self, run: RunDirectory) -> dict[str, Any]:
+        """The text, where it came from a string or from standard input."""
+        source = run.record.corpus["source"]
+        if source and STDIN not in source:
+            return {}
+        return {"corpus": [str((run.path / TEXT).resolve())], "encoding": "utf-8"}
 
     def make_model(self, config: ModelConfig, backend: str) -> "LanguageModel":
         """A `LanguageModel` with uninitialized weights."""

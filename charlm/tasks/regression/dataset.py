@@ -260,9 +260,5 @@ def reread_dataset(run: RegressionRun, source: Any) -> NumbersDataset:
     Raises:
         RunError: they are not what they were.
     """
-    about = run.record.corpus
-    columns: dict[str, Any] = {"target_column": about["target"]}
-    if not run.regression.reads_texts:
-        columns["input_columns"] = ",".join(about["columns"])
-    read = reread(run, source, read_numbers, columns)
+    read = reread(run, source, read_numbers)
     return NumbersDataset(read, run.regression, run.scaler, run.vocabulary_of_texts)

@@ -1,7 +1,7 @@
 """What the run of a regression keeps besides: a scaler, and simple models to compare with."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from charlm.errors import RunError
 from charlm.files.whole import COPY_AGAIN, Arrays
@@ -28,6 +28,14 @@ class RegressionRun(EncoderRun):
 
     data_config = RegressionConfig
     train_config = EncoderTrainConfig
+
+    @property
+    def named_columns(self) -> dict[str, Any]:
+        about = self.record.corpus
+        named = {"target_column": about["target"]}
+        if not self.regression.reads_texts:
+            named["input_columns"] = ",".join(about["columns"])
+        return named
 
     @property
     def regression(self) -> RegressionConfig:

@@ -36,6 +36,17 @@ class EncoderRun(RunDirectory):
         """How the run reads rows."""
         return cast("TableConfig", self.settings.data)
 
+    @property
+    def named_columns(self) -> dict[str, Any]:
+        """Settings that say which columns of data.jsonl are which."""
+        return {}
+
+    @property
+    def settings_of_copy(self) -> dict[str, Any]:
+        """Settings that read data.jsonl, which says of each row what part it is in."""
+        plain = {"split_column": PART, "test": None, "val": None, "folds": None, "fold": 1}
+        return {**plain, **self.named_columns}
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """Of the training part.
@@ -83,14 +94,12 @@ def reread(
     run: EncoderRun,
     source: Any,
     read: Callable[[Any, Any, int], Read],
-    columns: Mapping[str, Any],
 ) -> Read:
     """Read the rows of a run again.
 
     Args:
         source: where they are now; None: where they were, or in the run itself.
         read: reads rows, given where they are, settings and a seed.
-        columns: settings that say which columns of data.jsonl are which.
 
     Raises:
         RunError: they are not what they were.
@@ -99,8 +108,8 @@ def reread(
     stored = run.read_file(DATA)
     if source is None and stored is not None:
         rows = [json.loads(line) for line in stored.splitlines()]
-        plain = replace(config, split_column=PART, test=None, val=None, folds=None, fold=1)
-        return read(Table.of(rows, about["name"]), replace(plain, **columns), seed)
+        copied = replace(config, **run.settings_of_copy)
+        return read(Table.of(rows, about["name"]), copied, seed)
     found = read(about["source"] if source is None else source, config, seed)
     if found.sha256 != about["sha256"]:
         raise RunError(

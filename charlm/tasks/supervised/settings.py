@@ -28,8 +28,8 @@ class TableConfig(DataConfig):
     max_length: int | None = setting(
         None, "Read no more than so many units of a text, the first ones.", minimum=1
     )
-    test: str | None = setting(None, "A file whose rows are the test part.")
-    val: str | None = setting(None, "A file whose rows are the validation part.")
+    test: str | None = setting(None, "A file whose rows are the test part.", path=True)
+    val: str | None = setting(None, "A file whose rows are the validation part.", path=True)
     split_column: str | None = setting(
         None, "Column that says of each row whether it is for train, val or test."
     )

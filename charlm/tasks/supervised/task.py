@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from charlm.config import EncoderConfig, ModelConfig
 from charlm.errors import CorpusError, SettingError
+from charlm.runs.directory import RunDirectory
 from charlm.tables.sources import STDIN, open_table
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.relevance import Rule
+from charlm.tasks.supervised.run import DATA, EncoderRun
 from charlm.tasks.task import Options, Task
 
 if TYPE_CHECKING:
@@ -79,6 +81,13 @@ class EncoderTask(Task):
     def readable_again(self, source: Any, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """See `opened`."""
         return opened(source, given.get("encoding") or "utf-8"), dict(given)
+
+    def kept_copy(self, run: RunDirectory) -> dict[str, Any]:
+        """The rows, where they came from Python or from standard input."""
+        if run.record.corpus["source"]:
+            return {}
+        copied = cast("EncoderRun", run).settings_of_copy
+        return {"corpus": [str((run.path / DATA).resolve())], "encoding": "utf-8", **copied}
 
     def make_model(self, config: ModelConfig, backend: str) -> "Encoder":
         """An Encoder."""

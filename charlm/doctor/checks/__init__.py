@@ -1,0 +1,1 @@
+"""Checks: each a function from facts to findings. A fact that is unknown is no finding."""
