@@ -19,7 +19,7 @@ from charlm.runs.locks import make_run, remove_abandoned
 from charlm.runs.record import Record
 from charlm.sessions.session import Chosen, Listener, Notice, Session
 from charlm.tasks.dataset import Dataset
-from charlm.tasks.relevance import check_on_device
+from charlm.tasks.relevance import check_held_out, check_on_device
 from charlm.tasks.task import Task
 from charlm.version import __version__
 
@@ -56,6 +56,7 @@ def start_session(
         listener(Chosen(choice))
 
     settings = dataset.choose_settings(settings, parent, where, backend, tell)
+    check_held_out(settings, dataset.splits)
     settings, backend_name = with_arithmetic(settings, where, backend)
     model = task.make_model(settings.model, backend_name)
     dataset.initialize(model, settings, parent)

@@ -32,6 +32,9 @@ class Counters:
         averaging_since: step after which that average began; -1 before.
         rollbacks: times that training diverged and went back.
         rate_scale: factor on the learning rate, halved by each rollback.
+        plateau: evaluations since `best`, since the rate was last lowered for a plateau, or since
+            that average began.
+        reductions: how often the rate was lowered for a plateau.
     """
 
     step: int = 0
@@ -49,6 +52,8 @@ class Counters:
     averaging_since: int = -1
     rollbacks: int = 0
     rate_scale: float = 1.0
+    plateau: int = 0
+    reductions: int = 0
 
 
 @dataclass(frozen=True)
