@@ -19,7 +19,7 @@ class TrainConfig(Config):
         choices=("constant", "cosine", "plateau"),
     )
     plateau_patience: int = setting(
-        2,
+        1,
         "Lower the rate after this many evaluations without a better held-out score.",
         minimum=1,
     )

@@ -78,15 +78,18 @@ def result_values(result: Mapping[str, Any], task: Task) -> Values:
 
 def loss_values(group: str, loss: float, task: Task) -> Values:
     """A training loss, and the figures that follow from it."""
-    figures = task.figures_of_loss(loss)
-    return {f"{group}/{key}": value for key, value in {task.loss_name: loss, **figures}.items()}
+    return score_values(group, {**task.figures_of_loss(loss), task.loss_name: loss}, task)
 
 
 def score_values(group: str, score: Mapping[str, Any], task: Task) -> Values:
     """The loss and the figures of a score that is given as in `run.json`."""
-    keys = dict.fromkeys([task.loss_name, *(each.key for each in task.score_type.figures)])
-    known = {key: score.get(key) for key in keys}
+    known = {key: score.get(key) for key in keys_of(task)}
     return {f"{group}/{key}": value for key, value in known.items() if value is not None}
+
+
+def keys_of(task: Task) -> list[str]:
+    """The loss and the figures of a task's scores, in JSON."""
+    return list(dict.fromkeys([task.loss_name, *(each.key for each in task.score_type.figures)]))
 
 
 def logged_run(event: Prepared) -> LoggedRun:
@@ -101,13 +104,12 @@ def logged_run(event: Prepared) -> LoggedRun:
         for name, value in named.items()
     }
     created = "".join(each for each in record.created if each.isalnum())
-    figures = (each.key for each in event.task.score_type.figures)
     return LoggedRun(
         run.name,
         run.path,
         f"{run.name[:LONGEST_NAME]}-{created}",
         settings,
-        [f"held_out/{key}" for key in dict.fromkeys([event.task.loss_name, *figures])],
+        [f"held_out/{key}" for key in keys_of(event.task)],
         event.step,
     )
 

@@ -120,6 +120,8 @@ class Trainer:
         The last event is always `Stopped`. An evaluation that `should_stop` interrupts is repeated
         when the run resumes.
         """
+        self.started = self.clock()  # What others did before, such as saving, is no training time.
+        self.reported = self.reported._replace(at=self.started)
         while True:
             impatient = is_out_of_patience(self.counters, self.config)
             finished = self.progress >= 1 or impatient
@@ -248,9 +250,8 @@ class Trainer:
         return self.learner.averages.weights(kind)
 
     def _report_due(self) -> bool:
-        return self.clock() - self.reported.at >= REPORT_SECONDS and (
-            self.counters.steps_since > self.reported.steps
-        )
+        waited = self.clock() - self.reported.at
+        return waited >= REPORT_SECONDS and self.counters.steps_since > self.reported.steps
 
     def _progressed(self) -> Progressed:
         counters, last = self.counters, self.reported
@@ -270,9 +271,8 @@ class Trainer:
         )
 
     def _read_sums(self) -> Sums:
-        counters = self.counters
         totals = self.learner.totals.since_evaluation()
-        return Sums(counters.steps_since, counters.items_since, *totals, self.clock())
+        return Sums(self.counters.steps_since, self.counters.items_since, *totals, self.clock())
 
     def _stopped(self, reason: str) -> Stopped:
         return Stopped(self.counters.step, reason, self.seconds, self.learner.totals.last_epoch)
