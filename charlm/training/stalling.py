@@ -7,17 +7,23 @@ from charlm.config import TrainConfig
 from charlm.training.state import Counters
 
 
-def record_score(counters: Counters, config: TrainConfig, loss: float) -> bool:
+def record_score(counters: Counters, config: TrainConfig, loss: float, own: float) -> bool:
     """Count an evaluation; whether its held-out loss is the lowest so far.
 
-    Evaluations during warm-up say nothing of a rate that is yet to be reached, and count for no
-    plateau.
+    A plateau is one of the weights themselves: an average of them may go on getting better at a
+    rate at which they do not. Evaluations during warm-up say nothing of a rate that is yet to be
+    reached, and count for no plateau.
+
+    Args:
+        loss: that of the best kind of weights.
+        own: that of the weights themselves.
     """
     improved = counters.best is None or loss < counters.best
-    if improved:
-        counters.best, counters.stale, counters.plateau = loss, 0, 0
+    counters.best = loss if improved else counters.best
+    counters.stale = 0 if improved else counters.stale + 1
+    if counters.own_best is None or own < counters.own_best:
+        counters.own_best, counters.plateau = own, 0
     else:
-        counters.stale += 1
         counters.plateau += counters.step > config.warmup_steps
     return improved
 

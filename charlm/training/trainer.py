@@ -11,7 +11,7 @@ from charlm.errors import RunError
 from charlm.machine.threads import ThreadTuner
 from charlm.presets import EVALUATIONS, LIMITS
 from charlm.scoring.score import Score
-from charlm.training.averaging import AVERAGE
+from charlm.training.averaging import AVERAGE, RAW
 from charlm.training.events import (
     Evaluated,
     Event,
@@ -209,7 +209,7 @@ class Trainer:
         # Without held-out scores to compare, an average is preferred to the raw weights.
         last = self.learner.averages.kinds[-1]
         kind = min(scores, key=lambda each: scores[each].loss, default=last)
-        improved = self._compare(scores[kind]) if scores else True
+        improved = self._compare(scores[kind], scores[RAW]) if scores else True
         event = Evaluated(
             step=counters.step,
             epoch=counters.epoch,
@@ -234,10 +234,10 @@ class Trainer:
         self.last_good = self.capture()
         return event
 
-    def _compare(self, score: Score) -> bool:
+    def _compare(self, score: Score, own: Score) -> bool:
         """Whether a score is the best so far; after enough that are not, do something about it."""
         counters, before = self.counters, self.learning_rate
-        improved = record_score(counters, self.config, score.loss)
+        improved = record_score(counters, self.config, score.loss, own.loss)
         if start_average(counters, self.config):
             self.learner.averages.start(AVERAGE)
         lower, after = lower_rate(counters, self.config), self.config.plateau_patience

@@ -163,6 +163,7 @@ def test_mlflow_is_asked_for_a_run_that_goes_on(monkeypatch: pytest.MonkeyPatch)
     assert client.set_terminated.call_args.args == ("abc", "KILLED")
 
 
+@pytest.mark.filterwarnings("ignore")  # of libraries that MLflow uses
 def test_mlflow_reads_back_what_was_measured(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -270,7 +270,7 @@ def test_a_training_state_of_an_older_charlm_is_read(book: Path, tmp_path: Path)
     twins = Twins(book, tmp_path, max_steps=9, eval_every=2)
     stopped = twins.train("twin", should_stop=stops_after(6))
     for name, section, gone in (
-        ("last/training.json", "counters", ("plateau", "reductions")),
+        ("last/training.json", "counters", ("own_best", "plateau", "reductions")),
         ("run.json", "train", ("plateau_patience", "plateau_factor", "min_learning_rate")),
     ):
         found = json.loads((stopped.path / name).read_text(encoding="utf-8"))

@@ -65,7 +65,8 @@ def test_the_rate_falls_when_torchs_does(
     )
     counters, rates, falls = Counters(step=1), [], 0
     for figure in figures:
-        record_score(counters, chosen, -figure if more_is_better else figure)
+        loss = -figure if more_is_better else figure
+        record_score(counters, chosen, loss, loss)
         falls += lower_rate(counters, chosen)
         rates.append(plateau_rate(chosen, counters.reductions))
     mode = "max" if more_is_better else "min"
@@ -134,12 +135,13 @@ def test_the_least_rate_is_below_the_highest() -> None:
     )
 
 
-def test_what_counts_is_the_better_of_the_weights_and_their_average() -> None:
-    # Of each evaluation the score of the weights, and that of their average.
-    scores = [5.0, 4.0, 9.0, 3.0, 9.0, 2.0, 9.0, 2.5, 2.2, 9.0, 1.0, 9.0]
+def test_what_counts_is_the_weights_own_score_and_not_that_of_their_average() -> None:
+    # Of each evaluation the score of the weights, and that of their average, which gets better.
+    scores = [5.0, 5.0, 4.0, 4.5, 4.1, 3.9, 3.5, 3.0, 3.6, 2.9, 3.5, 2.8]
     chosen = plateau(max_steps=6, eval_every=1, ema_decay=0.5)
-    lowered = of(RateLowered, train(FakeTask(scores=scores), chosen))
-    assert [event.step for event in lowered] == [5]
+    events = train(FakeTask(scores=scores), chosen)
+    assert [event.step for event in of(RateLowered, events)] == [6]
+    assert all(event.improved for event in of(Evaluated, events))
 
 
 def test_an_average_that_begins_is_given_its_time_first() -> None:
@@ -180,7 +182,7 @@ def test_a_snapshot_remembers_the_rate_and_how_far_the_plateau_is(stop: int) -> 
 
 def test_a_state_of_an_older_charlm_is_read() -> None:
     scalars = Snapshot({}, {}, Counters(step=3, best=1.5, stale=2)).scalars()
-    for name in ("plateau", "reductions"):
+    for name in ("own_best", "plateau", "reductions"):
         del scalars["counters"][name]
     counters = Snapshot.from_arrays({}, {}, scalars).counters
     assert (counters.stale, counters.plateau, counters.reductions) == (2, 0, 0)
