@@ -116,10 +116,12 @@ class Session:
             torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
             tuned_threads(device.type) as tuner,
         ):
+            # Before the trainer's clock starts: what a listener prepares is no training time.
+            step = 0 if self.snapshot is None else self.snapshot.counters.step
+            listener(Prepared(self.run, self.task, step))
             training = self.dataset.training_task(self.model, config)
             trainer = Trainer(training, config, self.snapshot, tuner=tuner)
             self.run.update(status="running")
-            listener(Prepared(self.run, self.task, trainer.counters.step))
             if self.before is not None:
                 self._adopt_settings(self.before, trainer, listener)
             saved = trainer.clock()

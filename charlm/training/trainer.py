@@ -120,8 +120,6 @@ class Trainer:
         The last event is always `Stopped`. An evaluation that `should_stop` interrupts is repeated
         when the run resumes.
         """
-        self.started = self.clock()  # What others did before, such as saving, is no training time.
-        self.reported = self.reported._replace(at=self.started)
         while True:
             impatient = is_out_of_patience(self.counters, self.config)
             finished = self.progress >= 1 or impatient

@@ -16,6 +16,8 @@ from charlm.errors import TrainingError, UsageError
 from charlm.loggers import logger as logger_file
 from charlm.loggers import registry
 from charlm.loggers.registry import LOGGERS, find_loggers
+from charlm.loggers.values import LoggedRun
+from charlm.sessions import session
 from charlm.sessions.session import Concluded, Notice, Prepared
 from charlm.training import trainer
 
@@ -267,3 +269,21 @@ def test_importing_charlm_imports_no_library_of_loggers() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_what_a_logger_takes_to_start_is_no_training_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    class Slow(Noting):
+        def start(self, run: LoggedRun) -> str:
+            order.append("logger")
+            return super().start(run)
+
+    class Watched(session.Trainer):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            order.append("clock")
+            super().__init__(*given, **named)
+
+    monkeypatch.setattr(session, "Trainer", Watched)
+    charlm.train("book.txt", log_to=Slow(), **TINY)
+    assert order == ["logger", "clock"]
