@@ -32,6 +32,8 @@ from charlm.text.catalog import CATALOG
 from charlm.text.corpus import Corpus
 
 if TYPE_CHECKING:
+    from charlm.loggers.logger import Logger
+    from charlm.loggers.registry import LogTo
     from charlm.sessions.session import Listener, Session
 
 SMALLER = "Give a smaller --batch-size, --seq-length or --hidden-size."
@@ -48,6 +50,7 @@ def train(
     backend: str = "auto",
     init_from: str | Path | None = None,
     listener: "Listener | None" = None,
+    log_to: "LogTo" = None,
     should_stop: Callable[[], bool] | None = None,
     report: ProgressCallback | None = None,
     **settings: Unpack[SettingsKeywords],
@@ -66,6 +69,8 @@ def train(
         backend: auto, scratch, builtin or fused.
         init_from: a run whose weights and vocabulary to start from.
         listener: called with every event; see `charlm.sessions.session`.
+        log_to: "tensorboard", "wandb", "mlflow" or "trackio", a `charlm.loggers.logger.Logger`, or
+            several of these, which are told how training goes.
         should_stop: asked after every step; once it returns True, the run is saved and training
             ends.
         report: called with bytes received and total if a corpus has to be downloaded.
@@ -74,9 +79,11 @@ def train(
     Raises:
         CharlmError: something is wrong with the text, the settings or the runs folder.
     """
+    from charlm.loggers.registry import find_loggers
     from charlm.sessions.session import Chosen
     from charlm.sessions.start import start_session
 
+    loggers = find_loggers(log_to)
     folder = runs_folder(runs_dir)
     parent = find_run(init_from, folder) if init_from is not None else None
     given = {name: value for name, value in settings.items() if value is not None}
@@ -107,7 +114,7 @@ def train(
         listener=listen,
     )
     with memory_at_hand(SMALLER), started as session:
-        return finish(session, listen, should_stop)
+        return finish(session, listen, should_stop, loggers)
 
 
 def choose_settings(
@@ -145,6 +152,7 @@ def resume(
     device: str = "auto",
     backend: str = "auto",
     listener: "Listener | None" = None,
+    log_to: "LogTo" = None,
     should_stop: Callable[[], bool] | None = None,
     **settings: Unpack[LimitKeywords],
 ) -> Run:
@@ -156,17 +164,20 @@ def resume(
         run: name or path of the run.
         source: where the run's text is now, if it has moved: as in `train`. The run remembers it.
         encoding: encoding of that text, if it has changed.
+        log_to: as in `train`; what was logged before goes on.
         settings: epochs, max_steps, max_minutes, patience, eval_every, learning_rate.
 
     Raises:
         CharlmError: the run or its text is missing, damaged or changed; another process trains it;
             nothing is left to do.
     """
+    from charlm.loggers.registry import find_loggers
     from charlm.sessions.resume import resume_session
     from charlm.sessions.session import Notice
 
     given = {name: value for name, value in settings.items() if value is not None}
     listen = (lambda _: None) if listener is None else listener
+    loggers = find_loggers(log_to)
     path = find_run(run, runs_dir).path
     with memory_at_hand("Go on where there is more memory."), RunLock.take(path) as lock:
         if lock.problem:
@@ -175,12 +186,20 @@ def resume(
         found = open_run(path)
         task = task_of(found)
         session = resume_session(task, found, source, encoding, device, backend, given)
-        return finish(session, listen, should_stop)
+        return finish(session, listen, should_stop, loggers)
 
 
-def finish(session: "Session", listener: "Listener", should_stop: Callable[[], bool] | None) -> Run:
+def finish(
+    session: "Session",
+    listener: "Listener",
+    should_stop: Callable[[], bool] | None,
+    loggers: "Sequence[Logger]",
+) -> Run:
     """Train a session to its end, or until `should_stop` returns True."""
-    session.run_to_end(listener, (lambda: False) if should_stop is None else should_stop)
+    from charlm.loggers.attached import attached
+
+    with attached(loggers, listener) as listen:
+        session.run_to_end(listen, (lambda: False) if should_stop is None else should_stop)
     return Run(session.run)
 
 

@@ -29,6 +29,7 @@ from charlm.tasks.supervised.task import opened
 from charlm.training.task import never
 
 if TYPE_CHECKING:
+    from charlm.loggers.registry import LogTo
     from charlm.sessions.session import Listener
 
 
@@ -119,6 +120,7 @@ def cross_validate(
     device: str = "auto",
     backend: str = "auto",
     listener: "Listener | None" = None,
+    log_to: "LogTo" = None,
     should_stop: Callable[[], bool] | None = None,
     **options: Any,
 ) -> CrossValidation:
@@ -137,16 +139,19 @@ def cross_validate(
         CharlmError: as in `charlm.train`.
         UsageError: a run of that name has other settings or rows.
     """
+    from charlm.loggers.registry import find_loggers
+
     if options.get("fold") is not None:
         raise SettingError("fold", "is one of several, and these are all: leave it out.")
     TableConfig(folds=folds)  # which checks their number
+    loggers = find_loggers(log_to)
     source = opened(source, options.get("encoding") or "utf-8")
     folder = runs_folder(runs_dir)
     base = check_name(run) if run is not None else free_base(folder, source)
     members = {f"{base}-fold-{fold}": {"fold": fold} for fold in range(1, folds + 1)}
     options, names = {**options, "folds": folds}, list(members)
     check_same(find_those_there(folder, names), names, source, folder, options)
-    where = {"device": device, "backend": backend, "listener": listener}
+    where = {"device": device, "backend": backend, "listener": listener, "log_to": loggers}
     runs = train_each(source, members, folder, should_stop or never, where, options)
     return CrossValidation(runs, folds)
 

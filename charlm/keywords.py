@@ -41,6 +41,9 @@ class SettingsKeywords(TypedDict, total=False):
     optimizer: str
     learning_rate: float
     schedule: str
+    plateau_patience: int
+    plateau_factor: float
+    min_learning_rate: float
     warmup_steps: int
     weight_decay: float
     momentum: float

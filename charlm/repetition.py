@@ -30,6 +30,7 @@ from charlm.tasks.task import Task
 from charlm.training.task import never
 
 if TYPE_CHECKING:
+    from charlm.loggers.registry import LogTo
     from charlm.sessions.session import Listener
 
 MEANING = (
@@ -129,6 +130,7 @@ def repeat(
     device: str = "auto",
     backend: str = "auto",
     listener: "Listener | None" = None,
+    log_to: "LogTo" = None,
     should_stop: Callable[[], bool] | None = None,
     **options: Any,
 ) -> Repetition:
@@ -147,6 +149,8 @@ def repeat(
         CharlmError: as in `charlm.train`.
         UsageError: a run of that name has other settings or data.
     """
+    from charlm.loggers.registry import find_loggers
+
     if times < 2:
         raise UsageError(f"To repeat a training takes two times or more, not {times}.")
     if options.get("folds") is not None:
@@ -154,6 +158,7 @@ def repeat(
             "--repeat and --folds do not go together: with another seed come other folds.",
             "Leave one of them out.",
         )
+    loggers = find_loggers(log_to)
     folder, given = runs_folder(runs_dir), {k: v for k, v in options.items() if v is not None}
     task, preset, init_from, report = (
         given.pop(each, None) for each in ("task", "preset", "init_from", "report")
@@ -168,6 +173,7 @@ def repeat(
         if not plan.is_member(each.directory, next(iter(there.values())).directory):
             raise refuse(name, "repetition", "data")
     where: dict[str, Any] = {"device": device, "backend": backend, "listener": listener}
+    where["log_to"] = loggers
     chosen = {"task": task, "preset": preset, "init_from": init_from, "report": report}
     stop, runs = should_stop or never, tuple[Run, ...]()
     for name, seed in zip(plan.names(base), plan.seeds, strict=True):

@@ -22,7 +22,7 @@ FLOORS = [
     ["runs"],
     ["tasks"],
     ["sessions"],
-    ["bench", "report", "export"],
+    ["bench", "report", "export", "loggers"],
     ["doctor"],
     [
         "run",
@@ -53,6 +53,10 @@ ROOMS_OF = {
     "jinja2": ["html"],
     "onnx": ["export"],
     "markupsafe": ["html"],
+    "tensorboard": ["loggers"],
+    "wandb": ["loggers"],
+    "mlflow": ["loggers"],
+    "trackio": ["loggers"],
 }
 # Where torch, which takes a second to import, is not known.
 WITHOUT_TORCH = ["errors", "version", "files", "progress", "config", "presets", "keywords"]

@@ -15,7 +15,14 @@ from charlm.scoring.score import Figure
 from charlm.sessions.session import Chosen, Illustrated, Notice, Prepared, SessionEvent
 from charlm.tasks.registry import DEFAULT_TASK, find_task
 from charlm.tasks.task import Task
-from charlm.training.events import Evaluated, Progressed, RolledBack, ThreadsChanged
+from charlm.text.splits import count
+from charlm.training.events import (
+    Evaluated,
+    Progressed,
+    RateLowered,
+    RolledBack,
+    ThreadsChanged,
+)
 
 BAR = 10  # characters
 
@@ -108,6 +115,11 @@ class TrainingDisplay:
         elif isinstance(event, ThreadsChanged):
             console.say(
                 f"Going on with {event.threads} of {event.most} threads, the fastest at the moment."
+            )
+        elif isinstance(event, RateLowered):
+            console.say(
+                f"{count(event.after, 'evaluation')} without a better score: the learning rate "
+                f"falls from {event.before:.2g} to {event.learning_rate:.2g}."
             )
         elif isinstance(event, RolledBack):
             console.say(

@@ -1,7 +1,7 @@
 """charlm train"""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -103,6 +103,14 @@ def train(
             show_default=False,
         ),
     ] = None,
+    log_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Log it to tensorboard, wandb, mlflow or trackio; may be given more than once.",
+            show_default=False,
+        ),
+    ] = None,
     repeat: Annotated[
         int | None,
         typer.Option(
@@ -151,6 +159,7 @@ def train(
                 "device": device,
                 "backend": backend,
                 "listener": picture.after(display.show),
+                "log_to": log_to,
                 "should_stop": stop.asked,
                 **settings,
             }
@@ -175,17 +184,22 @@ def train(
     elif isinstance(trained, charlm.Repetition):
         show_repetition(trained, json)
     else:
-        show_result(trained, json)
+        show_result(trained, json, log_to or ())
 
 
-def show_result(trained: "Run", json: bool) -> None:
-    """Print the scores next to those of the baselines, and what to do next."""
+def show_result(trained: "Run", json: bool, log_to: Sequence[str] = ()) -> None:
+    """Print the scores next to those of the baselines, and what to do next.
+
+    Args:
+        log_to: names of the loggers that were asked for.
+    """
     from charlm.tasks.registry import task_of
 
     record = trained.directory.record
     if record.status == "interrupted":
         console.say(f"Interrupted; the run '{trained.name}' is saved.")
-        console.say(f"Go on with it: {trained.directory.resume_command}")
+        logged = "".join(f" --log-to {name}" for name in log_to)
+        console.say(f"Go on with it: {trained.directory.resume_command}{logged}")
         raise typer.Exit(130)
     result, task = record.result, task_of(trained.directory)
     if json:

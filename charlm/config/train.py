@@ -14,7 +14,20 @@ class TrainConfig(Config):
     optimizer: str = setting("adamw", "adamw, adam or sgd.", choices=("adamw", "adam", "sgd"))
     learning_rate: float = setting(2e-3, "The highest learning rate.", above=0, maximum=1e30)
     schedule: str = setting(
-        "constant", "constant, or cosine down to a hundredth.", choices=("constant", "cosine")
+        "constant",
+        "constant; cosine down to a hundredth; or plateau: lowered when the held-out score stalls.",
+        choices=("constant", "cosine", "plateau"),
+    )
+    plateau_patience: int = setting(
+        1,
+        "Lower the rate after this many evaluations without a better held-out score.",
+        minimum=1,
+    )
+    plateau_factor: float = setting(
+        0.5, "Lower the rate at a plateau to this share of it.", above=0, below=1
+    )
+    min_learning_rate: float = setting(
+        0.0, "At a plateau, lower the rate no further than to this.", minimum=0
     )
     warmup_steps: int = setting(0, "Steps of linear warm-up.", minimum=0)
     weight_decay: float = setting(
@@ -68,6 +81,21 @@ class TrainConfig(Config):
             limits = ("epochs", "max_steps", "max_minutes")
             problem = "is missing: give epochs, max_steps or max_minutes."
             raise SettingError("epochs", problem, limits)
+        if self.schedule != "plateau":
+            return
+        if self.patience is not None and self.plateau_patience >= self.patience:
+            raise SettingError(
+                "plateau_patience",
+                f"must be below patience, which is {self.patience}: training would end before the "
+                "rate falls.",
+                ["patience"],
+            )
+        if self.min_learning_rate >= self.learning_rate:
+            raise SettingError(
+                "min_learning_rate",
+                f"must be below learning_rate, which is {self.learning_rate:g}.",
+                ["learning_rate"],
+            )
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,15 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The run is on disk, and training begins."""
+    """The run is on disk, and training begins.
+
+    Args:
+        step: steps taken so far, by a run that goes on.
+    """
 
     run: RunDirectory
     task: Task
+    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,14 @@ class Illustrated:
     text: str
 
 
-SessionEvent = Event | Notice | Chosen | Prepared | Illustrated
+@dataclass(frozen=True)
+class Concluded:
+    """Training is over, whatever ended it, and the run's record holds the status and the result."""
+
+    run: RunDirectory
+
+
+SessionEvent = Event | Notice | Chosen | Prepared | Illustrated | Concluded
 Listener = Callable[[SessionEvent], None]
 
 
@@ -104,10 +116,12 @@ class Session:
             torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
             tuned_threads(device.type) as tuner,
         ):
+            # Before the trainer's clock starts: what a listener prepares is no training time.
+            step = 0 if self.snapshot is None else self.snapshot.counters.step
+            listener(Prepared(self.run, self.task, step))
             training = self.dataset.training_task(self.model, config)
             trainer = Trainer(training, config, self.snapshot, tuner=tuner)
             self.run.update(status="running")
-            listener(Prepared(self.run, self.task))
             if self.before is not None:
                 self._adopt_settings(self.before, trainer, listener)
             saved = trainer.clock()
@@ -199,6 +213,7 @@ class Session:
             result |= self.dataset.finish(self.model, split, self.run)
         result["peak_memory"] = peak_memory()
         self.run.update(status=stopped.reason, result=finite(result))
+        listener(Concluded(self.run))
         if stopped.reason == "diverged":
             clips = self.run.settings.train.clip_norm > 0
             clip = "a lower --clip-norm" if clips else "a --clip-norm such as 1"

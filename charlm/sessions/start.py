@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
+from charlm.config import TrainConfig
 from charlm.files.whole import writing
 from charlm.machine.device import choose_device
 from charlm.machine.threads import named_threads
-from charlm.presets import Settings
+from charlm.presets import EVALUATIONS, Settings
 from charlm.rnn.backends.choice import choose_precision_and_backend
 from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import ANOTHER_FOLDER, RunDirectory
@@ -20,7 +21,7 @@ from charlm.runs.locks import make_run, remove_abandoned
 from charlm.runs.record import Record
 from charlm.sessions.session import Chosen, Listener, Notice, Session
 from charlm.tasks.dataset import Dataset
-from charlm.tasks.relevance import check_on_device
+from charlm.tasks.relevance import check_held_out, check_on_device
 from charlm.tasks.task import Task
 from charlm.version import __version__
 
@@ -57,6 +58,7 @@ def start_session(
         listener(Chosen(choice))
 
     settings = dataset.choose_settings(settings, parent, where, backend, tell)
+    check_held_out(settings, dataset.splits)
     settings, backend_name = with_arithmetic(settings, where, backend)
     model = task.make_model(settings.model, backend_name)
     dataset.initialize(model, settings, parent)
@@ -69,6 +71,7 @@ def start_session(
             *([lock.problem] if lock.problem else []),
             *dataset.notices,
             *(slow_cell(model) if backend == "auto" else ()),
+            *long_plateau(settings.train),
         ):
             listener(Notice(notice))
         yield Session(task, run, model, dataset)
@@ -140,6 +143,19 @@ def create(
         folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(folder)
     return make_run(folder, name, f"{record.corpus['name']}-{record.model['cell']}", make)
+
+
+def long_plateau(config: TrainConfig) -> Iterator[str]:
+    """Say so if the run has too few evaluations for its rate to fall at a plateau."""
+    least = config.plateau_patience + 2  # the first is the best, the last ends the run
+    evaluations = EVALUATIONS
+    if config.eval_every is not None:
+        evaluations = config.max_steps // config.eval_every if config.max_steps else least
+    if config.schedule == "plateau" and evaluations < least:
+        yield (
+            f"The learning rate cannot fall: a plateau of {config.plateau_patience} takes {least} "
+            f"evaluations, and the run has {evaluations}. Give a smaller --eval-every."
+        )
 
 
 def slow_cell(model: RecurrentModel) -> Iterator[str]:

@@ -22,7 +22,7 @@ from charlm.settings_file.keys import (
     kind_of,
 )
 from charlm.text.catalog import CATALOG
-from charlm.text.corpus import STDIN
+from charlm.text.sources import STDIN
 
 NEAR = 0.7  # how alike a name has to be to be suggested, from 0 to 1
 

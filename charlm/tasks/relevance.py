@@ -1,6 +1,6 @@
 """Settings that have no effect in combination with others: they are refused, not ignored."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
@@ -9,6 +9,8 @@ from charlm.errors import SettingError
 from charlm.keywords import SamplingKeywords
 from charlm.presets import PRESETS, Presets, Settings, preset_values
 from charlm.rnn.weights import NOT_RECURRENT
+
+NOTHING_HELD_OUT = "needs held-out data: give a --val-fraction."
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,13 @@ class Rule:
     names: tuple[str, ...]
     useless: Callable[[Any], bool]
     why: str
+
+
+def holds_out(settings: Settings) -> bool:
+    """Whether settings ask for a validation part; a split column may yet name none."""
+    data = settings.data
+    named = (getattr(data, name, None) for name in ("val", "split_column"))
+    return bool(data.val_fraction) or any(named)
 
 
 # Of every task.
@@ -57,9 +66,19 @@ RULES = (
         "is for --optimizer sgd only.",
     ),
     Rule(
+        ("plateau_patience", "plateau_factor", "min_learning_rate"),
+        lambda settings: settings.train.schedule != "plateau",
+        "is for --schedule plateau only.",
+    ),
+    Rule(
         ("patience", "average_after"),
-        lambda settings: not settings.data.val_fraction,
-        "needs held-out text: give a --val-fraction.",
+        lambda settings: not holds_out(settings),
+        NOTHING_HELD_OUT,
+    ),
+    Rule(
+        ("schedule",),
+        lambda settings: settings.train.schedule == "plateau" and not holds_out(settings),
+        f"plateau {NOTHING_HELD_OUT}",
     ),
 )
 # On by default, so that giving False or 0 asks for something too.
@@ -87,6 +106,22 @@ def check_relevant(
     for name in inherited:
         if name in given:
             raise SettingError(name, "is that of the run that this one starts from: leave it out.")
+
+
+def check_held_out(settings: Settings, splits: Mapping[str, Sequence[int]]) -> None:
+    """Raise SettingError for a setting given by name that needs held-out data, if there are none.
+
+    Whether a split column names a validation part is known once the data are read.
+
+    Args:
+        splits: start and stop of each, by name.
+    """
+    start, stop = splits.get("val", (0, 0))
+    needing = {name: settings.given.get(name) for name in ("patience", "average_after")}
+    needing["schedule"] = settings.train.schedule == "plateau"
+    for name in (name for name, asked in needing.items() if asked and start == stop):
+        problem = f"plateau {NOTHING_HELD_OUT}" if name == "schedule" else NOTHING_HELD_OUT
+        raise SettingError(name, problem)
 
 
 def check_on_device(settings: Settings, device: str) -> None:

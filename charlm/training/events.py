@@ -65,6 +65,21 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
+class RateLowered:
+    """Evaluations brought no better held-out score, and the learning rate is lower from now on.
+
+    Args:
+        after: how many evaluations.
+        before, learning_rate: the rate until now, and that of the next step.
+    """
+
+    step: int
+    after: int
+    before: float
+    learning_rate: float
+
+
+@dataclass(frozen=True)
 class ThreadsChanged:
     """Another number of CPU threads, out of at most `most`, is now the fastest."""
 
@@ -97,4 +112,4 @@ class Stopped:
     epoch_loss: float | None
 
 
-Event = Progressed | Evaluated | ThreadsChanged | RolledBack | Stopped
+Event = Progressed | Evaluated | RateLowered | ThreadsChanged | RolledBack | Stopped

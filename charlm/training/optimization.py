@@ -13,6 +13,7 @@ from torch.optim.sgd import sgd
 
 from charlm.config import TrainConfig
 from charlm.errors import RunError
+from charlm.training.stalling import plateau_rate
 from charlm.training.state import restore_tensor
 
 DTYPES = {
@@ -133,9 +134,15 @@ class Group:
         self.function(self.weights, gradients, lr=rate)
 
 
-def scheduled_rate(config: TrainConfig, step: int, progress: float) -> float:
-    """Learning rate of the step that follows `step` others, `progress` (0 to 1) into the run."""
+def scheduled_rate(config: TrainConfig, step: int, progress: float, reductions: int = 0) -> float:
+    """Learning rate of the step that follows `step` others, `progress` (0 to 1) into the run.
+
+    Args:
+        reductions: how often the rate was lowered for a plateau.
+    """
     rate = config.learning_rate
+    if config.schedule == "plateau":
+        rate = plateau_rate(config, reductions)
     if config.schedule == "cosine":
         cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
         rate *= FINAL_SHARE + (1 - FINAL_SHARE) * cosine

@@ -32,6 +32,10 @@ class Counters:
         averaging_since: step after which that average began; -1 before.
         rollbacks: times that training diverged and went back.
         rate_scale: factor on the learning rate, halved by each rollback.
+        own_best: lowest held-out loss of the weights themselves, whatever that of an average.
+        plateau: evaluations since `own_best`, since the rate was last lowered for a plateau, or
+            since the plain average began.
+        reductions: how often the rate was lowered for a plateau.
     """
 
     step: int = 0
@@ -49,6 +53,9 @@ class Counters:
     averaging_since: int = -1
     rollbacks: int = 0
     rate_scale: float = 1.0
+    own_best: float | None = None
+    plateau: int = 0
+    reductions: int = 0
 
 
 @dataclass(frozen=True)

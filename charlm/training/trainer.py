@@ -11,17 +11,19 @@ from charlm.errors import RunError
 from charlm.machine.threads import ThreadTuner
 from charlm.presets import EVALUATIONS, LIMITS
 from charlm.scoring.score import Score
-from charlm.training.averaging import AVERAGE
+from charlm.training.averaging import AVERAGE, RAW
 from charlm.training.events import (
     Evaluated,
     Event,
     Progressed,
+    RateLowered,
     RolledBack,
     Stopped,
     ThreadsChanged,
 )
 from charlm.training.learner import Learner
 from charlm.training.optimization import scheduled_rate
+from charlm.training.stalling import is_out_of_patience, lower_rate, record_score, start_average
 from charlm.training.state import Counters, Snapshot
 from charlm.training.task import TrainingTask, never
 from charlm.training.totals import Sums
@@ -60,6 +62,7 @@ class Trainer:
         self.started = clock()
         self.reported = Sums(0, 0, 0.0, 0.0, self.started)
         self.counters = Counters()
+        self.lowered: RateLowered | None = None  # by the last evaluation
         self.epoch_steps = task.load_epoch(0)
         if snapshot is not None:
             self.restore(snapshot)
@@ -92,25 +95,22 @@ class Trainer:
 
     def learning_rate_with(self, config: TrainConfig) -> float:
         """Learning rate that the next step would have with these settings."""
-        rate = scheduled_rate(config, self.counters.step, self._progress(config))
-        return rate * self.counters.rate_scale
+        counters, progress = self.counters, self._progress(config)
+        rate = scheduled_rate(config, counters.step, progress, counters.reductions)
+        return rate * counters.rate_scale
 
     def adopt_settings(self, before: TrainConfig) -> None:
         """Adjust a resumed run to settings that differ from those `before`.
 
         New limits change the share of the run that is done, which alone must not cause an
-        evaluation. A new learning rate applies in full, without the halvings of past rollbacks.
+        evaluation. A new learning rate applies in full, whatever lowered the old one.
         """
         for counters in (self.counters, self.last_good.counters):
             if any(getattr(before, name) != getattr(self.config, name) for name in LIMITS):
                 counters.mark = int(self.progress * EVALUATIONS)
             if before.learning_rate != self.config.learning_rate:
                 counters.rate_scale = 1.0
-
-    @property
-    def out_of_patience(self) -> bool:
-        """Whether `patience` evaluations in a row brought no better score."""
-        return self.config.patience is not None and self.counters.stale >= self.config.patience
+                counters.plateau = counters.reductions = 0
 
     # The loop
 
@@ -121,7 +121,8 @@ class Trainer:
         when the run resumes.
         """
         while True:
-            finished = self.progress >= 1 or self.out_of_patience
+            impatient = is_out_of_patience(self.counters, self.config)
+            finished = self.progress >= 1 or impatient
             evaluate = self._evaluation_due(finished)
             interrupted = should_stop()
             if self.tuner.chosen != self.threads:
@@ -141,12 +142,14 @@ class Trainer:
                     event = self._stopped("diverged")
                 if event is not None:
                     yield event
+                    if isinstance(event, Evaluated) and self.lowered is not None:
+                        yield self.lowered
                     # The reported speed leaves out what the consumer does, such as saving.
                     self.reported = self.reported._replace(at=self.clock())
                 if isinstance(event, Stopped):
                     return
             elif finished:
-                yield self._stopped("patience" if self.out_of_patience else "done")
+                yield self._stopped("patience" if impatient else "done")
                 return
             else:
                 self.step()
@@ -204,7 +207,7 @@ class Trainer:
         # Without held-out scores to compare, an average is preferred to the raw weights.
         last = self.learner.averages.kinds[-1]
         kind = min(scores, key=lambda each: scores[each].loss, default=last)
-        improved = self._compare(scores[kind]) if scores else True
+        improved = self._compare(scores[kind], scores[RAW]) if scores else True
         event = Evaluated(
             step=counters.step,
             epoch=counters.epoch,
@@ -229,17 +232,15 @@ class Trainer:
         self.last_good = self.capture()
         return event
 
-    def _compare(self, score: Score) -> bool:
-        """Whether a score is the best so far; after enough that are not, start the average."""
-        counters, loss = self.counters, score.loss
-        improved = counters.best is None or loss < counters.best
-        counters.best = loss if improved else counters.best
-        counters.stale = 0 if improved else counters.stale + 1
-        after = self.config.average_after
-        if after is not None and counters.averaging_since < 0 and counters.stale >= after:
+    def _compare(self, score: Score, own: Score) -> bool:
+        """Whether a score is the best so far; after enough that are not, do something about it."""
+        counters, before = self.counters, self.learning_rate
+        improved = record_score(counters, self.config, score.loss, own.loss)
+        if start_average(counters, self.config):
             self.learner.averages.start(AVERAGE)
-            counters.averaging_since = counters.step
-            counters.stale = 0
+        lower, after = lower_rate(counters, self.config), self.config.plateau_patience
+        lowered = RateLowered(counters.step, after, before, self.learning_rate)
+        self.lowered = lowered if lower else None
         return improved
 
     def weights(self, kind: str) -> dict[str, Tensor]:
@@ -247,9 +248,8 @@ class Trainer:
         return self.learner.averages.weights(kind)
 
     def _report_due(self) -> bool:
-        return self.clock() - self.reported.at >= REPORT_SECONDS and (
-            self.counters.steps_since > self.reported.steps
-        )
+        waited = self.clock() - self.reported.at
+        return waited >= REPORT_SECONDS and self.counters.steps_since > self.reported.steps
 
     def _progressed(self) -> Progressed:
         counters, last = self.counters, self.reported
@@ -269,9 +269,8 @@ class Trainer:
         )
 
     def _read_sums(self) -> Sums:
-        counters = self.counters
         totals = self.learner.totals.since_evaluation()
-        return Sums(counters.steps_since, counters.items_since, *totals, self.clock())
+        return Sums(self.counters.steps_since, self.counters.items_since, *totals, self.clock())
 
     def _stopped(self, reason: str) -> Stopped:
         return Stopped(self.counters.step, reason, self.seconds, self.learner.totals.last_epoch)

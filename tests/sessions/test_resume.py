@@ -255,6 +255,32 @@ def test_interruption_at_every_moment_there_is(
         twins.assert_same(name)
 
 
+def test_a_rate_that_falls_at_plateaus_resumes_at_every_step(book: Path, tmp_path: Path) -> None:
+    settings = {"max_steps": 9, "eval_every": 1, "learning_rate": 0.6, "warmup_steps": 0}
+    twins = Twins(book, tmp_path, schedule="plateau", plateau_patience=2, **settings)
+    rates = [row["learning_rate"] for row in twins.straight.metrics()]
+    assert rates[0] > rates[-1]
+    for step in range(1, 9):
+        twins.interrupted_and_resumed(f"stopped-at-{step}", 3 * step)
+        twins.assert_same(f"stopped-at-{step}")
+
+
+def test_a_training_state_of_an_older_charlm_is_read(book: Path, tmp_path: Path) -> None:
+    """It counted no plateaus, and had no such settings."""
+    twins = Twins(book, tmp_path, max_steps=9, eval_every=2)
+    stopped = twins.train("twin", should_stop=stops_after(6))
+    for name, section, gone in (
+        ("last/training.json", "counters", ("own_best", "plateau", "reductions")),
+        ("run.json", "train", ("plateau_patience", "plateau_factor", "min_learning_rate")),
+    ):
+        found = json.loads((stopped.path / name).read_text(encoding="utf-8"))
+        for each in gone:
+            del found[section][each]
+        (stopped.path / name).write_text(json.dumps(found), encoding="utf-8")
+    charlm.resume("twin", runs_dir=tmp_path)
+    twins.assert_same("twin")
+
+
 def test_many_interruptions_are_as_good_as_none(book: Path, tmp_path: Path) -> None:
     twins = Twins(book, tmp_path, max_steps=30, eval_every=4, weight_drop=0.3)
     twins.interrupted_and_resumed("twin", 2, 1, 1, 9, 3, 0, 0, 5)

@@ -31,6 +31,10 @@ CASES: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
     ("reset_probability", 0.1, {"sampling": "random"}, {"sampling": "sequential"}),
     ("patience", 2, {"val_fraction": 0.0}, {"val_fraction": 0.1}),
     ("average_after", 2, {"val_fraction": 0.0}, {"val_fraction": 0.1}),
+    ("schedule", "plateau", {"val_fraction": 0.0}, {"val_fraction": 0.1}),
+    ("plateau_patience", 3, {"schedule": "cosine"}, {"schedule": "plateau"}),
+    ("plateau_factor", 0.1, {"schedule": "constant"}, {"schedule": "plateau"}),
+    ("min_learning_rate", 1e-4, {"schedule": "cosine"}, {"schedule": "plateau"}),
     ("eval_characters", 20, {"val_fraction": 0.0}, {"val_fraction": 0.1}),
     ("val_characters", 20, {"val_fraction": 0.0}, {"val_fraction": 0.1}),
 ]

@@ -44,6 +44,8 @@ ANY_SMALL_TEXT: dict[str, Any] = {"batch_size": 16, "ema_decay": 0.998, "patienc
 # output biases also start from the character frequencies, which did not help small alphabets.
 LARGE_ALPHABET = 500
 FOR_LARGE_ALPHABETS: dict[str, Any] = {"tie_weights": True, "embedding_size": 128}
+# A rate that falls at a plateau is to do so this often before training ends.
+FALLS = 3
 # Evaluations are this many epochs apart, but at least this many steps, or fewer with a large
 # alphabet.
 EPOCHS_BETWEEN, STEPS_BETWEEN, FEWER_STEPS = 2, 50, 25
@@ -57,6 +59,8 @@ def for_small_text(settings: TextSettings, characters: int) -> dict[str, Any]:
         return {}
     values = ANY_SMALL_TEXT | SMALL_TEXTS[sizes[0]]
     values |= BY_CELL.get((DEFAULT_PRESET, settings.model.cell), {})
+    if settings.train.schedule == "plateau":
+        values["patience"] = max(values["patience"], FALLS * settings.train.plateau_patience)
     large_alphabet = settings.model.vocabulary_size > LARGE_ALPHABET
     if large_alphabet:
         values |= FOR_LARGE_ALPHABETS
