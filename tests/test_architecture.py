@@ -22,7 +22,7 @@ FLOORS = [
     ["runs"],
     ["tasks"],
     ["sessions"],
-    ["bench", "report"],
+    ["bench", "report", "compression"],
     ["run", "api", "comparison", "cross_validation", "repetition", "several_runs", "__init__"],
     ["cli", "__main__"],
 ]
@@ -41,6 +41,7 @@ ROOMS_OF = {
     "plotille": ["cli"],
     "jinja2": ["html"],
     "markupsafe": ["html"],
+    "constriction": ["compression"],
 }
 # Where torch, which takes a second to import, is not known.
 WITHOUT_TORCH = ["errors", "version", "files", "progress", "config", "presets", "keywords"]

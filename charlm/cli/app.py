@@ -11,6 +11,7 @@ import typer
 from charlm.cli import console
 from charlm.cli.bench import bench
 from charlm.cli.commands import Commands
+from charlm.cli.compress import compress, decompress
 from charlm.cli.corpus import corpus_app
 from charlm.cli.evaluate import evaluate
 from charlm.cli.generate import generate
@@ -45,6 +46,8 @@ app.command("eval")(evaluate)
 app.command("plot")(plot)
 app.command("vocab")(vocab)
 app.command("report")(report)
+app.command("compress")(compress)
+app.command("decompress")(decompress)
 app.command("bench")(bench)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(runs_app, name="runs")

@@ -3,4 +3,4 @@
 What comes in here computes the same on every machine: see `arithmetic.py`.
 """
 
-__all__ = ["compress", "container"]
+__all__ = ["compress"]

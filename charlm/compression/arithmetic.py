@@ -133,10 +133,13 @@ class Reproducible(np.ndarray[Any, np.dtype[np.float64]]):
         """Compute an operation of NumPy; TypeError if machines might differ in it."""
         if ufunc is np.matmul:
             return inputs[0].dot(inputs[1])  # type: ignore[no-any-return]
-        foreign = any(isinstance(e, np.ndarray) and not isinstance(e, Reproducible) for e in inputs)
-        if foreign or method != "__call__" or options:
-            raise TypeError(f"{ufunc.__name__} of these arrays may differ between machines")
-        given = [each.plain if isinstance(each, Reproducible) else each for each in inputs]
+        given = []
+        for each in inputs:
+            if isinstance(each, np.ndarray) and not isinstance(each, Reproducible):
+                raise TypeError(f"{ufunc.__name__} beside an ordinary array")
+            given.append(each.view(np.ndarray) if isinstance(each, Reproducible) else each)
+        if method != "__call__" or options:
+            raise TypeError(f"{ufunc.__name__}, called like this, may differ between machines")
         found = compute(ufunc, given, None if out is None else out[0].plain)
         return found.view(Reproducible) if out is None else out[0]  # type: ignore[no-any-return]
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +16,9 @@ from charlm.compression.spelling import segments
 from charlm.compression.text_coder import TextCoder
 from charlm.errors import CorpusError, RunError, SettingError
 from charlm.progress import ProgressCallback, ignore_progress
-from charlm.tasks.language_modeling.run import LanguageModelRun
+from charlm.runs.store import folder_called, runs_folder
+from charlm.tasks.language_modeling.run import LanguageModelRun, as_language_model
+from charlm.tasks.registry import find_run
 from charlm.text.decoding import decode_strictly
 
 # Bytes that are not UTF-8 become lone surrogates, and such a surrogate the byte again.
@@ -109,6 +112,35 @@ def decompress(
             "Use the versions of charlm and constriction that it was compressed with.",
         )
     return made
+
+
+def run_of(
+    content: bytes, name: str | Path | None = None, folder: str | Path | None = None
+) -> LanguageModelRun:
+    """The run of a compressed text, by the name that stands in it, or another one.
+
+    Args:
+        name: name or path of the run; None stands for the one it names.
+        folder: folder of the runs; by default the usual one.
+
+    Raises:
+        CompressionError: this is no compressed text, is damaged or of another version, or there is
+            no run of its name.
+        RunError: there is no run called `name`, or the run is damaged.
+        UsageError: the run is no language model.
+    """
+    header, _ = unpack(content)
+    if name is not None:
+        return as_language_model(find_run(name, folder))
+    where = runs_folder(folder)
+    found = folder_called(header.run, where)
+    if found is None:
+        raise CompressionError(
+            f"The text was compressed with the run '{header.run}', and there is none called so in "
+            f"'{where}'.",
+            "Name that run with --run, or its folder with --runs-dir.",
+        )
+    return as_language_model(find_run(found))
 
 
 def decoded(content: bytes, encoding: str) -> tuple[str, str]:

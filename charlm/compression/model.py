@@ -9,7 +9,6 @@ import numpy.typing as npt
 from charlm.compression.arithmetic import Reproducible, exp_table
 from charlm.config import ModelConfig
 from charlm.generation.engine import Array
-from charlm.generation.numpy_cells import State
 from charlm.generation.numpy_engine import NumpyEngine
 
 # The range coder's precision: the frequencies of all entries add up to this.
@@ -38,7 +37,7 @@ class ReproducibleEngine(NumpyEngine):
         ]
         return Reproducible.of(super()._table(vectors))
 
-    def initial_state(self, texts: int) -> list[State]:
+    def initial_state(self, texts: int) -> list[tuple[Array, ...]]:
         state = super().initial_state(texts)
         return [tuple(Reproducible.of(each) for each in layer) for layer in state]
 

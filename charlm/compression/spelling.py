@@ -2,8 +2,8 @@
 
 A text is cut into segments. Each is one entry for the run, as its normalization would have it, and
 the characters that stand for it in the text: of a run of letters, the entry "t" for "T" and the
-entry " " for ", ". The model codes the entries; how they are spelled is coded here, by counts of how
-such entries were spelled before. A character that the run lacks is the entry "" and its spelling.
+entry " " for ", ". The model codes the entries; how they are spelled is coded here, by counts of
+how such entries were spelled before. A character that the run lacks is the entry "" and its spelling.
 """
 
 import re
@@ -56,9 +56,7 @@ def letter_or_blank(segment: str) -> str:
 LINES = r"\r\n?|[^\r]"
 SEGMENTATIONS = {
     "none": Segmentation(LINES, line_end, lambda entry: entry == "\n"),
-    "lower": Segmentation(
-        LINES, lower_case, lambda entry: entry == "\n" or entry.upper() != entry
-    ),
+    "lower": Segmentation(LINES, lower_case, lambda entry: entry == "\n" or entry.upper() != entry),
     "letters": Segmentation(r"[A-Za-z]|[^A-Za-z]+", letter_or_blank, lambda entry: True),
     # A line's last letter has with it what there is up to the next line's first one.
     "letters-by-line": Segmentation(

@@ -1,7 +1,7 @@
 """The text itself, by the run's model: the same steps for writing and for reading.
 
-A long text is cut into parts of equal length, which are read side by side: that is several times as
-fast, and each part but the first costs about ten bits, as the model begins it with a state of zeros.
+A long text is cut into parts of equal length, which are read side by side: that is several times
+as fast, and each part but the first costs about ten bits, as its state begins with zeros.
 """
 
 from collections.abc import Sequence
@@ -83,9 +83,7 @@ class TextCoder:
                 report(step * self.parts, self.size)
         return found
 
-    def _code_segment(
-        self, part: int, row: Frequencies, id: int, spelling: str
-    ) -> tuple[int, str]:
+    def _code_segment(self, part: int, row: Frequencies, id: int, spelling: str) -> tuple[int, str]:
         """Code one segment of a part: its entry, by these frequencies (V,), and its spelling."""
         id = self.coder.code(row, id)
         return id, self.speller.code(self.coder, part, self.entries[id], spelling)
