@@ -115,7 +115,7 @@ class Reproducible(np.ndarray[Any, np.dtype[np.float64]]):
         np.rint(inputs, out=inputs)
         np.maximum(inputs, -(2.0 ** (INPUT_BITS + INPUT_RANGE)), out=inputs)
         np.minimum(inputs, 2.0 ** (INPUT_BITS + INPUT_RANGE), out=inputs)
-        product = inputs.dot(matrix)
+        product: Floats = inputs.dot(matrix)
         product *= unit * 2.0**-INPUT_BITS
         return product.view(Reproducible)
 
@@ -127,13 +127,13 @@ class Reproducible(np.ndarray[Any, np.dtype[np.float64]]):
         means: Floats = np.ldexp(sums, exponents - 36) / rows.shape[1]
         return means.view(Reproducible)
 
-    def __array_ufunc__(  # type: ignore[override]
+    def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any
     ) -> "Reproducible":
         """Compute an operation of NumPy; TypeError if machines might differ in it."""
         if ufunc is np.matmul:
             return inputs[0].dot(inputs[1])  # type: ignore[no-any-return]
-        given = []
+        given: list[Any] = []
         for each in inputs:
             if isinstance(each, np.ndarray) and not isinstance(each, Reproducible):
                 raise TypeError(f"{ufunc.__name__} beside an ordinary array")
@@ -141,7 +141,7 @@ class Reproducible(np.ndarray[Any, np.dtype[np.float64]]):
         if method != "__call__" or options:
             raise TypeError(f"{ufunc.__name__}, called like this, may differ between machines")
         found = compute(ufunc, given, None if out is None else out[0].plain)
-        return found.view(Reproducible) if out is None else out[0]  # type: ignore[no-any-return]
+        return found.view(Reproducible) if out is None else out[0]
 
 
 def compute(ufunc: np.ufunc, given: list[Any], out: Floats | None) -> Floats:

@@ -19,10 +19,10 @@ from charlm.progress import ProgressCallback, ignore_progress
 from charlm.runs.store import folder_called, runs_folder
 from charlm.tasks.language_modeling.run import LanguageModelRun, as_language_model
 from charlm.tasks.registry import find_run
-from charlm.text.decoding import decode_strictly
 
 # Bytes that are not UTF-8 become lone surrogates, and such a surrogate the byte again.
 UTF_8, KEEP_BYTES = "utf-8", "surrogateescape"
+KEPT = "Leave out the encoding: bytes of any kind are kept."
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,14 @@ def compress(
         SettingError: there is no such encoding.
     """
     library()
+    about = model_hash(run)
     text, encoding = decoded(content, encoding)
     entries, spellings = segments(text, run.normalization)
     ids = run.vocabulary.encode_tokens(entries)
     encoder = Encoder()
     TextCoder(run, encoder, len(ids)).code(ids, spellings, report)
     coded = encoder.written()
-    header = Header(
-        run.name, model_hash(run), encoding, zlib.crc32(content), len(content), len(ids)
-    )
+    header = Header(run.name, about, encoding, zlib.crc32(content), len(content), len(ids))
     made = pack(header, coded)
     known = [pair for pair in zip(ids, entries, spellings, strict=True) if pair[0]]
     return Compressed(
@@ -155,12 +154,22 @@ def decoded(content: bytes, encoding: str) -> tuple[str, str]:
         # These write the byte order of the machine; name the text's own.
         first = content[: 2 if name == "utf-16" else 4]
         name += "-be" if first.lstrip(b"\0")[:2] == b"\xfe\xff" else "-le"
-    text = decode_strictly(content, "The text", name)
-    if encoded(text, name) != content:
+    try:
+        text = content.decode(name)
+        same = encoded(text, name) == content
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"The text is not {encoding}: byte 0x{content[error.start]:02X} at offset "
+            f"{error.start:,} cannot stand there.",
+            KEPT,
+        ) from None
+    except (LookupError, UnicodeError):
+        raise SettingError("encoding", f"'{encoding}' does not fit.") from None
+    if not same:
         raise CorpusError(
             f"The text would not come back the same from {encoding}, which can spell it in several "
             "ways.",
-            "Leave out the encoding: any bytes are kept.",
+            KEPT,
         )
     return text, name
 

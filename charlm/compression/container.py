@@ -82,7 +82,7 @@ def unpack(content: bytes) -> tuple[Header, bytes]:
         raise CompressionError(
             f"The compressed text has version {version} of the format, and this charlm reads "
             f"version {VERSION}.",
-            "Use the charlm that wrote it, or a newer one." if version > VERSION else "",
+            "Update charlm." if version > VERSION else "Use the charlm that wrote it.",
         )
     header = Header(
         run=reader.text(),

@@ -3,7 +3,7 @@
 A text is cut into segments. Each is one entry for the run, as its normalization would have it, and
 the characters that stand for it in the text: of a run of letters, the entry "t" for "T" and the
 entry " " for ", ". The model codes the entries; how they are spelled is coded here, by counts of
-how such entries were spelled before. A character that the run lacks is the entry "" and its spelling.
+how such entries were spelled before. A character that the run lacks is the entry "" and itself.
 """
 
 import re
@@ -60,7 +60,9 @@ SEGMENTATIONS = {
     "letters": Segmentation(r"[A-Za-z]|[^A-Za-z]+", letter_or_blank, lambda entry: True),
     # A line's last letter has with it what there is up to the next line's first one.
     "letters-by-line": Segmentation(
-        r"[A-Za-z](?:[^A-Za-z\n]*\n[^A-Za-z]*)?|[^A-Za-z]+", letter_or_blank, lambda entry: True
+        r"[A-Za-z](?:[^A-Za-z\r\n]*(?:[\r\n][^A-Za-z]*|\Z))?|[^A-Za-z]+",
+        letter_or_blank,
+        lambda entry: True,
     ),
 }
 

@@ -1,7 +1,7 @@
 """The text itself, by the run's model: the same steps for writing and for reading.
 
-A long text is cut into parts of equal length, which are read side by side: that is several times
-as fast, and each part but the first costs about ten bits, as its state begins with zeros.
+A text is cut into parts of equal length, which are read side by side: that is several times as
+fast, and each part but the first costs about ten bits, as its state begins with zeros.
 """
 
 from collections.abc import Sequence
@@ -22,14 +22,15 @@ from charlm.progress import ProgressCallback
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.text.vocabulary import UNKNOWN_ID
 
-# Segments of a part, from two parts on, and the most parts there are.
+# Segments of a part, and the most parts there are; up to a few parts, shorter ones will do.
 PART, MOST_PARTS = 1 << 15, 64
+SHORT_PART, FEW_PARTS = 1 << 11, 4
 REPORT_EVERY = 64  # steps
 
 
 def parts_of(size: int) -> int:
     """The number of parts for a text of so many segments."""
-    return min(MOST_PARTS, max(1, -(-size // PART)))
+    return max(1, min(FEW_PARTS, size // SHORT_PART), min(MOST_PARTS, size // PART))
 
 
 class TextCoder:
