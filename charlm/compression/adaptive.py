@@ -11,13 +11,15 @@ from charlm.compression.model import TOTAL
 Symbol = TypeVar("Symbol")
 # Counts are halved from here on: it keeps them small, and no symbol ever costs nothing.
 MOST = 1 << 16
+# Where a single symbol was ever seen, a new one counts this fraction of an occurrence.
+ALONE = 8
 
 
 class AdaptiveTable(Generic[Symbol]):
     """Symbols with the number of times that each has been coded, or that a new one comes.
 
-    A new one is as probable as all known ones are many (method C of Moffat, 1990, "Implementing the
-    PPM data compression scheme").
+    A new one counts as often as there are known ones (method C of Moffat, 1990, "Implementing the
+    PPM data compression scheme"); where only one was ever seen, most likely nothing else comes.
     """
 
     def __init__(self, *known: Symbol) -> None:
@@ -31,8 +33,9 @@ class AdaptiveTable(Generic[Symbol]):
         known = len(self.symbols)
         if not known:
             return None
-        weights = np.array([*self.counts, known], dtype=np.int64)
-        shares = 1 + weights * (TOTAL - known - 1) // (self.total + known)
+        new = known if known > 1 else 1 / ALONE
+        weights = np.array([*self.counts, new]) * ALONE
+        shares = 1 + weights.astype(np.int64) * (TOTAL - known - 1) // int(weights.sum())
         shares[shares.argmax()] += TOTAL - shares.sum()
         number = coder.code(shares, self.numbers.get(symbol, known))
         return None if number == known else self.symbols[number]

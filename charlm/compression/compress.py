@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from charlm.compression.coder import SLACK, CompressionError, Decoder, Encoder, damaged, library
-from charlm.compression.container import HASH, Header, pack, unpack
+from charlm.compression.container import HASH, UTF_8, Header, pack, unpack
 from charlm.compression.model import TOTAL
 from charlm.compression.spelling import segments
 from charlm.compression.text_coder import TextCoder
@@ -21,7 +21,7 @@ from charlm.tasks.language_modeling.run import LanguageModelRun, as_language_mod
 from charlm.tasks.registry import find_run
 
 # Bytes that are not UTF-8 become lone surrogates, and such a surrogate the byte again.
-UTF_8, KEEP_BYTES = "utf-8", "surrogateescape"
+KEEP_BYTES = "surrogateescape"
 KEPT = "Leave out the encoding: bytes of any kind are kept."
 
 

@@ -3,7 +3,7 @@
     8 bytes     CHARLM, 0x1A, and the version of the format
     text        name of the run: its length in bytes, then UTF-8
     8 bytes     the model's hash
-    text        the encoding of the text
+    text        the encoding of the text; empty for UTF-8
     4 bytes     CRC-32 of the original bytes
     number      size of the original in bytes
     number      segments of the text, which the model reads one after the other
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from charlm.compression.coder import CompressionError, damaged
 
 MAGIC, VERSION = b"CHARLM\x1a", 1
+UTF_8 = "utf-8"
 CHECKSUM = 4
 HASH = 8
 # Bytes of the longest number: 2^63 has nine.
@@ -56,7 +57,7 @@ def pack(header: Header, coded: bytes) -> bytes:
             bytes([VERSION]),
             packed_text(header.run),
             header.model_hash,
-            packed_text(header.encoding),
+            packed_text("" if header.encoding == UTF_8 else header.encoding),
             header.crc.to_bytes(CHECKSUM, "little"),
             *(packed_number(each) for each in (header.size, header.segments, len(coded))),
             coded,
@@ -87,7 +88,7 @@ def unpack(content: bytes) -> tuple[Header, bytes]:
     header = Header(
         run=reader.text(),
         model_hash=reader.bytes(HASH),
-        encoding=reader.text(),
+        encoding=reader.text() or UTF_8,
         crc=int.from_bytes(reader.bytes(CHECKSUM), "little"),
         size=reader.number(),
         segments=reader.number(),

@@ -1,7 +1,7 @@
 """The text itself, by the run's model: the same steps for writing and for reading.
 
 A text is cut into parts of equal length, which are read side by side: that is several times as
-fast, and each part but the first costs about ten bits, as its state begins with zeros.
+fast, and each part but the first costs about twenty bits, as its state begins with zeros.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.text.vocabulary import UNKNOWN_ID
 
 # Segments of a part, and the most parts there are; up to a few parts, shorter ones will do.
-PART, MOST_PARTS = 1 << 15, 64
+PART, MOST_PARTS = 1 << 16, 64
 SHORT_PART, FEW_PARTS = 1 << 11, 4
 REPORT_EVERY = 64  # steps
 
