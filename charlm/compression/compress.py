@@ -68,7 +68,7 @@ def compress(
     entries, spellings = segments(text, run.normalization)
     ids = run.vocabulary.encode_tokens(entries)
     encoder = Encoder()
-    TextCoder(run, encoder, len(ids)).code(ids, spellings, report)
+    TextCoder(run, encoder, len(ids), len(text)).code(ids, spellings, report)
     coded = encoder.written()
     header = Header(run.name, about, encoding, zlib.crc32(content), len(content), len(ids))
     made = pack(header, coded)
@@ -99,7 +99,8 @@ def decompress(
     header, coded = unpack(content)
     check_model(run, header)
     check_size(run, header, coded)
-    found = TextCoder(run, Decoder(coded), header.segments).code((), (), report)
+    coder = TextCoder(run, Decoder(coded), header.segments, header.size)
+    found = coder.code((), (), report)
     text = "".join(spelling for part in found for spelling in part)
     try:
         made = encoded(text, header.encoding)
@@ -216,11 +217,14 @@ def check_model(run: LanguageModelRun, header: Header) -> None:
 
 
 def check_size(run: LanguageModelRun, header: Header, coded: bytes) -> None:
-    """Raise CompressionError if so few bytes cannot hold as many segments as they claim."""
-    # The most probable entry still takes log2(TOTAL / (TOTAL - V + 1)) bits, which is more than:
-    least = (len(run.vocabulary) - 1) / TOTAL
-    most = (8 * len(coded) + SLACK) / least
-    if header.segments > most or len(coded) % 4 or (header.segments == 0) != (header.size == 0):
+    """Raise CompressionError if so few bytes cannot hold a text as long as they claim."""
+    bits = 8 * len(coded) + SLACK
+    # The most probable entry still takes log2(TOTAL / (TOTAL - V + 1)) bits, which is more than
+    # (V - 1) / TOTAL, a character of a spelling more than 1 / TOTAL, and one has up to four bytes.
+    fits = header.segments <= bits * TOTAL / (len(run.vocabulary) - 1)
+    fits &= header.size <= 4 * (header.segments + bits * TOTAL)
+    if not fits or len(coded) % 4 or (header.segments == 0) != (header.size == 0):
         raise damaged(
-            f"claims {header.segments:,} characters, which do not fit in its {len(coded):,} bytes"
+            f"claims {header.segments:,} characters in {header.size:,} bytes, which do not fit in "
+            f"its {len(coded):,} bytes"
         )

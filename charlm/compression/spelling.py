@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from charlm.compression.adaptive import AdaptiveTable, code_known
-from charlm.compression.coder import Coder
+from charlm.compression.coder import Coder, damaged
 
 UNKNOWN = ""
 # How an entry is spelled: as itself, in capitals, or as the characters after "=".
@@ -80,9 +80,11 @@ class Speller:
     Args:
         normalization: the run's.
         streams: how many parts of a text are coded side by side.
+        longest: characters that a spelling may have.
     """
 
-    def __init__(self, normalization: str, streams: int) -> None:
+    def __init__(self, normalization: str, streams: int, longest: int) -> None:
+        self.longest = longest
         self.varies = SEGMENTATIONS[normalization].varies
         self.before = [PLAIN] * streams  # the last spelling in each
         self.tables: defaultdict[tuple[str, ...], AdaptiveTable[str]] = defaultdict(AdaptiveTable)
@@ -122,6 +124,8 @@ class Speller:
             if found == END:
                 return written
             written, before = written + found, found
+            if len(written) > self.longest:
+                raise damaged("is damaged")
 
     def _new_character(self, coder: Coder, point: int) -> str:
         """Code a character that was in no spelling so far, by its code point."""

@@ -40,16 +40,17 @@ class TextCoder:
         run: whose model, vocabulary and normalization are used.
         coder: writes or reads.
         size: number of segments of the text.
+        longest: number of characters that it has at most.
     """
 
-    def __init__(self, run: LanguageModelRun, coder: Coder, size: int) -> None:
+    def __init__(self, run: LanguageModelRun, coder: Coder, size: int, longest: int) -> None:
         self.coder, self.size = coder, size
         self.entries = (UNKNOWN, *run.vocabulary.entries)
         counts = [run.vocabulary.unknown_count, *run.vocabulary.counts]
         self.parts = parts_of(size)
         self.engine = ReproducibleEngine(run.settings.model, run.load_weights())
         self.first = weights_of_counts(counts).repeat(self.parts, axis=0)
-        self.speller = Speller(run.normalization, self.parts)
+        self.speller = Speller(run.normalization, self.parts, longest)
         self.rate = UnknownRate()
 
     def code(

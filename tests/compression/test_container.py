@@ -98,16 +98,18 @@ def forged(segments: int, size: int = len(TEXT), coded: bytes = CODED) -> bytes:
     return pack(Header(HEADER.run, HEADER.model_hash, "utf-8", HEADER.crc, size, segments), coded)
 
 
-@pytest.mark.parametrize("segments", [2**60, 2**40, 0])
+@pytest.mark.parametrize(
+    ("segments", "size"), [(2**60, 60), (2**40, 60), (2**60, 2**60), (60, 2**60), (0, 60)]
+)
 def test_a_claim_that_cannot_be_is_refused_before_a_step(
-    segments: int, monkeypatch: pytest.MonkeyPatch
+    segments: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(TextCoder, "code", None)
     with pytest.raises(CompressionError, match="do not fit"):
-        decompress(RUN, forged(segments))
+        decompress(RUN, forged(segments, size))
 
 
-@pytest.mark.parametrize(("segments", "size"), [(5000, 5000), (5000, 2**60), (len(TEXT) + 40, 60)])
+@pytest.mark.parametrize(("segments", "size"), [(5000, 5000), (5000, 2**30), (len(TEXT) + 40, 60)])
 def test_a_false_claim_is_refused_where_the_bits_end(segments: int, size: int) -> None:
     """So many characters might be in there, if hardly any of them were new."""
     with pytest.raises(CompressionError):
