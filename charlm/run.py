@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
+from charlm.compression.compress import compress, decompress
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.errors import SettingError, UsageError
 from charlm.generation.engine import Engine
@@ -245,6 +246,14 @@ class Run(HasSections):
         from charlm.export import export
 
         return export(self.directory, to)
+
+    def compress(self, content: bytes) -> bytes:
+        """Compress the bytes of a text; see `charlm.compression.compress.compress`."""
+        return compress(self.language, content).content
+
+    def decompress(self, content: bytes) -> bytes:
+        """Give back what `compress` was given, with the same run."""
+        return decompress(self.language, content)
 
     # Scoring
 

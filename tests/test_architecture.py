@@ -22,7 +22,7 @@ FLOORS = [
     ["runs"],
     ["tasks"],
     ["sessions"],
-    ["bench", "report", "export", "loggers"],
+    ["bench", "report", "export", "loggers", "compression"],
     ["doctor"],
     [
         "run",
@@ -57,6 +57,7 @@ ROOMS_OF = {
     "wandb": ["loggers"],
     "mlflow": ["loggers"],
     "trackio": ["loggers"],
+    "constriction": ["compression"],
 }
 # Where torch, which takes a second to import, is not known.
 WITHOUT_TORCH = ["errors", "version", "files", "progress", "config", "presets", "keywords"]

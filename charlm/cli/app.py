@@ -11,6 +11,7 @@ import typer
 from charlm.cli import console
 from charlm.cli.bench import bench
 from charlm.cli.commands import Commands
+from charlm.cli.compress import compress, decompress
 from charlm.cli.corpus import corpus_app
 from charlm.cli.doctor import doctor
 from charlm.cli.evaluate import evaluate
@@ -47,6 +48,8 @@ app.command("plot")(plot)
 app.command("vocab")(vocab)
 app.command("report")(report)
 app.command("export")(export)
+app.command("compress")(compress)
+app.command("decompress")(decompress)
 app.command("bench")(bench)
 app.command("doctor")(doctor)
 app.add_typer(corpus_app, name="corpus")

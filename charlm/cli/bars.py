@@ -76,6 +76,11 @@ def scoring() -> AbstractContextManager[ProgressCallback]:
     return bar("Scoring", "characters", ("MofNCompleteColumn", "TimeRemainingColumn"))
 
 
+def coding(label: str) -> AbstractContextManager[ProgressCallback]:
+    """Progress of `compress` and `decompress`, in characters."""
+    return bar(label, "characters", ("MofNCompleteColumn", "TimeRemainingColumn"))
+
+
 def comparing() -> AbstractContextManager[ProgressCallback]:
     """Progress of `Inspector.copying`, in characters: written first, then compared."""
     return bar("Writing and comparing", "characters", ("MofNCompleteColumn", "TimeRemainingColumn"))

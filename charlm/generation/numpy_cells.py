@@ -60,7 +60,8 @@ def normalize(x: Array, gain: Array | None) -> Array:
         return x
     centred = x - x.mean(axis=-1, keepdims=True)
     variance = np.square(centred).mean(axis=-1, keepdims=True)
-    return np.asarray(centred / np.sqrt(variance + EPSILON) * gain)
+    normalized: Array = centred / np.sqrt(variance + EPSILON) * gain
+    return normalized
 
 
 def sigmoid(x: Array) -> Array:
