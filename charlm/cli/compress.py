@@ -156,7 +156,7 @@ def contents_of(file: Path) -> bytes:
     """
     from charlm.cli.options import announce_standard_input
     from charlm.files.paths import expanded
-    from charlm.text.corpus import read_bytes, read_standard_input
+    from charlm.text.sources import read_bytes, read_standard_input
 
     if file != STREAM:
         return read_bytes(expanded(file))
