@@ -1,19 +1,15 @@
 """A trained model, as a Python object."""
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from charlm.compression.compress import compress, decompress
-from charlm.config import ModelConfig, SamplingConfig
-from charlm.errors import SettingError, UsageError
-from charlm.generation.engine import Engine
-from charlm.generation.sizes import check_samples
+from charlm.config import ModelConfig
+from charlm.errors import SettingError
 from charlm.html.notebook import HasSections
-from charlm.keywords import WritingKeywords
 from charlm.progress import ProgressCallback, ignore_progress
+from charlm.run_writing import WritesTexts
 from charlm.runs.directory import RunDirectory
 from charlm.runs.store import shipped_run
 from charlm.scoring.adjusted import DynamicConfig
@@ -22,24 +18,18 @@ from charlm.tables.table import Table
 from charlm.tasks.language_modeling.evaluation_text import find_evaluation_text
 from charlm.tasks.language_modeling.inspector import Inspector
 from charlm.tasks.language_modeling.run import LanguageModelRun, as_language_model
-from charlm.tasks.language_modeling.writing import Writer, engine_of, streamed
 from charlm.tasks.overview import overview
 from charlm.tasks.registry import load_model, task_of
-from charlm.tasks.relevance import sampling_config
 from charlm.text.corpus import Corpus
 from charlm.text.corpus import Source as Source
-from charlm.text.fragments import Notify
 from charlm.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from charlm.language_model import LanguageModel
     from charlm.rnn.model import RecurrentModel
 
-# What is said of a writer, and not of how it draws.
-WRITERS = ("from_state", "unknown", "device", "notify")
 
-
-class Run(HasSections):
+class Run(WritesTexts, HasSections):
     """A trained model, with its vocabulary, settings and training history.
 
     Args:
@@ -102,105 +92,6 @@ class Run(HasSections):
         normalization = self.language.normalization
         return Corpus.from_text(text, normalization=normalization).text
 
-    # Writing
-
-    def engine(self, device: str = "cpu", sampling: SamplingConfig | None = None) -> Engine:
-        """What computes the logits of the next character: NumPy on the CPU, torch elsewhere.
-
-        Args:
-            sampling: what is to be generated; for long texts, compiled code may be chosen.
-        """
-        if device == "cpu":
-            return engine_of(self.language, sampling)
-        from charlm.generation.torch_engine import TorchEngine
-
-        return TorchEngine(cast("LanguageModel", self.model(device)))
-
-    def writer(
-        self,
-        *,
-        from_state: str | None = None,
-        unknown: str | None = None,
-        device: str = "cpu",
-        notify: Notify = warnings.warn,
-        sampling: SamplingConfig | None = None,
-    ) -> Writer:
-        """The model, loaded once to read and write as often as wanted, its state carried on.
-
-        The arguments are those of `generate` and `engine`.
-        """
-        engine = self.engine(device, sampling)
-        given: dict[str, Any] = {"from_state": from_state, "unknown": unknown, "notify": notify}
-        return Writer(self.language, engine, **given)
-
-    def generate(self, prefix: str | None = None, **how: Unpack[WritingKeywords]) -> str:
-        """Generate a text: the prefix and what the model writes after it.
-
-        Args:
-            prefix: text to continue; None leaves the beginning to the model.
-            from_state: name of a state that was kept by `save_state`, which the prefix follows.
-            unknown: what to do about characters of the prefix that the vocabulary lacks: "error"
-                (the default), "replace" or "skip".
-            device: cpu, cuda or mps.
-            notify: called with a sentence if normalizing the prefix, a stop string or a banned one
-                like the run's text removes more than case and white space.
-            how: all these, and fields of SamplingConfig such as temperature, length and stop.
-
-        Raises:
-            CharlmError: a setting, the device, the prefix or a string is invalid, or the run is
-                damaged.
-        """
-        return "".join(self.stream(prefix, **how))
-
-    def stream(self, prefix: str | None = None, **how: Unpack[WritingKeywords]) -> Iterator[str]:
-        """Like `generate`, but yield the text piece by piece as it is drawn."""
-        if self._writer(how)[1].num_samples > 1:
-            raise UsageError("One text at a time is streamed.", "Use stream_samples for several.")
-        yield from next(self.stream_samples(prefix, **how))
-
-    def samples(self, prefix: str | None = None, **how: Unpack[WritingKeywords]) -> list[str]:
-        """Generate `num_samples` texts side by side; the arguments are those of `generate`."""
-        check_samples(self.config, self._writer(how)[1])
-        return ["".join(text) for text in self.stream_samples(prefix, **how)]
-
-    def stream_samples(
-        self, prefix: str | None = None, **how: Unpack[WritingKeywords]
-    ) -> Iterator[Iterator[str]]:
-        """Like `samples`, but yield an iterator over the pieces of each text as they are drawn.
-
-        The texts are drawn together; pieces not yet read are kept in memory.
-        """
-        make, sampling = self._writer(how)
-        yield from streamed(make(), sampling, prefix)
-
-    def generate_each(
-        self, prefixes: Iterable[str], **how: Unpack[WritingKeywords]
-    ) -> Iterator[list[str]]:
-        """Yield the texts of `samples` for each of many prefixes, which are continued side by side.
-
-        Each text is as if it were alone. The arguments are those of `generate`.
-        """
-        make, sampling = self._writer(how)
-        writer = make()
-        yield from writer.each(list(prefixes), writer.config(sampling))
-
-    def save_state(self, name: str, prefix: str, **how: Unpack[WritingKeywords]) -> None:
-        """Read a prefix, and keep the model's state after it with the run, for `from_state`.
-
-        Args:
-            name: a state that has it already is replaced.
-            prefix, how: as in `generate`, without fields of SamplingConfig.
-        """
-        writer = self.writer(**cast("Any", how))
-        writer.read(prefix)
-        writer.save_state(name)
-
-    def _writer(self, how: Mapping[str, Any]) -> tuple[Callable[[], Writer], SamplingConfig]:
-        """What makes the writer, and how it is to write."""
-        about = {name: how[name] for name in WRITERS if name in how}
-        sampling = sampling_config(**{k: v for k, v in how.items() if k not in WRITERS})
-        return partial(self.writer, sampling=sampling, **about), sampling
-
     def predict(
         self,
         data: Any,
@@ -249,10 +140,14 @@ class Run(HasSections):
 
     def compress(self, content: bytes) -> bytes:
         """Compress the bytes of a text; see `charlm.compression.compress.compress`."""
+        from charlm.compression.compress import compress
+
         return compress(self.language, content).content
 
     def decompress(self, content: bytes) -> bytes:
         """Give back what `compress` was given, with the same run."""
+        from charlm.compression.compress import decompress
+
         return decompress(self.language, content)
 
     # Scoring

@@ -23,7 +23,7 @@ FLOORS = [
     ["tasks"],
     ["sessions"],
     ["bench", "report", "export", "loggers", "compression"],
-    ["doctor"],
+    ["doctor", "run_writing"],
     [
         "run",
         "api",

@@ -21,7 +21,7 @@ from charlm.tasks.supervised.settings import EncoderTrainConfig
 
 def types(*configs: type[Config]) -> dict[str, object]:
     every = {each.name: each.type for config in configs for each in fields(config)}
-    decided_by_data = ("vocabulary_size", "input_size", "output_size")
+    decided_by_data = ("vocabulary_size", "document_id", "input_size", "output_size")
     return {name: kind for name, kind in every.items() if name not in decided_by_data}
 
 

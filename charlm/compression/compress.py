@@ -12,13 +12,14 @@ import numpy as np
 from charlm.compression.coder import SLACK, CompressionError, Decoder, Encoder, damaged, library
 from charlm.compression.container import HASH, UTF_8, Header, pack, unpack
 from charlm.compression.model import TOTAL
-from charlm.compression.spelling import segments
+from charlm.compression.spelling import segmentation_of, segments
 from charlm.compression.text_coder import TextCoder
-from charlm.errors import CorpusError, RunError, SettingError
+from charlm.errors import CorpusError, RunError, SettingError, UsageError
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.runs.store import folder_called, runs_folder
 from charlm.tasks.language_modeling.run import LanguageModelRun, as_language_model
 from charlm.tasks.registry import find_run
+from charlm.text.tokens import BYTES
 
 # Bytes that are not UTF-8 become lone surrogates, and such a surrogate the byte again.
 KEEP_BYTES = "surrogateescape"
@@ -63,9 +64,15 @@ def compress(
         SettingError: there is no such encoding.
     """
     library()
+    check_reads_running_text(run)
     about = model_hash(run)
+    units = run.vocabulary.units
+    if units == BYTES:
+        if encoding != UTF_8:
+            raise SettingError("encoding", f"is of characters, and '{run.name}' reads bytes.")
+        encoding = "latin-1"  # in which every byte is a character
     text, encoding = decoded(content, encoding)
-    entries, spellings = segments(text, run.normalization)
+    entries, spellings = segments(text, segmentation_of(units, run.normalization))
     ids = run.vocabulary.encode_tokens(entries)
     encoder = Encoder()
     TextCoder(run, encoder, len(ids), len(text)).code(ids, spellings, report)
@@ -96,6 +103,7 @@ def decompress(
         RunError: the run is damaged.
     """
     library()
+    check_reads_running_text(run)
     header, coded = unpack(content)
     check_model(run, header)
     check_size(run, header, coded)
@@ -199,6 +207,15 @@ def model_hash(run: LanguageModelRun) -> bytes:
         digest.update(f"{name} {each.shape}".encode())
         digest.update(np.ascontiguousarray(each, "<f4").tobytes())
     return digest.digest()[:HASH]
+
+
+def check_reads_running_text(run: LanguageModelRun) -> None:
+    """Raise UsageError for a run over documents, which has nothing between two of them."""
+    if run.vocabulary.document_id:
+        raise UsageError(
+            f"The run '{run.name}' reads documents, and what is compressed is one running text.",
+            "Name another run.",
+        )
 
 
 def check_model(run: LanguageModelRun, header: Header) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from charlm.compression.adaptive import AdaptiveTable, code_known
 from charlm.compression.coder import Coder, damaged
+from charlm.errors import UsageError
+from charlm.text.tokens import CHARACTERS, WRITTEN_WORD
 
 UNKNOWN = ""
 # How an entry is spelled: as itself, in capitals, or as the characters after "=".
@@ -56,6 +58,8 @@ def letter_or_blank(segment: str) -> str:
 LINES = r"\r\n?|[^\r]"
 SEGMENTATIONS = {
     "none": Segmentation(LINES, line_end, lambda entry: entry == "\n"),
+    "bytes": Segmentation(r"[^\n]|\n", str, lambda entry: False),
+    "words": Segmentation(rf"\r\n?|{WRITTEN_WORD.pattern}", line_end, lambda entry: entry == "\n"),
     "lower": Segmentation(LINES, lower_case, lambda entry: entry == "\n" or entry.upper() != entry),
     "letters": Segmentation(r"[A-Za-z]|[^A-Za-z]+", letter_or_blank, lambda entry: True),
     # A line's last letter has with it what there is up to the next line's first one.
@@ -67,9 +71,26 @@ SEGMENTATIONS = {
 }
 
 
-def segments(text: str, normalization: str) -> tuple[list[str], list[str]]:
+def segmentation_of(units: str, normalization: str) -> str:
+    """The name of the segmentation for a run.
+
+    Raises:
+        UsageError: there is none for words that are normalized.
+    """
+    if units == CHARACTERS:
+        return normalization
+    if normalization != "none":
+        raise UsageError(
+            f"A run over {units} compresses only if its text was not normalized, and this one was "
+            f"by '{normalization}'.",
+            "Train one with --normalize none.",
+        )
+    return units
+
+
+def segments(text: str, segmentation: str) -> tuple[list[str], list[str]]:
     """The entries of a text and their spellings, which, one after another, are the text."""
-    how = SEGMENTATIONS[normalization]
+    how = SEGMENTATIONS[segmentation]
     spellings = re.findall(how.pattern, text)
     return [how.entry(each) for each in spellings], spellings
 
@@ -78,14 +99,14 @@ class Speller:
     """Codes how entries are spelled.
 
     Args:
-        normalization: the run's.
+        segmentation: its name.
         streams: how many parts of a text are coded side by side.
         longest: characters that a spelling may have.
     """
 
-    def __init__(self, normalization: str, streams: int, longest: int) -> None:
+    def __init__(self, segmentation: str, streams: int, longest: int) -> None:
         self.longest = longest
-        self.varies = SEGMENTATIONS[normalization].varies
+        self.varies = SEGMENTATIONS[segmentation].varies
         self.before = [PLAIN] * streams  # the last spelling in each
         self.tables: defaultdict[tuple[str, ...], AdaptiveTable[str]] = defaultdict(AdaptiveTable)
         self.characters: defaultdict[str, AdaptiveTable[str]] = defaultdict(AdaptiveTable)

@@ -17,7 +17,7 @@ from charlm.compression.model import (
     weights_of,
     weights_of_counts,
 )
-from charlm.compression.spelling import UNKNOWN, Speller
+from charlm.compression.spelling import UNKNOWN, Speller, segmentation_of
 from charlm.progress import ProgressCallback
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.text.vocabulary import UNKNOWN_ID
@@ -50,7 +50,8 @@ class TextCoder:
         self.parts = parts_of(size)
         self.engine = ReproducibleEngine(run.settings.model, run.load_weights())
         self.first = weights_of_counts(counts).repeat(self.parts, axis=0)
-        self.speller = Speller(run.normalization, self.parts, longest)
+        segmentation = segmentation_of(run.vocabulary.units, run.normalization)
+        self.speller = Speller(segmentation, self.parts, longest)
         self.rate = UnknownRate()
 
     def code(
