@@ -287,13 +287,17 @@ def test_on_a_terminal(home: Path) -> None:
         options = ["generate", "--run", "book", "--interactive", "--seed", "1"]
         os.execv(sys.executable, [sys.executable, "-m", "charlm", *options])
 
+    waiting = b""  # shown, but not looked at yet
+
     def shown_until(words: str, seconds: float = 60) -> str:
-        found, end = b"", time.monotonic() + seconds
-        while words.encode() not in found:
-            assert time.monotonic() < end, found.decode(errors="replace")
+        nonlocal waiting
+        end = time.monotonic() + seconds
+        while words.encode() not in waiting:
+            assert time.monotonic() < end, waiting.decode(errors="replace")
             if select.select([terminal], [], [], 0.2)[0]:
-                found += os.read(terminal, 65536)
-        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", found.decode(errors="replace"))
+                waiting += os.read(terminal, 65536)
+        found, _, waiting = waiting.partition(words.encode())
+        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", found.decode(errors="replace")) + words
 
     def enter(text: bytes) -> None:
         os.write(terminal, text)
@@ -316,6 +320,7 @@ def test_on_a_terminal(home: Path) -> None:
         assert "It was" in shown_until("the")
         enter(b":quite\r")
         shown_until("Did you mean 'quit'?")
+        shown_until(">")  # before that the terminal itself would take Ctrl-D
         enter(b"\x04")
         while True:
             try:
