@@ -1,4 +1,4 @@
-"""Make the model that comes with charlm, data/model, from the bundled novella.
+"""Make the model that comes with charlm, data/novella-gru, from the bundled novella.
 
     python data/make_model.py
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import charlm
 
 KEPT = ("run.json", "vocabulary.json", "metrics.jsonl", "best/model.safetensors")
-NAME = "shipped"
+NAME = "novella-gru"
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
             max_steps=6_000,
             precision="fp32",
         )
-        target = Path(__file__).parent / "model"
+        target = Path(__file__).parent / NAME
         for name in KEPT:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(run.path / name, target / name)

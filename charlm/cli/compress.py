@@ -8,6 +8,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.bars import coding
+from charlm.cli.loading import load_run
 from charlm.cli.options import Json, RunName, RunsDir, Threads
 from charlm.cli.output_files import ANOTHER_FILE, checked
 
@@ -38,12 +39,11 @@ def compress(
     json: Json = False,
 ) -> None:
     """Compress a text with a run, losslessly; `charlm decompress` needs the same run again."""
-    from charlm.api import load
     from charlm.compression.compress import compress
 
     target = where_to(out, STREAM if file == STREAM else with_suffix(file))
     check_output(target, json, binary=True)
-    trained = load(run, runs_dir=runs_dir).language
+    trained = load_run(run, runs_dir).language
     content = contents_of(file)
     with coding("Compressing") as report:
         made = compress(trained, content, encoding, report)

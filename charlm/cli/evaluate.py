@@ -9,6 +9,7 @@ import typer
 from charlm.cli import console
 from charlm.cli.bars import scoring
 from charlm.cli.completion import complete_runs, corpora_and_files
+from charlm.cli.loading import load_run
 from charlm.cli.options import (
     BackendName,
     Device,
@@ -79,13 +80,13 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Score a text exactly: every character after the first, in order, the state carried along."""
-    from charlm.api import evaluate_together, load
+    from charlm.api import evaluate_together
     from charlm.cli.evaluate_tables import evaluate_table
     from charlm.errors import UsageError
     from charlm.tasks.registry import DEFAULT_TASK
 
     check_options(run or [], dynamic, dynamic_rate, calibrate, max_perplexity)
-    trained = [load(name, runs_dir=runs_dir) for name in run or (None,)]
+    trained = [load_run(name, runs_dir) for name in run or (None,)]
     options: dict[str, Any] = {
         "split": split,
         "unknown": unknown,

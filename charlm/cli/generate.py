@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charlm.cli import bars, console
+from charlm.cli.loading import load_run
 from charlm.cli.options import (
     Device,
     Json,
@@ -84,7 +85,6 @@ def generate(
         save_state=save_state,
         json=json or None,
     )
-    from charlm.api import load
     from charlm.generation.sampler import chosen_seed
     from charlm.tasks.relevance import sampling_config
 
@@ -93,7 +93,7 @@ def generate(
         settings["seed"] = chosen_seed(config)
     about = {"seed": settings.get("seed")} | ({"from_state": from_state} if from_state else {})
     config, remarks = sampling_config(**settings), Remarks()
-    trained = load(run, runs_dir=runs_dir)
+    trained = load_run(run, runs_dir)
     text = read_texts(prefix, prefix_file, prefixes)
     # NumPy on the CPU is fastest for a few texts, and starts at once.
     writer = trained.writer(

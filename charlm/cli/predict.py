@@ -57,18 +57,17 @@ def predict(
     with columns for the label and its probability added, or for the number. A series goes on past
     its last row.
     """
-    from charlm.api import load
-    from charlm.tasks.registry import task_of
+    from charlm.tasks.registry import find_run, load_model, task_of
 
-    trained = load(run, runs_dir=runs_dir)
-    task, directory = task_of(trained.directory), trained.directory
+    directory = find_run(run, runs_dir)
+    task = task_of(directory)
     options: dict[str, Any] = {} if threshold is None else {"threshold": threshold}
     path = Path(text)
     is_file = text != STDIN and exists(path)
     is_table = path.suffix.lower() in TABLES or archive_suffix(path)
     by_name = is_file and (path.is_dir() or is_table)
     by_run = (text == STDIN or is_file) and (text_column is not None or task.reads_rows(directory))
-    model = trained.model(device, backend)
+    model = load_model(directory, device, backend)
     if by_name or by_run:
         from charlm.tables.sources import open_table
 

@@ -16,7 +16,7 @@ from charlm.compression.spelling import segmentation_of, segments
 from charlm.compression.text_coder import TextCoder
 from charlm.errors import CorpusError, RunError, SettingError, UsageError
 from charlm.progress import ProgressCallback, ignore_progress
-from charlm.runs.store import folder_called, runs_folder
+from charlm.runs.store import folder_called, runs_folder, shipped_run
 from charlm.tasks.language_modeling.run import LanguageModelRun, as_language_model
 from charlm.tasks.registry import find_run
 from charlm.text.tokens import BYTES
@@ -142,6 +142,8 @@ def run_of(
         return as_language_model(find_run(name, folder))
     where = runs_folder(folder)
     found = folder_called(header.run, where)
+    if found is None and header.run == shipped_run().name:
+        found = shipped_run()
     if found is None:
         raise CompressionError(
             f"The text was compressed with the run '{header.run}', and there is none called so in "

@@ -17,7 +17,7 @@ Opener = Callable[[Path], RunDirectory]
 
 def shipped_run() -> Path:
     """The folder of the run that comes with charlm; `data/make_model.py` made it."""
-    return bundled_file("model/run.json").parent
+    return bundled_file("novella-gru/run.json").parent
 
 
 def is_run(path: Path) -> bool:

@@ -7,6 +7,7 @@ import typer
 from charlm.cli import console
 from charlm.cli.bars import comparing
 from charlm.cli.inspect.texts import announce, source_of
+from charlm.cli.loading import load_run
 from charlm.cli.options import Json, RunName, RunsDir, TextEncoding, settings_options
 from charlm.config import SamplingConfig
 
@@ -41,9 +42,8 @@ def copying(
 
     Beside it stands the same for real text that was held out: how much of it stands there anyway.
     """
-    from charlm.api import load
 
-    trained = load(run, runs_dir=runs_dir)
+    trained = load_run(run, runs_dir)
     with comparing() as report:
         result = trained.inspect.copying(
             source_of(text), encoding=encoding, report=report, **settings

@@ -11,6 +11,7 @@ from charlm.cli import console
 from charlm.cli.bars import looking
 from charlm.cli.completion import complete_runs
 from charlm.cli.inspect.texts import TextArgument, source_of
+from charlm.cli.loading import load_run
 from charlm.cli.options import (
     BackendName,
     Device,
@@ -72,12 +73,11 @@ def memory(
     json: Json = False,
 ) -> None:
     """Show how far back a model remembers: its loss by context, its sensitivity by lag."""
-    from charlm.api import load
     from charlm.text.corpus import Reading, open_corpus
 
     given: list[str | None] = [*dict.fromkeys(run)] if run else [None]
     check_picture(out, theme, given)
-    runs = [load(name, runs_dir=runs_dir) for name in given]
+    runs = [load_run(name, runs_dir) for name in given]
     source, found = source_of(text), dict[str, "Memory"]()
     if source == "-":  # It can be read only once.
         source, encoding = open_corpus("-", Reading(encoding=encoding or "utf-8")), None

@@ -13,6 +13,7 @@ from charlm.cli.bars import bar
 from charlm.cli.inspect.activity_views import show_activity, show_saturation
 from charlm.cli.inspect.found_units import show_search
 from charlm.cli.inspect.texts import TextArgument, source_of
+from charlm.cli.loading import load_run
 from charlm.cli.options import (
     BackendName,
     Device,
@@ -168,9 +169,8 @@ class Look:
             show_search(trained.name, found)
 
     def load(self) -> "Run":
-        from charlm.api import load
 
-        return load(self.run, runs_dir=self.runs_dir)
+        return load_run(self.run, self.runs_dir)
 
     def say(self, notes: Iterable[str]) -> None:
         for note in notes:

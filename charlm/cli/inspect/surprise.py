@@ -9,6 +9,7 @@ from charlm.cli import console
 from charlm.cli.bars import scoring
 from charlm.cli.coloured_text import LONG, coloured, has_colours, show_scale, with_digits
 from charlm.cli.inspect.texts import TextArgument, source_of
+from charlm.cli.loading import load_run
 from charlm.cli.options import (
     BackendName,
     Device,
@@ -54,11 +55,10 @@ def surprise(
     json: Json = False,
 ) -> None:
     """Show how surprising each character of a text is to a model, in bits."""
-    from charlm.api import load
     from charlm.tasks.language_modeling.chapters import surprise_parts
 
     html = None if html is None else checked(html)
-    trained = load(run, runs_dir=runs_dir)
+    trained = load_run(run, runs_dir)
     with scoring() as report:
         result = trained.inspect.surprise(
             source_of(text),
