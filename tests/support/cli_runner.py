@@ -65,4 +65,6 @@ def charlm(
             code = stop.code if isinstance(stop.code, int) else 1 if stop.code else 0
         finally:
             signal.signal(signal.SIGINT, handler)
-    return Result(code, *("" if each is None else each.getvalue().decode() for each in kept))
+    # What is no UTF-8 is kept, as in Python's names of files.
+    texts = (each and each.getvalue().decode("utf-8", "surrogateescape") for each in kept)
+    return Result(code, *(each or "" for each in texts))
