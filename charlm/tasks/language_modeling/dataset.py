@@ -24,6 +24,7 @@ from charlm.scoring.exact import score, surprise
 from charlm.scoring.intervals import ItemValues
 from charlm.tasks.dataset import Dataset, Tell
 from charlm.tasks.language_modeling import notices
+from charlm.tasks.language_modeling.document_windows import DocumentWindows
 from charlm.tasks.language_modeling.evaluation_text import beginning_sha256
 from charlm.tasks.language_modeling.fitting import (
     adapted_to_text,
@@ -104,6 +105,10 @@ class TextDataset(Dataset):
         shrunk = notices.smaller_windows(asked.train, mine.train, characters, self.item)
         self.notices = [*self.notices, *shrunk]
         check_training(mine.model, mine.train, device)
+        if document_id:
+            train, shape = self.text.split("train"), (mine.train.batch_size, mine.train.seq_length)
+            packed = DocumentWindows(train, document_id, *shape, mine.train.seed)
+            self.notices += notices.packing(packed.real_share, self.units)
         if parent is None:
             mine = planned_for_time(mine, characters, device, backend, tell)
         return mine

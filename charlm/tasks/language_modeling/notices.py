@@ -81,6 +81,11 @@ def documents(text: EncodedText) -> Iterator[str]:
     )
 
 
+def packing(real_share: float, units: str) -> Iterator[str]:
+    """Say how much of the batches of documents is padding."""
+    yield f"Of the positions in a batch {real_share:.1%} hold {units}; the others are padding."
+
+
 def unknown_tokens(text: EncodedText, parent: RunDirectory | None) -> Iterator[str]:
     """Name the tokens that the vocabulary lacks, except those the user chose to leave out."""
     # Without a parent, the training split lacks only what --min-count took out.
