@@ -96,7 +96,8 @@ class TextDataset(Dataset):
         mine = replace(mine, data=data)
         V, document_id = len(vocabulary), vocabulary.document_id
         if parent is None:
-            mine = adapted_to_text(with_sizes(mine, V, document_id), characters, self.item, tell)
+            fitted = with_sizes(mine, V, document_id)
+            mine = adapted_to_text(fitted, characters, self.item, tell, self.document_length)
         else:
             mine = with_sizes(with_parents_model(mine, parent), V, document_id)
         asked = mine
@@ -146,6 +147,12 @@ class TextDataset(Dataset):
     def item(self) -> str:
         """What one of its units is called."""
         return ITEMS[self.units]
+
+    @property
+    def document_length(self) -> float | None:
+        """Tokens of a document of the training split, on average; None of running text."""
+        mark, train = self.text.vocabulary.document_id, self.text.split("train")
+        return len(train) / int(np.count_nonzero(train == mark)) if mark else None
 
     def score(self, model: RecurrentModel, split: str) -> TokenCrossEntropy:
         """The exact cross-entropy of every token after the first."""

@@ -71,9 +71,19 @@ def with_parents_model(settings: TextSettings, parent: RunDirectory) -> TextSett
     return replace(settings, model=replace(theirs, **mine))
 
 
-def adapted_to_text(settings: TextSettings, characters: int, item: str, tell: Tell) -> TextSettings:
-    """The settings adapted to the length of the training split, if the preset allows it."""
-    small = for_small_text(settings, characters) if settings.adapts_to_text else {}
+def adapted_to_text(
+    settings: TextSettings,
+    characters: int,
+    item: str,
+    tell: Tell,
+    document: float | None = None,
+) -> TextSettings:
+    """The settings adapted to the length of the training split, if the preset allows it.
+
+    Args:
+        document: the mean length of its documents, if it is made of them.
+    """
+    small = for_small_text(settings, characters, document) if settings.adapts_to_text else {}
     if small:
         tell(f"For {count(characters, item)} instead: {as_options(small)}")
     return overridden(settings, **small)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from charlm.presets import BY_CELL, DEFAULT_PRESET, EVALUATIONS
+from charlm.presets import BY_CELL, DEFAULT_PRESET, EVALUATIONS, LIMITS
 from charlm.tasks.language_modeling.settings import TextSettings
 
 # A text that can be memorized within the preset's time needs a narrower model, more dropout and
@@ -46,13 +46,31 @@ LARGE_ALPHABET = 500
 FOR_LARGE_ALPHABETS: dict[str, Any] = {"tie_weights": True, "embedding_size": 128}
 # A rate that falls at a plateau is to do so this often before training ends.
 FALLS = 3
+# Documents that are no longer than this on average, such as names, repeat less than running text
+# does: less noise will do, and small batches with a falling rate are done in half a minute.
+SHORT_DOCUMENTS = 64
+FOR_SHORT_DOCUMENTS: dict[str, Any] = {
+    "batch_size": 8,
+    "seq_length": 32,
+    "output_dropout": 0.3,
+    "weight_drop": 0.3,
+    "learning_rate": 6e-3,
+    "schedule": "cosine",
+    "max_minutes": 0.6,
+}
 # Evaluations are this many epochs apart, but at least this many steps, or fewer with a large
 # alphabet.
 EPOCHS_BETWEEN, STEPS_BETWEEN, FEWER_STEPS = 2, 50, 25
 
 
-def for_small_text(settings: TextSettings, characters: int) -> dict[str, Any]:
-    """Settings that suit a training split of this length better; none if it is not small."""
+def for_small_text(
+    settings: TextSettings, characters: int, document: float | None = None
+) -> dict[str, Any]:
+    """Settings that suit a training split of this length better; none if it is not small.
+
+    Args:
+        document: the mean length of its documents, if it is made of them.
+    """
     given = settings.given
     sizes = [limit for limit in SMALL_TEXTS if characters <= limit]
     if not sizes:
@@ -64,8 +82,15 @@ def for_small_text(settings: TextSettings, characters: int) -> dict[str, Any]:
     large_alphabet = settings.model.vocabulary_size > LARGE_ALPHABET
     if large_alphabet:
         values |= FOR_LARGE_ALPHABETS
-    batch_size = given.get("batch_size", values["batch_size"])
-    epoch = max(1, characters // (batch_size * settings.train.seq_length))
+    if document is not None and document <= SHORT_DOCUMENTS and sizes[0] < max(SMALL_TEXTS):
+        values |= FOR_SHORT_DOCUMENTS
+        if given.keys() & set(LIMITS):
+            del values["max_minutes"]
+    batch_size, seq_length = (
+        given.get(name, values.get(name, getattr(settings.train, name)))
+        for name in ("batch_size", "seq_length")
+    )
+    epoch = max(1, characters // (batch_size * seq_length))
     least = FEWER_STEPS if large_alphabet else STEPS_BETWEEN
     values["eval_every"] = max(EPOCHS_BETWEEN * epoch, least)
     steps = [given.get("max_steps"), epoch * (given.get("epochs") or 0)]
