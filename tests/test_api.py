@@ -26,7 +26,7 @@ from charlm.errors import (
 from charlm.rnn.backends.choice import BACKENDS, choose_backend
 from charlm.rnn.cells import CELLS
 from charlm.scoring.exact import score
-from charlm.sessions.session import Chosen, Illustrated, Notice, Prepared
+from charlm.sessions.session import Chosen, Concluded, Illustrated, Notice, Prepared
 from charlm.training.events import Evaluated, Progressed, Stopped
 
 # The same text scored in pieces of other lengths, by a model of some 16 units.
@@ -191,7 +191,7 @@ def test_events_come_in_order(book: Path, tmp_path: Path) -> None:
     kinds = [
         type(event) for event in heard.events if not isinstance(event, Progressed | Notice | Chosen)
     ]
-    assert kinds == [Prepared, *[Evaluated, Illustrated] * 3, Stopped]
+    assert kinds == [Prepared, *[Evaluated, Illustrated] * 3, Stopped, Concluded]
     assert [event.step for event in heard.of(Evaluated)] == [2, 4, 6]
     assert all(len(event.text) == 72 for event in heard.of(Illustrated))
 

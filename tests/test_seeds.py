@@ -21,6 +21,7 @@ def test_streams_keep_their_numbers() -> None:
         "DATA_ORDER": 1,
         "DROPOUT": 2,
         "SAMPLING": 3,
+        "DOCUMENTS": 4,
     }
 
 

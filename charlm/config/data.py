@@ -68,5 +68,5 @@ class TextConfig(DataConfig):
         if self.units == "bytes":
             for name in ("normalize", "encoding", "max_vocabulary", "min_count"):
                 if getattr(self, name) not in (getattr(type(self), name), "none"):
-                    problem = "does not go with --units bytes, which reads every file as it is."
+                    problem = "does not go with units bytes, which reads every file as it is."
                     raise SettingError(name, problem, ["units"])

@@ -41,6 +41,6 @@ def make_logger(name: str) -> Logger:
     if find_spec(kind.library) is None:
         raise UsageError(
             f"Logging to {name} needs the package '{kind.library}', which is not installed.",
-            f"Install it (pip install {kind.library}), or charlm with its extra '{name}'.",
+            f"Install it: pip install {kind.library}",
         )
     return kind()

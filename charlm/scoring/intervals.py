@@ -38,6 +38,7 @@ class ItemValues:
         series: whether neighbours are alike, as the characters of a text are.
         groups: number of each item's group, (items,), where whole groups, such as documents, are
             independent of each other.
+        group: what a group is.
     """
 
     values: Floats
@@ -45,6 +46,7 @@ class ItemValues:
     identity: str
     series: bool = False
     groups: npt.NDArray[np.int64] | None = None
+    group: str = "group"
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def with_interval(
     if not np.isfinite(columns).all():
         return replace(plain, note="No interval: the score is not finite.")
     if items.groups is not None:
-        return of_groups(plain, columns, items.groups, statistic)
+        return of_groups(plain, columns, items, statistic)
     if items.series and n < LEAST_ITEMS:
         return replace(plain, note=f"No interval: {count(n, item)}, and it takes {LEAST_ITEMS}.")
     least = max(2, math.ceil(n / MOST_BLOCKS))
@@ -154,13 +156,13 @@ def with_interval(
     return replace(plain, interval=max(found, twice, key=lambda each: each.width), note=note)
 
 
-def of_groups(
-    plain: Estimate, columns: Floats, groups: npt.NDArray[np.int64], statistic: Figure
-) -> Estimate:
+def of_groups(plain: Estimate, columns: Floats, items: ItemValues, statistic: Figure) -> Estimate:
     """The same, by drawing whole groups."""
+    groups = items.groups
+    assert groups is not None
     there = len(np.unique(groups))
     if there < LEAST_BLOCKS:
-        made = count(there, "group")
+        made = count(there, items.group)
         return replace(plain, note=f"No interval: {made}, and it takes {LEAST_BLOCKS}.")
     if not np.ptp(columns, 0).any():
         return replace(plain, note="No interval: every item has the same value.")

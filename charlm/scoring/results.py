@@ -121,7 +121,7 @@ class Evaluation(HasSections):
         groups = None
         if self.marks is not None:
             groups = np.searchsorted(self.marks, np.arange(1, len(self.surprise) + 1))
-        items = ItemValues(self.surprise, ITEMS[self.units], "", groups is None, groups)
+        items = ItemValues(self.surprise, ITEMS[self.units], "", groups is None, groups, "document")
         return estimate(items, lambda means: means / np.log(2))
 
     @property
@@ -154,9 +154,7 @@ class Evaluation(HasSections):
 
     @property
     def remarks(self) -> Iterator[str]:
-        """Sentences on the interval, and on how the dynamic and the calibrated score were made."""
-        if self.interval.note:
-            yield self.interval.note
+        """Sentences on how the dynamic and the calibrated score were made, and on the interval."""
         if self.dynamic:
             config = self.dynamic.config
             yield (
@@ -177,6 +175,8 @@ class Evaluation(HasSections):
                 )
             else:
                 yield f"calibrated: {halves[0]}, chosen on the validation split."
+        if self.interval.note:
+            yield self.interval.note
 
     def facts(self) -> Iterator[tuple[str, Any]]:
         """What there is to say of the static score, by name."""

@@ -219,8 +219,7 @@ def test_without_its_library_a_logger_is_refused_before_anything_is_made(
     assert done.out == ""
     assert done.err == (
         f"Error: Logging to {name} needs the package '{LOGGERS[name].library}', which is not "
-        f"installed. Install it (pip install {LOGGERS[name].library}), or charlm with its extra "
-        f"'{name}'.\n"
+        f"installed. Install it: pip install {LOGGERS[name].library}\n"
     )
     assert not Path("runs").exists()
 

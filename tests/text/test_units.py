@@ -85,7 +85,7 @@ def test_a_string_as_bytes_is_its_utf_8() -> None:
 
 def test_what_does_not_go_with_bytes_is_refused() -> None:
     for name, value in (("normalize", "letters"), ("encoding", "latin-1"), ("min_count", 2)):
-        with pytest.raises(SettingError, match="does not go with --units bytes"):
+        with pytest.raises(SettingError, match="does not go with units bytes"):
             TextConfig(units=BYTES, **{name: value})
 
 

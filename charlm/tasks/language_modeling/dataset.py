@@ -174,7 +174,7 @@ class TextDataset(Dataset):
         mark = vocabulary.document_id
         documents = np.cumsum(ids[:-1] == mark) if mark else None
         identity = sha256_of(repr(scored))
-        return ItemValues(nats, self.item, identity, documents is None, documents)
+        return ItemValues(nats, self.item, identity, documents is None, documents, "document")
 
     def baselines(self, split: str) -> Mapping[str, TokenCrossEntropy]:
         """Uniform, unigram, n-gram and xz."""
