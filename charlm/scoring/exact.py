@@ -54,20 +54,20 @@ def log_probabilities(
     pieces = (documents if model.config.document_id else running_text)(model, ids)
     try:
         with tuned_threads(device.type) as tuner:
-            while not should_stop():
+            done = 0
+            while done < len(ids) - 1 and not should_stop():
                 started = time.perf_counter()
-                done, logits = next(pieces, (len(ids), None))
-                if logits is None:
-                    return
+                logits = next(pieces)
                 tuner.record_step(len(logits), time.perf_counter() - started)
                 report(done, len(ids) - 1)
                 yield F.log_softmax(logits, dim=1)
+                done += len(logits)
     finally:
         model.train(was_training)
 
 
-def running_text(model: LanguageModel, ids: Ids) -> Iterator[tuple[int, Tensor]]:
-    """The logits (tokens, V) of consecutive pieces of a text, and how many tokens came before.
+def running_text(model: LanguageModel, ids: Ids) -> Iterator[Tensor]:
+    """The logits (tokens, V) of consecutive pieces of a text.
 
     Args:
         ids: (tokens,).
@@ -76,10 +76,10 @@ def running_text(model: LanguageModel, ids: Ids) -> Iterator[tuple[int, Tensor]]
     for start in range(0, len(ids) - 1, CHUNK):
         with matmul_precision("fp32"):
             logits, state = model(to_column(device, ids[start : start + CHUNK + 1][:-1]), state)
-        yield start, logits[:, 0]
+        yield logits[:, 0]
 
 
-def documents(model: LanguageModel, ids: Ids) -> Iterator[tuple[int, Tensor]]:
+def documents(model: LanguageModel, ids: Ids) -> Iterator[Tensor]:
     """`running_text` for a text made of documents, of which many are read side by side.
 
     Each begins from a zero state with the mark that ends the one before it.
@@ -97,8 +97,7 @@ def documents(model: LanguageModel, ids: Ids) -> Iterator[tuple[int, Tensor]]:
         last = first + (int(together[-1]) + 1 if len(together) else 1)
         begin, end = int(starts[first]), int(stops[last - 1])
         if last == first + 1:
-            for before, logits in running_text(model, ids[begin : end + 1]):
-                yield begin + before, logits
+            yield from running_text(model, ids[begin : end + 1])
         else:
             lengths = stops[first:last] - starts[first:last]
             steps = np.arange(lengths.max())
@@ -107,7 +106,7 @@ def documents(model: LanguageModel, ids: Ids) -> Iterator[tuple[int, Tensor]]:
             window = torch.from_numpy(read.T.astype(np.int64)).to(device)
             with matmul_precision("fp32"):
                 logits, _ = model(window, model.initial_state(len(read)))
-            yield begin, logits.transpose(0, 1)[torch.from_numpy(inside).to(device)]
+            yield logits.transpose(0, 1)[torch.from_numpy(inside).to(device)]
         first = last
 
 

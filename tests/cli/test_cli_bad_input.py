@@ -138,7 +138,7 @@ def test_a_runs_folder_that_cannot_be_written(here: Path) -> None:
 
 
 def test_no_run_yet(here: Path) -> None:
-    for command in (("generate",), ("eval",), ("runs", "show")):
+    for command in (("predict", "a"), ("report",), ("runs", "show")):
         assert_refused(charlm(*command), 1, "no run", "charlm train")
 
 

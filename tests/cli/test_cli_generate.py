@@ -162,8 +162,9 @@ def test_ways_of_steering() -> None:
 
 
 def test_a_persian_text_ends_with_its_sentence() -> None:
-    text = generate("--until-sentence-end", "--length", "20", run="persian").out[:-1]
-    assert re.search("[.؟]»?$", text)
+    how = ("--until-sentence-end", "--length", "20", "--seed", "1")
+    text = generate(*how, run="persian").out[:-1]
+    assert re.search("[.؟][»«.؟]*$", text)
     assert "؟" not in generate("--ban", "؟", "--length", "200", run="persian").out
 
 
