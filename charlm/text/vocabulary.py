@@ -229,7 +229,8 @@ class Vocabulary:
         """
         try:
             values = json.loads(content)
-            units = next((each for each in UNITS if values.get(each) is not None), CHARACTERS)
+            named = (each for each in UNITS if each in values and values[each] is not None)
+            units = next(named, CHARACTERS)
             return cls(values[units], values["counts"], values["unknown_count"], units)
         except (TypeError, KeyError) as error:
             raise ValueError(f"no vocabulary ({error})") from None
