@@ -35,6 +35,9 @@ CASES: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
     ("plateau_patience", 3, {"schedule": "cosine"}, {"schedule": "plateau"}),
     ("plateau_factor", 0.1, {"schedule": "constant"}, {"schedule": "plateau"}),
     ("min_learning_rate", 1e-4, {"schedule": "cosine"}, {"schedule": "plateau"}),
+    ("sampling", "random", {"documents": "lines"}, {}),
+    ("random_lengths", True, {"documents": "lines"}, {}),
+    ("reset_probability", 0.1, {"documents": "lines"}, {}),
     ("eval_characters", 20, {"val_fraction": 0.0}, {"val_fraction": 0.1}),
     ("val_characters", 20, {"val_fraction": 0.0}, {"val_fraction": 0.1}),
 ]

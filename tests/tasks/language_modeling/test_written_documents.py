@@ -30,7 +30,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Run:
     text = Corpus.from_text("\n".join(NAMES * 8), "names")
     folder = tmp_path_factory.mktemp("runs")
     return charlm.train(
-        text, run="names", runs_dir=folder, documents="lines", max_steps=100, **TINY
+        text, run="names", runs_dir=folder, documents="lines", max_steps=250, **TINY
     )
 
 

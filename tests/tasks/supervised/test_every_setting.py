@@ -39,6 +39,9 @@ SITUATIONS: dict[str, dict[str, Any]] = {
 }
 OFTEN = ("words", "series")
 VALUES: dict[str, Any] = {
+    "plateau_patience": 2,
+    "plateau_factor": 0.25,
+    "min_learning_rate": 0.01,
     "encoding": "latin-1",
     "min_count": 60,
     "val_fraction": 0.3,
