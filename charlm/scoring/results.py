@@ -154,7 +154,7 @@ class Evaluation(HasSections):
 
     @property
     def remarks(self) -> Iterator[str]:
-        """Sentences on how the dynamic and the calibrated score were made, and on the interval."""
+        """Sentences on how the dynamic and the calibrated score were made."""
         if self.dynamic:
             config = self.dynamic.config
             yield (
@@ -175,8 +175,6 @@ class Evaluation(HasSections):
                 )
             else:
                 yield f"calibrated: {halves[0]}, chosen on the validation split."
-        if self.interval.note:
-            yield self.interval.note
 
     def facts(self) -> Iterator[tuple[str, Any]]:
         """What there is to say of the static score, by name."""
@@ -212,6 +210,8 @@ class Evaluation(HasSections):
         if len(self.scores) > 1:
             yield Grid(*self.table())
         yield from self.remarks
+        if self.interval.note:
+            yield self.interval.note
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """All scores: the columns, and a row for each."""
