@@ -21,6 +21,12 @@ from charlm.version import __version__
 # The extras that users may want, the packages they bring, and what these are for.
 EXTRAS = {
     "baselines": (("scikit-learn",), "logistic regressions to compare a classifier with"),
+    "compression": (("constriction",), "charlm compress"),
+    "onnx": (("onnx",), "charlm export --to onnx"),
+    "tensorboard": (("tensorboard",), "charlm train --log-to tensorboard"),
+    "wandb": (("wandb",), "charlm train --log-to wandb"),
+    "mlflow": (("mlflow",), "charlm train --log-to mlflow"),
+    "trackio": (("trackio",), "charlm train --log-to trackio"),
 }
 # What charlm needs, with the least version that is known to work.
 NEEDED = {
@@ -35,6 +41,7 @@ NEEDED = {
     "matplotlib": "3.8",
     "jinja2": "3.1",
     "plotille": "6.0",
+    "prompt-toolkit": "3.0.43",
 }
 # Beside these, llvmlite and scipy decide what numba and scikit-learn do.
 ALSO = ("llvmlite", "scipy")

@@ -5,7 +5,8 @@ from typing import Any
 
 from charlm.config import check
 from charlm.errors import SettingError, look_up
-from charlm.presets import NO_PRESET
+from charlm.loggers.registry import LOGGERS
+from charlm.presets import DECIDED_BY_DATA, NO_PRESET
 from charlm.rnn.weights import GATES
 from charlm.tasks.registry import TASKS
 from charlm.text.normalize import NORMALIZATIONS
@@ -24,6 +25,7 @@ OPTIONS: dict[str, Any] = {
     "backend": str,
     "threads": int,
     "runs_dir": str,
+    "log_to": str | list[str],
     "json": bool,
     "quiet": bool,
 }
@@ -34,7 +36,7 @@ FIELDS: dict[str, list[Field[Any]]] = {}
 for _task in TASKS.values():
     for _config in _task.run_type.sections().values():
         for _each in fields(_config):
-            if _each.metadata and _each.name != "vocabulary_size":
+            if _each.metadata and _each.name not in DECIDED_BY_DATA:
                 FIELDS.setdefault(_each.name, []).append(_each)
 TYPES: dict[str, Any] = OPTIONS | {name: each[0].type for name, each in FIELDS.items()}
 # Names that values are chosen from, where a setting itself does not list them.
@@ -46,6 +48,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "device": ("auto", "cpu", "cuda", "mps"),
     "normalize": tuple(NORMALIZATIONS),
     "sampling": ("sequential", "random"),
+    "log_to": tuple(LOGGERS),
 }
 # Options whose values are files or folders.
 PATHS = ("plot", "runs_dir", *(name for name, each in FIELDS.items() if each[0].metadata["path"]))

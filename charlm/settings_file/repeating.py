@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from charlm.errors import RunError, SettingError
 from charlm.files import toml
-from charlm.presets import NO_PRESET, Settings, as_options
+from charlm.presets import DECIDED_BY_DATA, NO_PRESET, Settings, as_options
 from charlm.runs.commands import command
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.registry import TASKS, open_run, task_of
@@ -141,7 +141,7 @@ def values_of(run: RunDirectory, section: str, copied: dict[str, Any]) -> dict[s
     found: dict[str, Any] = {}
     for each in fields(config):
         value = getattr(config, each.name)
-        open_to_users = each.metadata and each.name != "vocabulary_size" and value is not None
+        open_to_users = each.metadata and each.name not in DECIDED_BY_DATA and value is not None
         usual = value == each.default and (isinstance(value, bool) or not value)
         if (
             open_to_users

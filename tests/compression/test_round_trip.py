@@ -112,7 +112,7 @@ def test_python_has_both() -> None:
 
 
 def test_every_normalization_has_its_segments() -> None:
-    assert set(SEGMENTATIONS) == set(NORMALIZATIONS)
+    assert set(SEGMENTATIONS) == {*NORMALIZATIONS, "words", "bytes"}
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)

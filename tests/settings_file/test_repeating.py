@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 import charlm
 from charlm.presets import PRESETS
 from charlm.settings_file.repeating import caveats
-from charlm.tasks.language_modeling import dataset
+from charlm.tasks.language_modeling import dataset, fitting
 from charlm.text.normalize import NORMALIZATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,8 +104,8 @@ def test_the_d2l_preset_on_two_files(here: Path) -> None:
 def test_sizes_that_were_planned_for_a_time_are_written(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset, "for_small_text", lambda *_: {})
-    monkeypatch.setattr(dataset, "measured", lambda *_: lambda *_: 1e5)
+    monkeypatch.setattr(fitting, "for_small_text", lambda *_: {})
+    monkeypatch.setattr(fitting, "measured", lambda *_: lambda *_: 1e5)
     run = charlm.train("book.txt", max_minutes=0.002)
     model, train = run.config, run.directory.settings.train
     written = tomllib.loads(charlm.settings_toml(run))
