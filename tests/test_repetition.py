@@ -125,7 +125,7 @@ def test_sizes_that_were_planned_for_the_first_are_those_of_all(
 
         return overridden(settings, hidden_size=next(widths), output_dropout=0.125), "Planned."
 
-    monkeypatch.setattr("charlm.tasks.language_modeling.dataset.plan", plan)
+    monkeypatch.setattr("charlm.tasks.language_modeling.fitting.plan", plan)
     assert planning.plan is not plan
     limit = {"max_minutes": 0.005, "batch_size": 4, "seq_length": 16}
     first = charlm.repeat("book.txt", times=2, run="r", should_stop=Stop(1), **limit)

@@ -120,7 +120,7 @@ def gpus() -> list[dict[str, str]]:
 def gpus_of_driver(folder: Path) -> Iterator[dict[str, str]]:
     """The same from the files of Linux's driver, where its program is missing."""
     for each in sorted(folder.iterdir()) if folder.is_dir() else []:
-        lines = (each / "information").read_text().splitlines()
+        lines = (each / "information").read_text(encoding="utf-8").splitlines()
         about = {line.partition(":")[0]: line.partition(":")[2].strip() for line in lines}
         yield {"name": about.get("Model", each.name), "driver": ""}
 

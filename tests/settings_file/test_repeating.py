@@ -67,6 +67,9 @@ def assert_same(one: charlm.Run, other: charlm.Run) -> None:
 
 LANGUAGE: dict[str, Mapping[str, Any]] = {
     "gru": {},
+    "words": {"units": "words"},
+    "bytes": {"units": "bytes"},
+    "documents": {"documents": ". "},
     "two layers": {"cell": "lstm", "num_layers": 2, "dropout": 0.3, "embedding_size": 4},
     "regularized": {"weight_drop": 0.3, "output_dropout": 0.4, "ema_decay": 0.5, "seed": 7},
     "another gru": {"reset_after": False, "zoneout": 0.2},
