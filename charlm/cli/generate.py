@@ -129,13 +129,13 @@ def generate(
 
 def check_together(**given: object) -> None:
     """Raise UsageError for options that make no sense together; None stands for not given."""
-    apart = (
+    exclusive = (
         ("prefix", "prefix_file", "prefixes"),
         ("prefixes", "interactive"),
         ("prefixes", "save_state"),
         ("interactive", "json"),
     )
-    for group in apart:
+    for group in exclusive:
         several = [option(name) for name in group if given[name] is not None]
         if len(several) > 1:
             raise UsageError(f"{' and '.join(several)} do not go together.", "Give one of them.")

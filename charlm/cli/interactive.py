@@ -73,7 +73,7 @@ class Conversation:
             CharlmError: it cannot be done; nothing has changed then.
         """
         if entry.startswith("::") or not entry.startswith(":"):
-            self.go_on(entry.removeprefix(":") if entry.startswith("::") else entry)
+            self.continue_text(entry.removeprefix(":") if entry.startswith("::") else entry)
             return
         name, _, value = entry[1:].strip().partition(" ")
         name = name.replace("_", "-")
@@ -86,7 +86,7 @@ class Conversation:
         else:
             self.change(name, value.strip())
 
-    def go_on(self, entry: str) -> None:
+    def continue_text(self, entry: str) -> None:
         """Print the entry, as it was read, and how it goes on."""
         config = self.writer.config(sampling_config(**self.settings))
         read = ""

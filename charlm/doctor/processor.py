@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from charlm.doctor.guard import known
-from charlm.machine.memory import ROOT, text
+from charlm.machine.memory import ROOT, control_groups, text
 
 # Of all features those that decide how fast a net trains, by Linux's names for them.
 FEATURES = {
@@ -82,15 +82,8 @@ def usable_cores() -> int | None:
 
 def quotas(root: Path) -> Iterator[float]:
     """How many cores' time each control group (container, job) of this process gets."""
-    for line in text(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        top = root / "sys/fs/cgroup" / controllers
-        group = top / path.lstrip("/")
-        for each in (group, *group.parents):
-            if each.is_relative_to(top):
-                yield from quota(each)
+    for group in control_groups(root, "cpu"):
+        yield from quota(group)
 
 
 def quota(group: Path) -> Iterator[float]:

@@ -100,10 +100,20 @@ def system_memory(root: Path) -> int | None:
 
 
 def control_groups_memory(root: Path) -> Iterator[int]:
-    """Yield the bytes left by each control group (container, job) that the process is in."""
+    """Yield the bytes left by each control group that the process is in."""
+    for group in control_groups(root, "memory"):
+        yield from control_group_memory(group)
+
+
+def control_groups(root: Path, controller: str) -> Iterator[Path]:
+    """Yield the folder of each control group (container, job) that the process is in.
+
+    Args:
+        controller: what the groups control, such as "memory".
+    """
     for line in text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
-        if controllers not in ("", "memory"):
+        if controllers and controller not in controllers.split(","):
             continue
         top = root / "sys/fs/cgroup" / controllers
         group = top / path.lstrip("/")
@@ -111,7 +121,7 @@ def control_groups_memory(root: Path) -> Iterator[int]:
         # the host, while the container's own group is at the top.
         for each in (group, *group.parents):
             if each.is_relative_to(top):
-                yield from control_group_memory(each)
+                yield each
 
 
 def control_group_memory(group: Path) -> Iterator[int]:

@@ -85,8 +85,7 @@ def documents(model: LanguageModel, ids: Ids) -> Iterator[Tensor]:
     Each begins from a zero state with the mark that ends the one before it.
     """
     device = next(model.parameters()).device
-    marks = np.flatnonzero(ids[:-1] == model.config.document_id)
-    starts = np.union1d(marks, [0])
+    starts = document_starts(ids[:-1], model.config.document_id)
     stops = np.append(starts[1:], len(ids) - 1)
     most = max(CHUNK, min(MOST_TOGETHER, MOST_LOGITS // model.config.vocabulary_size))
     first = 0
@@ -110,6 +109,11 @@ def documents(model: LanguageModel, ids: Ids) -> Iterator[Tensor]:
         first = last
 
 
+def document_starts(ids: Ids, document_id: int) -> npt.NDArray[np.int64]:
+    """Positions at which documents begin, with a mark, and of the text's beginning."""
+    return np.union1d([0], np.flatnonzero(ids == document_id))
+
+
 def pieces_of(ids: Ids, length: int, document_id: int) -> Iterator[tuple[int, int]]:
     """Start and stop of consecutive pieces of a text of at most `length` tokens.
 
@@ -118,8 +122,8 @@ def pieces_of(ids: Ids, length: int, document_id: int) -> Iterator[tuple[int, in
     Args:
         document_id: of the mark that begins documents; 0: there are none.
     """
-    marks = np.flatnonzero(ids == document_id) if document_id else ids[:0]
-    for begin, end in pairwise([*np.union1d([0], marks).astype(int).tolist(), len(ids)]):
+    starts = document_starts(ids, document_id) if document_id else np.zeros(1, dtype=np.int64)
+    for begin, end in pairwise([*starts.tolist(), len(ids)]):
         for start in range(begin, end, length):
             yield start, min(start + length, end)
 

@@ -63,7 +63,7 @@ class Evaluation(HasSections):
     marks: npt.NDArray[np.int64] | None = None
     spelling: float = 0.0
 
-    @property
+    @cached_property
     def tokens(self) -> Sequence[str]:
         """What was scored, token by token."""
         return written_words(self.text) if self.units == WORDS else self.text

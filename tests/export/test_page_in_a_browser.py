@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from browser import browser, messages, requests, visit
+from browser import GROUND_AND_TEXT, browser, messages, requests, visit
 from portable import CONFIGS, V, logits_and_states, made, run_of
 from tolerances import alike
 
@@ -281,16 +281,8 @@ def test_nothing_is_wider_than_the_window(page: Any) -> None:
 def test_every_text_and_every_edge_is_seen_on_its_ground(page: Any) -> None:
     """Texts by 4.5 and the edges of what can be used by 3, as WCAG 2 asks for."""
     pairs = page.execute_script(
-        """const ground = (each) => {
-          for (let at = each; at; at = at.parentElement) {
-            const colour = getComputedStyle(at).backgroundColor;
-            if (!/, 0\\)$|transparent/.test(colour)) return colour;
-          }
-          return "none";
-        };
-        const own = (each) => [...each.childNodes].some(
-          (node) => node.nodeType === 3 && node.textContent.trim());
-        const all = [...document.querySelectorAll("body *")];
+        GROUND_AND_TEXT
+        + """        const all = [...document.querySelectorAll("body *")];
         const texts = all
           .filter((each) => own(each) && !["SCRIPT", "NOSCRIPT"].includes(each.tagName))
           .map((each) => [getComputedStyle(each).color, ground(each), 4.5, each.outerHTML]);

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import browser, messages, requests, visit
+from browser import GROUND_AND_TEXT, browser, messages, requests, visit
 from cli_runner import charlm
 
 from charlm.palettes import contrast
@@ -75,16 +75,8 @@ def test_pictures_of_the_theme_are_shown(page: Any) -> None:
 def test_every_text_is_readable_on_its_ground(page: Any) -> None:
     """Each element with a text of its own, against the nearest opaque background below it."""
     pairs = page.execute_script(
-        """const ground = (each) => {
-          for (let at = each; at; at = at.parentElement) {
-            const colour = getComputedStyle(at).backgroundColor;
-            if (!/, 0\\)$|transparent/.test(colour)) return colour;
-          }
-          return "none";
-        };
-        const own = (each) => [...each.childNodes].some(
-          (node) => node.nodeType === 3 && node.textContent.trim());
-        return [...document.querySelectorAll("body *")]
+        GROUND_AND_TEXT
+        + """        return [...document.querySelectorAll("body *")]
           .filter((each) => own(each) && !["SCRIPT", "STYLE"].includes(each.tagName))
           .map((each) => [getComputedStyle(each).color, ground(each), each.outerHTML.slice(0, 60)]);
         """

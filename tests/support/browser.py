@@ -11,6 +11,19 @@ import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
+# For scripts: the nearest opaque background of an element, and whether it has a text of its own.
+GROUND_AND_TEXT = """
+const ground = (each) => {
+  for (let at = each; at; at = at.parentElement) {
+    const colour = getComputedStyle(at).backgroundColor;
+    if (!/, 0\\)$|transparent/.test(colour)) return colour;
+  }
+  return "none";
+};
+const own = (each) => [...each.childNodes].some(
+  (node) => node.nodeType === 3 && node.textContent.trim());
+"""
+
 
 @contextmanager
 def browser(width: int, height: int, theme: str = "light", script: bool = True) -> Iterator[Any]:
