@@ -4,6 +4,7 @@ Every import counts, also those inside functions and those for type checkers onl
 """
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -240,3 +241,9 @@ def test_no_assertion_decides_what_happens(module: str) -> None:
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Assert):
             assert ast.unparse(node.test).endswith("is not None"), ast.unparse(node)
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """Pytest takes the second for the first, if they are collected together."""
+    counts = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in counts.items() if count > 1] == []

@@ -16,17 +16,18 @@ from charlm.doctor.guard import known
 from charlm.doctor.other_process import ask_torch
 from charlm.doctor.processor import answer, processor_facts
 from charlm.machine.memory import available_memory, numbers
+from charlm.runs.commands import command
 from charlm.version import __version__
 
 # The extras that users may want, the packages they bring, and what these are for.
 EXTRAS = {
     "baselines": (("scikit-learn",), "logistic regressions to compare a classifier with"),
-    "compression": (("constriction",), "charlm compress"),
-    "onnx": (("onnx",), "charlm export --to onnx"),
-    "tensorboard": (("tensorboard",), "charlm train --log-to tensorboard"),
-    "wandb": (("wandb",), "charlm train --log-to wandb"),
-    "mlflow": (("mlflow",), "charlm train --log-to mlflow"),
-    "trackio": (("trackio",), "charlm train --log-to trackio"),
+    "compression": (("constriction",), command("compress")),
+    "onnx": (("onnx",), command("export", to="onnx")),
+    "tensorboard": (("tensorboard",), command("train", log_to="tensorboard")),
+    "wandb": (("wandb",), command("train", log_to="wandb")),
+    "mlflow": (("mlflow",), command("train", log_to="mlflow")),
+    "trackio": (("trackio",), command("train", log_to="trackio")),
 }
 # What charlm needs, with the least version that is known to work.
 NEEDED = {

@@ -4,4 +4,4 @@ A logger is a listener of a session's events. Each library is imported by its ow
 run that logs to it begins.
 """
 
-__all__ = ["attached", "logger", "registry"]
+__all__ = ["attached", "logger", "names", "registry"]

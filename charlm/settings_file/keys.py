@@ -5,7 +5,7 @@ from typing import Any
 
 from charlm.config import check
 from charlm.errors import SettingError, look_up
-from charlm.loggers.registry import LOGGERS
+from charlm.loggers.names import NAMES as LOGGERS
 from charlm.presets import DECIDED_BY_DATA, NO_PRESET
 from charlm.rnn.weights import GATES
 from charlm.tasks.registry import TASKS
@@ -48,7 +48,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "device": ("auto", "cpu", "cuda", "mps"),
     "normalize": tuple(NORMALIZATIONS),
     "sampling": ("sequential", "random"),
-    "log_to": tuple(LOGGERS),
+    "log_to": LOGGERS,
 }
 # Options whose values are files or folders.
 PATHS = ("plot", "runs_dir", *(name for name, each in FIELDS.items() if each[0].metadata["path"]))

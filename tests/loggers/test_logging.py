@@ -15,6 +15,7 @@ import charlm
 from charlm.errors import TrainingError, UsageError
 from charlm.loggers import logger as logger_file
 from charlm.loggers import registry
+from charlm.loggers.names import NAMES
 from charlm.loggers.registry import LOGGERS, find_loggers
 from charlm.loggers.values import LoggedRun
 from charlm.sessions import session
@@ -55,6 +56,10 @@ def noting(monkeypatch: pytest.MonkeyPatch) -> list[Noting]:
 
     monkeypatch.setitem(LOGGERS, "noting", Kept)
     return made
+
+
+def test_every_logger_has_its_name() -> None:
+    assert tuple(LOGGERS) == NAMES
 
 
 def without_clock(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
