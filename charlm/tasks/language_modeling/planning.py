@@ -15,6 +15,7 @@ import torch
 from charlm.config import ModelConfig, TextTrainConfig
 from charlm.language_model import LanguageModel
 from charlm.machine.cuda_graphs import WARM_UP
+from charlm.machine.generators import forked_generators
 from charlm.machine.threads import tuned_threads
 from charlm.presets import as_options, overridden
 from charlm.rnn.backends.choice import choose_precision_and_backend
@@ -97,7 +98,7 @@ def measured(device: torch.device, backend: str) -> Speed:
             model_config, device, config.precision, backend
         )
         config = replace(config, precision=precision)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        with forked_generators(device):
             model = LanguageModel(model_config, name)
             model.initialize("uniform", 0)
             model.to(device)
