@@ -37,13 +37,16 @@ MEASURED_SECONDS = 0.3
 Speed = Callable[[ModelConfig, TextTrainConfig], float]
 
 
-def plan(settings: TextSettings, characters: int, speed: Speed) -> tuple[TextSettings, str]:
+def plan(
+    settings: TextSettings, characters: int, speed: Speed, on_gpu: bool = False
+) -> tuple[TextSettings, str]:
     """Plan the width and dropout of a model for the time limit in the settings.
 
     Args:
         settings: with `max_minutes` and the vocabulary size.
         characters: length of the training split.
         speed: measures the training speed of a model, in characters per second.
+        on_gpu: whether it trains on a GPU, where small batches leave most of it idle.
 
     Returns:
         The settings, and a sentence about what was chosen and why.
@@ -74,7 +77,7 @@ def plan(settings: TextSettings, characters: int, speed: Speed) -> tuple[TextSet
         "output_dropout": output_dropout,
         "weight_drop": weight_drop,
     }
-    if epochs <= FEW_EPOCHS:
+    if epochs <= FEW_EPOCHS and not on_gpu:
         # Small batches are slower per character, but with few epochs more steps matter more.
         changes["batch_size"] = min(settings.train.batch_size, 16)
     changes = {name: value for name, value in changes.items() if name not in settings.given}
