@@ -15,7 +15,7 @@ from charlm.rnn.encoder import Encoder
 from charlm.scoring.score import Score
 from charlm.tasks.supervised.examples import Sequences, batches_by_length, batches_of_epoch
 from charlm.tasks.supervised.settings import EncoderTrainConfig
-from charlm.training.optimization import DTYPES
+from charlm.training.optimization import autocast
 from charlm.training.task import WindowLoss, never
 
 # Sequences that are scored at a time.
@@ -60,8 +60,7 @@ class EncoderTraining:
         self.config = config
         self.compute_loss, self.make_score, self.worst_loss = loss, make_score, worst_loss
         self.items_per_step = min(config.batch_size, len(train))
-        dtype = DTYPES[config.precision]
-        self.autocast = torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
+        self.autocast = autocast(self.device, config.precision)
         self.batches: list[npt.NDArray[np.int64]] = []
         self.only_batch: tuple[Tensor, ...] = ()
 
