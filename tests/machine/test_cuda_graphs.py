@@ -1,6 +1,7 @@
 """Recording on a CUDA device that is not there: where, and what a failure leaves behind."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -107,6 +108,9 @@ def test_an_interruption_while_recording_leaves_nothing_behind(cuda: FakeCuda) -
 def test_torchs_own_way_would_not_do(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is replaced here: on the second device it records on the first, and failing it stays."""
     monkeypatch.setattr(torch.cuda.graph, "default_capture_stream", None)
+    # It imports torch's compiler, which takes seconds.
+    config = SimpleNamespace(force_cudagraph_gc=False)
+    monkeypatch.setattr(torch, "compiler", SimpleNamespace(config=config))
     for number in (0, 1):
         with torch.cuda.device(number), torch.cuda.graph(torch.cuda.CUDAGraph()):
             pass
