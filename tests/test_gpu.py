@@ -1,6 +1,6 @@
 """What a CUDA device computes is what the CPU computes; skipped where there is none.
 
-docs/gpu.md says in which order to run these on a GPU that nobody has tried, and what else to look at.
+docs/gpu.md says what else to look at on a GPU that nobody has tried.
 """
 
 import os
@@ -134,8 +134,9 @@ def test_tf32_rounds_torchs_layers_where_the_gpu_has_it(cell: str, backend: str)
 def test_torchs_layers_run_in_cudnn_and_in_float32(cell: str, backend: str, precision: str) -> None:
     """Not as a loop over single steps, and not in the float16 that autocast would have."""
     sizes = ModelConfig(vocabulary_size=30, cell=cell, hidden_size=H)
-    model = LanguageModel(sizes, backend).to(DEVICE)
+    model = LanguageModel(sizes, backend)
     model.initialize("uniform", 0)
+    model.to(DEVICE)
     ids = torch.randint(30, (T, B), device=DEVICE)
     with (
         torch.profiler.profile(record_shapes=True) as profile,
@@ -159,7 +160,7 @@ def test_weights_lie_in_one_piece(cell: str, tmp_path: Path) -> None:
     run.evaluate(device="cuda", dynamic=True)
 
 
-@pytest.mark.parametrize(("cell", "backend"), PLAIN + [("gru", "scratch"), ("lstm", "scratch")])
+@pytest.mark.parametrize(("cell", "backend"), [*PLAIN, ("gru", "scratch"), ("lstm", "scratch")])
 def test_training_on_both_devices_comes_to_the_same(
     cell: str, backend: str, tmp_path: Path
 ) -> None:
@@ -263,8 +264,9 @@ def learner_of(graphs: bool, **sizes: Any) -> Learner:
     settings: dict[str, Any] = {"batch_size": 8, "seq_length": 16, "epochs": 9}
     train = TextTrainConfig(precision="tf32", cuda_graphs=graphs, **settings)
     ids = np.random.default_rng(0).integers(0, 30, 13 * 8 * 16, dtype=np.uint8)
-    model = LanguageModel(config, "builtin").to(DEVICE)
+    model = LanguageModel(config, "builtin")
     model.initialize("uniform", 0)
+    model.to(DEVICE)
     return Learner(LanguageModeling(model, ids, ids[:0], train), train)
 
 
