@@ -1,4 +1,4 @@
-"""Everything to look at on a GPU that charlm has not run on: one check after the other, with a verdict.
+"""What to look at on a GPU that charlm has not run on: check after check, each with a verdict.
 
     python tests/measure/on_gpu.py [--only NAME ...] [--quick] [--json]
 
@@ -25,8 +25,13 @@ ROOT = Path(__file__).resolve().parents[2]
 NO_DEVICE = "no CUDA device"
 PRECISIONS = ("fp32", "tf32", "bf16")
 MINUTES = 10
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/test_gpu.py")
+RECORDED, SECOND, FAILING = (
+    ("-k", each) for each in ("recorded_step", "second_device", "recording_fails")
+)
 # Training of the recurrent layers that compute-sanitizer watches; it is slow under it.
 WATCHED = ("--max-steps", "12", "--hidden-size", "32", "--batch-size", "4", "--seq-length", "8")
+WRITTEN = ("--length", "300", "--seed", "0")
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,7 @@ def last(output: str) -> str:
 
 def tests(name: str, *chosen: str) -> Verdict:
     """Some of the GPU tests; all of them must pass, and at least one must have run."""
-    code, output = run(
-        sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/test_gpu.py", *chosen
-    )
+    code, output = run(*PYTEST, *chosen)
     summary = last(output)
     if code == 0 and "passed" not in summary:
         return Verdict(name, "skipped", summary)
@@ -109,19 +112,19 @@ def kernels() -> Verdict:
 
 def graphs() -> Verdict:
     """Recorded steps are the plain ones, bit for bit."""
-    return tests("graphs", "-k", "bit_for_bit and recorded")
+    return tests("graphs", *RECORDED)
 
 
 def second_device() -> Verdict:
     """A run on cuda:1 touches nothing of cuda:0."""
     if devices() < 2:
         return Verdict("cuda:1", "skipped", "no second CUDA device")
-    return tests("cuda:1", "-k", "second_device")
+    return tests("cuda:1", *SECOND)
 
 
 def failed_capture() -> Verdict:
     """After a recording that fails on purpose, training comes to the same end."""
-    return tests("failed capture", "-k", "recording_fails")
+    return tests("failed capture", *FAILING)
 
 
 def sanitizer() -> Verdict:
@@ -134,7 +137,7 @@ def sanitizer() -> Verdict:
         place = ("--runs-dir", folder)
         train = (sys.executable, "-m", "charlm", "train", "--run", "watched", "--device", "cuda")
         write = (sys.executable, "-m", "charlm", "generate", "--run", "watched", "--device", "cuda")
-        commands = [(*train, *WATCHED, *place), (*write, "--length", "300", *place)]
+        commands = [(*train, *WATCHED, *place), (*write, *WRITTEN, *place)]
         for command in commands:
             code, output = run(tool, "--error-exitcode", "9", *command)
             told = [line for line in output.splitlines() if "ERROR SUMMARY" in line]
@@ -159,9 +162,11 @@ def print_kernels() -> None:
 
     from charlm.config import ModelConfig, TextTrainConfig
     from charlm.language_model import LanguageModel
+    from charlm.machine.device import wait_for
     from charlm.tasks.language_modeling.training import LanguageModeling
     from charlm.training.learner import Learner
 
+    device = torch.device("cuda" if devices() else "cpu")
     ids = np.random.default_rng(0).integers(0, 60, 40_000, dtype=np.uint8)
     for cell in ("rnn", "gru", "lstm"):
         for precision in PRECISIONS:
@@ -171,12 +176,12 @@ def print_kernels() -> None:
             sizes = ModelConfig(vocabulary_size=60, cell=cell, hidden_size=512, embedding_size=64)
             model = LanguageModel(sizes, "builtin")
             model.initialize("uniform", 0)
-            learner = Learner(LanguageModeling(model.to("cuda"), ids, ids[:0], config), config)
+            learner = Learner(LanguageModeling(model.to(device), ids, ids[:0], config), config)
             learner.task.load_epoch(0)
             learner.step(0, 1e-3)
             with torch.profiler.profile() as profile:
                 learner.step(1, 1e-3)
-                torch.cuda.synchronize()
+                wait_for(device)
             print(f"{cell} {precision}")
             found = sorted(profile.key_averages(), key=lambda each: -each.device_time_total)
             layers = [each for each in found if "rnn" in each.key or "_cell" in each.key]
