@@ -177,6 +177,17 @@ def test_training_on_both_devices_comes_to_the_same(
     assert texts[0] == texts[1]
 
 
+def test_dynamic_scores_are_exact_too(tmp_path: Path) -> None:
+    run = train(tmp_path, "scored", "cpu", **UNDROPPED)
+    text = charlm.Corpus.from_text("for so it will be convenient to speak of him " * 12)
+    there, here = (
+        run.evaluate(text, device=device, backend="builtin", dynamic=True).dynamic.surprise
+        for device in ("cuda", "cpu")
+    )
+    tolerance = rounding(torch.float32, of_window(len(here), 16))
+    np.testing.assert_allclose(there, here, rtol=tolerance, atol=tolerance)
+
+
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
 @pytest.mark.parametrize(("cell", "backend"), [*PLAIN, ("gru", "scratch"), ("lstm", "scratch")])
 def test_a_recorded_step_is_the_plain_one_bit_for_bit(
