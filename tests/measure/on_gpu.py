@@ -1,6 +1,6 @@
 """What to look at on a GPU that charlm has not run on: check after check, each with a verdict.
 
-    python tests/measure/on_gpu.py [--only NAME ...] [--quick] [--json]
+    python tests/measure/on_gpu.py [--quick] [--json] [NAME ...]
 
 Each check is a program of its own, so that one that crashes ends nothing else. A verdict is `ok`,
 `FAILED` or `skipped`, with a reason; below it stand the lines of its output that say most. It ends
@@ -231,7 +231,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", choices=known, default=known, help="these checks")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}")
     parser.add_argument("--quick", action="store_true", help="a short bench")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("--kernels", action="store_true", help=argparse.SUPPRESS)
@@ -239,10 +239,12 @@ def main() -> int:
     if chosen.kernels:
         print_kernels()
         return 0
+    if odd := sorted(set(chosen.names) - set(known)):
+        parser.error(f"there is no check '{odd[0]}'; there are {', '.join(known)}")
     where, found = about(), list[Verdict]()
     if not chosen.json:
         print(where, flush=True)
-    for each in verdicts(chosen.only, chosen.quick):
+    for each in verdicts(chosen.names or known, chosen.quick):
         found.append(each)
         if not chosen.json:
             print(f"{each.verdict:8} {each.name} ({each.seconds:g} s): {each.why}", flush=True)
