@@ -112,8 +112,8 @@ class CudaGraphs:
             torch.cuda.synchronize(self.device)
             torch.cuda.empty_cache()
             with torch.cuda.stream(self.stream):
-                graph.capture_begin(pool=pool)
                 try:
+                    graph.capture_begin(pool=pool)
                     work()
                 except BaseException:
                     # Ending it fails too, which is no news.
