@@ -212,6 +212,8 @@ def show_result(trained: "Run", json: bool, log_to: Sequence[str] = ()) -> None:
         console.write(f"Training {title} of the last epoch: {console.number(value)}\n")
     peak = result["peak_memory"]
     memory = f", at most {peak / 2**20:,.0f} MiB of memory" if peak else ""
+    if on_gpu := result.get("peak_gpu_memory"):
+        memory += f" and {on_gpu / 2**20:,.0f} MiB on the GPU"
     console.write(
         f"Run {trained.name}: {record.parameters:,} parameters, {count(result['steps'], 'step')} "
         f"in {console.duration(result['seconds'])}{memory}.\n"

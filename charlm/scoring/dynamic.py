@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charlm.language_model import LanguageModel
+from charlm.machine.device import matmul_precision
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.scoring.adjusted import DynamicConfig
 from charlm.scoring.exact import (
@@ -57,9 +58,10 @@ def mean_squares(
     try:
         for start in starts:
             here = slice(start, start + window)
-            logits, state = model(inputs[here], state)
-            loss = F.cross_entropy(logits.flatten(0, 1), targets[here].flatten())
-            gradients = torch.autograd.grad(loss, parameters)
+            with matmul_precision("fp32"):
+                logits, state = model(inputs[here], state)
+                loss = F.cross_entropy(logits.flatten(0, 1), targets[here].flatten())
+                gradients = torch.autograd.grad(loss, parameters)
             torch._foreach_addcmul_(squares, gradients, gradients)
             state = tuple(each.detach() for each in state)
     finally:
@@ -104,7 +106,7 @@ def log_probabilities(
             piece = to_column(weights[0].device, ids[start : stop + 1])
             if begins_document(model.config, ids[start]):
                 state = model.initial_state(1)
-            with torch.enable_grad():
+            with torch.enable_grad(), matmul_precision("fp32"):
                 logits, state = model(piece[:-1], state)
                 logs = F.log_softmax(logits[:, 0], dim=1)
                 gradients = torch.autograd.grad(F.nll_loss(logs, piece[1:, 0]), parameters)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from charlm.config import TrainConfig
 from charlm.errors import CharlmError, RunError, TrainingError
 from charlm.files.strict_json import finite
+from charlm.machine.device import forget_peak_memory
+from charlm.machine.device import peak_memory as peak_gpu_memory
+from charlm.machine.generators import forked_generators
 from charlm.machine.threads import tuned_threads
 from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
@@ -112,8 +114,9 @@ class Session:
     def _run(self, listener: Listener, should_stop: Callable[[], bool]) -> None:
         device = next(self.model.parameters()).device
         config = self.run.settings.train
+        forget_peak_memory(device)
         with (
-            torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+            forked_generators(device),
             tuned_threads(device.type) as tuner,
         ):
             # Before the trainer's clock starts: what a listener prepares is no training time.
@@ -212,6 +215,8 @@ class Session:
             self.model.load_weights(self.run.load_weights())
             result |= self.dataset.finish(self.model, split, self.run)
         result["peak_memory"] = peak_memory()
+        if (on_gpu := peak_gpu_memory(next(self.model.parameters()).device)) is not None:
+            result["peak_gpu_memory"] = on_gpu
         self.run.update(status=stopped.reason, result=finite(result))
         listener(Concluded(self.run))
         if stopped.reason == "diverged":

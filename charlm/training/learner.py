@@ -10,6 +10,7 @@ from charlm.config import TrainConfig
 from charlm.errors import RunError
 from charlm.machine.cuda_graphs import CapturedFunction, CudaGraphs
 from charlm.machine.device import matmul_precision
+from charlm.machine.generators import seed_generators
 from charlm.scoring.score import Score
 from charlm.seeds import Stream, derived_seed
 from charlm.training.averaging import Averages
@@ -53,8 +54,8 @@ class Learner:
         # gradients to decide whether to take a step.
         recordable = task.same_shapes and not self.scaler.is_enabled()
         if self.device.type == "cuda" and config.cuda_graphs and recordable:
-            self.update = CapturedFunction(self._update, self.device, CudaGraphs())
-        torch.manual_seed(derived_seed(config.seed, Stream.DROPOUT))
+            self.update = CapturedFunction(self._update, self.device, CudaGraphs(self.device))
+        seed_generators(self.device, derived_seed(config.seed, Stream.DROPOUT))
 
     def step(self, window: int, rate: float) -> int:
         """Train on one window: forward, backward, clipping, update.
@@ -68,8 +69,12 @@ class Learner:
         Returns:
             The number of items predicted.
         """
+        at_rate: float | Tensor = rate
+        if self.device.type == "cuda":
+            # A graph reads the rate from the device; without one it is rounded in the same way.
+            at_rate = torch.full((), rate, dtype=torch.float64, device=self.device)
         with matmul_precision(self.config.precision):
-            return self.update(rate, *self.task.batch(window))
+            return self.update(at_rate, *self.task.batch(window))
 
     def _update(self, rate: float | Tensor, *batch: Tensor) -> int:
         """Take a step without reading any tensor's value, so that a CUDA graph can record it."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from charlm.config import fits
 from charlm.errors import RunError
+from charlm.machine.generators import generator_states, restore_generators
 
 
 @dataclass
@@ -138,14 +139,12 @@ def restore_tensor(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> No
 
 def random_states(device: torch.device) -> dict[str, Tensor]:
     """States of the torch generators that dropout draws from, by name."""
-    states = {"random/cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["random/cuda"] = torch.cuda.get_rng_state(device)
-    return states
+    return {f"random/{kind}": each for kind, each in generator_states(device).items()}
 
 
 def restore_random_states(device: torch.device, tensors: dict[str, Tensor]) -> None:
     """Restore what `random_states` returned."""
-    torch.set_rng_state(tensors["random/cpu"])
-    if device.type == "cuda" and "random/cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random/cuda"], device)
+    prefix = "random/"
+    restore_generators(
+        device, {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    )

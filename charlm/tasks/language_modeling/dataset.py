@@ -27,6 +27,7 @@ from charlm.tasks.language_modeling import notices
 from charlm.tasks.language_modeling.document_windows import DocumentWindows
 from charlm.tasks.language_modeling.evaluation_text import beginning_sha256
 from charlm.tasks.language_modeling.fitting import (
+    adapted_to_device,
     adapted_to_text,
     check_parent,
     planned_for_time,
@@ -100,7 +101,7 @@ class TextDataset(Dataset):
             mine = adapted_to_text(fitted, characters, self.item, tell, self.document_length)
         else:
             mine = with_sizes(with_parents_model(mine, parent), V, document_id)
-        asked = mine
+        mine = asked = adapted_to_device(mine, characters, device, tell)
         if not document_id:  # Documents are packed into windows of any size.
             mine = with_windows_that_fit(mine, characters)
         shrunk = notices.smaller_windows(asked.train, mine.train, characters, self.item)

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
+from charlm.machine.device import to_device
 from charlm.seeds import Stream, generator
 from charlm.tasks.language_modeling.windows import CPU, Window
 from charlm.text.vocabulary import Ids
@@ -144,9 +144,5 @@ class DocumentWindows:
         positions = np.where(inside, starts + steps, 0)
         inputs = self.ids[positions].astype(np.int64)
         targets = np.where(inside, self.ids[positions + 1].astype(np.int64), IGNORED)
-        return Window(
-            self._on_device(inputs), self._on_device(targets), continues, items=int(lengths.sum())
-        )
-
-    def _on_device(self, array: Integers) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+        read, wanted = (to_device(each, self.device) for each in (inputs, targets))
+        return Window(read, wanted, continues, items=int(lengths.sum()))

@@ -6,7 +6,7 @@ import torch
 
 from charlm.config import ModelConfig
 from charlm.errors import SettingError
-from charlm.presets import as_options, overridden
+from charlm.presets import ON_GPU, as_options, overridden
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.dataset import Tell
 from charlm.tasks.language_modeling.planning import measured, plan
@@ -89,6 +89,22 @@ def adapted_to_text(
     return overridden(settings, **small)
 
 
+def adapted_to_device(
+    settings: TextSettings, characters: int, device: torch.device, tell: Tell
+) -> TextSettings:
+    """The settings adapted to a GPU, if the preset asks for it and the text is not small.
+
+    Args:
+        characters: length of the training split.
+    """
+    larger = {} if device.type == "cpu" else ON_GPU.get(settings.preset, {})
+    changes = {name: value for name, value in larger.items() if name not in settings.given}
+    if not changes or (settings.adapts_to_text and for_small_text(settings, characters)):
+        return settings
+    tell(f"On a GPU instead: {as_options(changes)}")
+    return overridden(settings, **changes)
+
+
 def with_windows_that_fit(settings: TextSettings, characters: int) -> TextSettings:
     """The settings with windows no larger than a training split of this length can fill."""
     train = settings.train
@@ -103,7 +119,8 @@ def planned_for_time(
     asked = settings.can_plan_sizes and "max_minutes" in settings.given
     if not asked or for_small_text(settings, characters):
         return settings
-    planned, why = plan(settings, characters, measured(device, backend))
+    speed, on_gpu = measured(device, backend), device.type != "cpu"
+    planned, why = plan(settings, characters, speed, on_gpu)
     tell(why)
     check_training(planned.model, planned.train, device)
     return planned

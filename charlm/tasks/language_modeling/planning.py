@@ -15,6 +15,7 @@ import torch
 from charlm.config import ModelConfig, TextTrainConfig
 from charlm.language_model import LanguageModel
 from charlm.machine.cuda_graphs import WARM_UP
+from charlm.machine.generators import forked_generators
 from charlm.machine.threads import tuned_threads
 from charlm.presets import as_options, overridden
 from charlm.rnn.backends.choice import choose_precision_and_backend
@@ -36,13 +37,16 @@ MEASURED_SECONDS = 0.3
 Speed = Callable[[ModelConfig, TextTrainConfig], float]
 
 
-def plan(settings: TextSettings, characters: int, speed: Speed) -> tuple[TextSettings, str]:
+def plan(
+    settings: TextSettings, characters: int, speed: Speed, on_gpu: bool = False
+) -> tuple[TextSettings, str]:
     """Plan the width and dropout of a model for the time limit in the settings.
 
     Args:
         settings: with `max_minutes` and the vocabulary size.
         characters: length of the training split.
         speed: measures the training speed of a model, in characters per second.
+        on_gpu: whether it trains on a GPU, where small batches leave most of it idle.
 
     Returns:
         The settings, and a sentence about what was chosen and why.
@@ -73,7 +77,7 @@ def plan(settings: TextSettings, characters: int, speed: Speed) -> tuple[TextSet
         "output_dropout": output_dropout,
         "weight_drop": weight_drop,
     }
-    if epochs <= FEW_EPOCHS:
+    if epochs <= FEW_EPOCHS and not on_gpu:
         # Small batches are slower per character, but with few epochs more steps matter more.
         changes["batch_size"] = min(settings.train.batch_size, 16)
     changes = {name: value for name, value in changes.items() if name not in settings.given}
@@ -97,7 +101,7 @@ def measured(device: torch.device, backend: str) -> Speed:
             model_config, device, config.precision, backend
         )
         config = replace(config, precision=precision)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        with forked_generators(device):
             model = LanguageModel(model_config, name)
             model.initialize("uniform", 0)
             model.to(device)

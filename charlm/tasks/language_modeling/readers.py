@@ -7,12 +7,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from charlm.machine.device import free_memory
+from charlm.machine.device import free_memory, to_device
 from charlm.text.vocabulary import Ids
 
 # Share of the device's free memory that ids may take, and bytes if the free memory is unknown.
 SHARE = 0.25
 UNKNOWN_MEMORY = 4 << 30
+PIECE = 1 << 24  # ids that are copied to the device at a time
 
 Starts = npt.NDArray[np.int64]
 
@@ -43,7 +44,7 @@ class HostReader:
 
     def read(self, window: int, length: int) -> Tensor:
         positions = self.starts[window] + np.arange(length)[:, None]
-        return torch.from_numpy(self.ids[positions].astype(np.int64)).to(self.device)
+        return to_device(self.ids[positions].astype(np.int64), self.device)
 
 
 class DeviceReader:
@@ -51,12 +52,18 @@ class DeviceReader:
 
     def __init__(self, ids: Ids, device: torch.device) -> None:
         # Torch can index tensors of uint8, but of no other unsigned type.
-        narrow = ids if ids.dtype == np.uint8 else ids.astype(np.int32)
-        self.ids = torch.from_numpy(np.ascontiguousarray(narrow)).to(device)
+        narrow: type = np.uint8 if ids.dtype == np.uint8 else np.int32
+        dtype = torch.uint8 if narrow is np.uint8 else torch.int32
+        self.ids = torch.empty(len(ids), dtype=dtype, device=device)
+        # By pieces, each of which is a copy: torch takes no array that cannot be written, such as a
+        # memory map.
+        for start in range(0, len(ids), PIECE):
+            piece = torch.from_numpy(ids[start : start + PIECE].astype(narrow))
+            self.ids[start : start + len(piece)].copy_(piece)
         self.steps = torch.empty(0, dtype=torch.int64, device=device)
 
     def load(self, starts: Starts) -> None:
-        self.starts = torch.from_numpy(starts).to(self.ids.device)
+        self.starts = to_device(starts, self.ids.device)
 
     def read(self, window: int, length: int) -> Tensor:
         if length > len(self.steps):

@@ -16,7 +16,7 @@ from charlm.tasks.language_modeling.document_windows import DocumentWindows
 from charlm.tasks.language_modeling.windows import Windows
 from charlm.text.tokens import CHARACTERS
 from charlm.text.vocabulary import Ids
-from charlm.training.optimization import DTYPES
+from charlm.training.optimization import autocast
 from charlm.training.task import WindowLoss
 
 # As a multiple of ln V, the loss of a uniform guess. A high learning rate may cost two or three
@@ -67,8 +67,7 @@ class LanguageModeling:
         self.same_shapes = not (config.random_lengths or document_id)
         self.items_per_step = config.batch_size * config.seq_length
         self.worst_loss = WORST_SHARE * math.log(model.config.vocabulary_size)
-        dtype = DTYPES[config.precision]
-        self.autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+        self.autocast = autocast(device, config.precision)
 
     @property
     def holds_out(self) -> bool:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from charlm.errors import CorpusError
+from charlm.machine.device import to_device
 from charlm.seeds import Stream, generator
 from charlm.tasks.language_modeling.readers import make_reader
 from charlm.text.splits import count
@@ -127,7 +128,7 @@ class Windows:
             lengths = np.full(len(starts), T)
         self.reader.load(starts)
         self._lengths: list[int] = lengths.tolist()
-        self._resets = None if resets is None else torch.from_numpy(resets).to(self.device)
+        self._resets = None if resets is None else to_device(resets, self.device)
         self._epoch = epoch
         self.count = len(starts)
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from charlm.machine.device import to_device
 from charlm.seeds import Stream, generator
 
 # Batches are made of neighbours by length within so many batches' examples.
@@ -79,12 +80,12 @@ class Sequences:
         t = np.arange(lengths.max())[:, None]
         if len(t) == lengths.min():
             taken = self.steps[self.starts[rows] + t].astype(wide, copy=False)
-            return Batch(torch.from_numpy(taken).to(device), None)
+            return Batch(to_device(taken, device), None)
         inside = t < lengths
         taken = self.steps[np.where(inside, self.starts[rows] + t, 0)]
         inside = inside.reshape(*inside.shape, *(1,) * (taken.ndim - 2))
-        inputs = torch.from_numpy(np.where(inside, taken, 0).astype(wide, copy=False))
-        return Batch(inputs.to(device), torch.from_numpy(lengths).to(device))
+        inputs = np.where(inside, taken, 0).astype(wide, copy=False)
+        return Batch(to_device(inputs, device), to_device(lengths, device))
 
 
 def batches_of_epoch(

@@ -9,13 +9,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from charlm.machine.device import matmul_precision
+from charlm.machine.device import matmul_precision, to_device
 from charlm.rnn.cells import State
 from charlm.rnn.encoder import Encoder
 from charlm.scoring.score import Score
 from charlm.tasks.supervised.examples import Sequences, batches_by_length, batches_of_epoch
 from charlm.tasks.supervised.settings import EncoderTrainConfig
-from charlm.training.optimization import DTYPES
+from charlm.training.optimization import autocast
 from charlm.training.task import WindowLoss, never
 
 # Sequences that are scored at a time.
@@ -55,13 +55,12 @@ class EncoderTraining:
         self.model = model
         self.device = next(model.parameters()).device
         self.train, self.held_out = train, held_out
-        self.targets = torch.from_numpy(targets).to(self.device)
+        self.targets = to_device(targets, self.device)
         self.held_out_targets = held_out_targets
         self.config = config
         self.compute_loss, self.make_score, self.worst_loss = loss, make_score, worst_loss
         self.items_per_step = min(config.batch_size, len(train))
-        dtype = DTYPES[config.precision]
-        self.autocast = torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
+        self.autocast = autocast(self.device, config.precision)
         self.batches: list[npt.NDArray[np.int64]] = []
         self.only_batch: tuple[Tensor, ...] = ()
 
@@ -89,7 +88,7 @@ class EncoderTraining:
     def gather(self, rows: npt.NDArray[np.int64]) -> tuple[Tensor, ...]:
         """The same, of some examples."""
         inputs, lengths = self.train.batch(rows, self.device)
-        targets = self.targets[torch.from_numpy(rows).to(self.device)]
+        targets = self.targets[to_device(rows, self.device)]
         return (inputs, targets) if lengths is None else (inputs, targets, lengths)
 
     def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
@@ -142,7 +141,7 @@ class HeadTraining(EncoderTraining):
 
     def batch(self, window: int) -> tuple[Tensor, ...]:
         """Features (B, D·H) and targets (B,)."""
-        rows = torch.from_numpy(self.batches[window]).to(self.device)
+        rows = to_device(self.batches[window], self.device)
         return self.features[rows], self.targets[rows]
 
     def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
@@ -152,7 +151,8 @@ class HeadTraining(EncoderTraining):
 
     @torch.no_grad()
     def evaluate(self, should_stop: Callable[[], bool]) -> Score | None:
-        outputs = self.model.head(self.held_out_features)
+        with matmul_precision("fp32"):
+            outputs = self.model.head(self.held_out_features)
         return self.make_score(outputs.cpu().numpy(), self.held_out_targets)
 
 
