@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "charlm"
 FLOORS = [
     ["errors", "version", "seeds", "files", "progress", "palettes", "sections", "html", "kernels"],
-    ["config", "presets", "keywords", "machine"],
+    ["config", "presets", "keywords", "machine", "distributed"],
     ["text", "tables"],
     ["rnn"],
     ["language_model", "generation", "scoring"],
