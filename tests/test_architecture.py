@@ -243,6 +243,14 @@ def test_no_assertion_decides_what_happens(module: str) -> None:
             assert ast.unparse(node.test).endswith("is not None"), ast.unparse(node)
 
 
+@pytest.mark.parametrize("module", FILES)
+def test_processes_talk_to_one_another_in_one_room(module: str) -> None:
+    names = {f"{name}.{of_it}" for name, of_it in imports(module)}
+    told = ("torch.distributed", "torch.multiprocessing", "torch.nn.parallel")
+    used = {name for name in names if name.startswith(told)}
+    assert room_of(module) == "distributed" or not used
+
+
 def test_no_two_files_of_tests_have_one_name() -> None:
     """Pytest takes the second for the first, if they are collected together."""
     counts = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 
@@ -12,9 +12,6 @@ from charlm.cli import console
 from charlm.distributed.launcher import end_with, launch
 from charlm.distributed.world import ALONE, LostProcessError, World, is_restarted
 from charlm.errors import CharlmError, SettingError, UsageError
-
-if TYPE_CHECKING:
-    from charlm.cli.train import Stop
 
 Processes = Annotated[
     int | None,
@@ -39,6 +36,19 @@ MaxRestarts = Annotated[
 SAME_SIGNAL = 3.0
 
 
+class Stop(Protocol):
+    """What signals do; see `charlm.cli.train`.
+
+    Attributes:
+        same_signal: seconds within which a second one is the first one again.
+    """
+
+    same_signal: float
+
+    def listen(self) -> None:
+        """Let the next signal ask training to end, rather than exit."""
+
+
 def launched(
     ctx: typer.Context, processes: int | None, max_restarts: int | None, options: Mapping[str, Any]
 ) -> bool:
@@ -54,7 +64,7 @@ def launched(
         return False
     check_options(options, processes or 1)
     if max_restarts is not None and not (options["run"] or options["resume"]):
-        raise SettingError("max_restarts", "goes on with a run by its name: give --run.", ("run",))
+        raise SettingError("max_restarts", "goes on with a run by its name: give --run.")
     if (processes or 1) == 1 and not max_restarts:
         return False
     if code := launch(ctx.obj, processes or 1, max_restarts or 0):
@@ -92,7 +102,7 @@ def check_size(processes: int | None) -> None:
 
 
 @contextmanager
-def taking_part(stop: "Stop", device: str, options: Mapping[str, Any]) -> Iterator[World]:
+def taking_part(stop: Stop, device: str, options: Mapping[str, Any]) -> Iterator[World]:
     """The processes that train together, if a launcher has started this one.
 
     The first of them alone speaks. If one fails, it says why, and the others end without a word.
@@ -113,6 +123,8 @@ def taking_part(stop: "Stop", device: str, options: Mapping[str, Any]) -> Iterat
             null = quiet.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
             quiet.enter_context(redirect_stdout(null))
             quiet.enter_context(redirect_stderr(null))
+            # The first one decides when it is too early to save anything.
+            stop.listen()
         stop.same_signal = SAME_SIGNAL if world.size > 1 else 0.0
         try:
             check_options(options, world.size)

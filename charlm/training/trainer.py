@@ -44,7 +44,7 @@ class Trainer:
         snapshot: state to resume from; None starts anew.
         clock: returns the time in seconds; None: that of the world.
         tuner: chooses the number of CPU threads; None leaves it as it is.
-        world: processes that train together, and decide the same at the time they agree on.
+        world: processes that train together, and decide alike at the time they agree on.
     """
 
     def __init__(
@@ -56,14 +56,12 @@ class Trainer:
         tuner: ThreadTuner | None = None,
         world: World = ALONE,
     ) -> None:
-        self.task = task
-        self.config = config
-        self.world, self.learner = world, Learner(task, config, world)
+        self.task, self.config, self.world = task, config, world
+        self.learner = Learner(task, config, world)
         world.meet()
         self.clock = clock = clock or world.clock
         self.tuner = tuner or ThreadTuner(1)
-        self.threads = self.tuner.chosen
-        self.started = clock()
+        self.threads, self.started = self.tuner.chosen, clock()
         self.reported = Sums(0, 0, 0.0, 0.0, self.started)
         self.counters = Counters()
         self.lowered: RateLowered | None = None  # by the last evaluation
@@ -202,7 +200,6 @@ class Trainer:
         loss_sum, norm_sum = self.learner.totals.since_evaluation()
         busy = self.seconds - counters.evaluated_seconds
         scores = self.learner.scores(should_stop)
-        self.world.meet()
         if scores is None:
             return None
         loss = loss_sum / max(counters.items_since, 1)

@@ -159,27 +159,24 @@ class LabelledDataset(Dataset):
         weight = None
         if self.balanced:
             counts = torch.tensor(self.labels.counts, dtype=torch.float32)
-            shares = counts.sum() / (len(counts) * counts)
-            weight = shares.to(next(model.parameters()).device)
+            weight = (counts.sum() / (len(counts) * counts)).to(next(model.parameters()).device)
 
         def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
             return F.cross_entropy(outputs, targets, weight)
 
         def weigh(targets: npt.NDArray[Any]) -> float:
-            return len(targets) if weight is None else float(shares[targets].sum())
+            return len(targets) if weight is None else float(weight[targets].sum())
 
         train, held_out = self.part("train"), self.part("val")
         worst = WORST_SHARE * math.log(len(self.labels.names))
-        encoder, own = cast("Encoder", model), cast("EncoderTrainConfig", config)
+        own, measures = cast("EncoderTrainConfig", config), (loss, score_of, worst, weigh)
         kind = HeadTraining if own.freeze else EncoderTraining
-        return kind(
-            encoder, *train, *held_out, own, loss, score_of, worst, weigh=weigh, world=self.world
-        )
+        return kind(cast("Encoder", model), *train, *held_out, own, *measures, self.world)
 
     def score(self, model: RecurrentModel, split: str) -> Score:
         """Accuracy and log loss."""
-        encoder = cast("Encoder", model)
-        found = score_by_batches(encoder, *self.part(split), score_of, world=self.world)
+        data = self.part(split)
+        found = score_by_batches(cast("Encoder", model), *data, score_of, world=self.world)
         assert found is not None
         return found
 
