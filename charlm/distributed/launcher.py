@@ -46,19 +46,24 @@ def launch(arguments: Sequence[str], processes: int, max_restarts: int = 0) -> i
         config = launch_config(processes, max_restarts, logs)
         with environment(variables(processes, ends)):
             try:
-                elastic_launch(config, sys.executable)("-m", "charlm", *arguments)
+                elastic_launch(config, sys.executable)(*this_charlm(), *arguments)
             except SignalException:
                 return INTERRUPTED
             except ChildFailedError as error:
-                rank, failure = error.get_first_failure()
-                if failure.exitcode < 0:
-                    raise LostProcessError(
-                        f"Process {rank + 1} of {processes} was killed by "
-                        f"{signal.Signals(-failure.exitcode).name}."
-                    ) from None
-                return int(failure.exitcode)
-        codes = [int(each.read_text("utf-8")) for each in ends.iterdir()]
-        return max(codes, default=0)
+                codes = {rank: each.exitcode for rank, each in error.failures.items()}
+                for rank, code in codes.items():
+                    if code < 0:
+                        name = signal.Signals(-code).name
+                        said = f"Process {rank + 1} of {processes} was killed by {name}."
+                        raise LostProcessError(said) from None
+                return max(codes.values())
+        return max((int(each.read_text("utf-8")) for each in ends.iterdir()), default=0)
+
+
+def this_charlm() -> tuple[str, ...]:
+    """How Python is told to run this charlm, and none that happens to lie in the current folder."""
+    own = Path(__file__).parents[2] == Path.cwd()
+    return ("-m", "charlm") if own else ("-P", "-m", "charlm")
 
 
 def launch_config(processes: int, max_restarts: int, logs: Path) -> Any:

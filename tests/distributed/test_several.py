@@ -64,7 +64,7 @@ SLOW: dict[str, Case] = {
     "words": {**TEXT, "units": "words", "embedding_size": 8},
     "averaged": {**TEXT, "max_steps": 20, "eval_every": 2, "average_after": 1},
     "child": {**TEXT, "hidden_size": None, "init_from": str(DATA / "novella-gru")},
-    "both ways": {**LABELS, "bidirectional": True, "embedding_size": 8, "output_dropout": 0.3},
+    "both-ways": {**LABELS, "bidirectional": True, "embedding_size": 8, "output_dropout": 0.3},
     "adversarial": {**LABELS, "embedding_size": 8, "adversarial": 1.0},
     "frozen": {
         **LABELS,
@@ -142,8 +142,8 @@ def test_a_run_goes_on_with_more_or_fewer_processes(tmp_path: Path) -> None:
     for name in ("train_nats_per_character", "nats_per_character", "gradient_norm", "step"):
         values = [each[name] for each in last]
         assert values[1:] == pytest.approx([values[0]] * 2, rel=NEAR)
-    changes = json.loads((tmp_path / "fewer/run/run.json").read_text("utf-8"))["changes"]
-    assert changes == [{"step": 6, "max_steps": 12, "processes": 1}]
+    (change,) = json.loads((tmp_path / "fewer/run/run.json").read_text("utf-8"))["changes"]
+    assert (change["step"], change["max_steps"], change["processes"]) == (6, 12, 1)
 
 
 # Shares and masks

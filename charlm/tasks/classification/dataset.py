@@ -167,11 +167,11 @@ class LabelledDataset(Dataset):
         def weigh(targets: npt.NDArray[Any]) -> float:
             return len(targets) if weight is None else float(weight[targets].sum())
 
-        train, held_out = self.part("train"), self.part("val")
+        data = cast("Encoder", model), *self.part("train"), *self.part("val")
         worst = WORST_SHARE * math.log(len(self.labels.names))
-        own, measures = cast("EncoderTrainConfig", config), (loss, score_of, worst, weigh)
+        own = cast("EncoderTrainConfig", config)
         kind = HeadTraining if own.freeze else EncoderTraining
-        return kind(cast("Encoder", model), *train, *held_out, own, *measures, self.world)
+        return kind(*data, own, loss, score_of, worst, weigh, self.world)
 
     def score(self, model: RecurrentModel, split: str) -> Score:
         """Accuracy and log loss."""
