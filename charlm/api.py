@@ -1,10 +1,12 @@
 """The Python API: functions for what the command line does."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from charlm.distributed.world import ALONE, World
 from charlm.errors import SettingError, UsageError
 from charlm.files.paths import expanded
 from charlm.keywords import LimitKeywords, SettingsKeywords
@@ -30,6 +32,7 @@ from charlm.tasks.relevance import applied_values, check_relevant
 from charlm.tasks.task import Task
 from charlm.text.catalog import CATALOG
 from charlm.text.corpus import Corpus
+from charlm.text.sources import STDIN
 
 if TYPE_CHECKING:
     from charlm.loggers.logger import Logger
@@ -53,6 +56,7 @@ def train(
     log_to: "LogTo" = None,
     should_stop: Callable[[], bool] | None = None,
     report: ProgressCallback | None = None,
+    world: World = ALONE,
     **settings: Unpack[SettingsKeywords],
 ) -> Run:
     """Train a model on a text and keep it as a run.
@@ -74,6 +78,8 @@ def train(
         should_stop: asked after every step; once it returns True, the run is saved and training
             ends.
         report: called with bytes received and total if a corpus has to be downloaded.
+        world: the processes that train it together, from `charlm.distributed.several.joined`; the
+            first one alone writes, logs and calls the listener.
         settings: by name, those of the task, such as cell="lstm", epochs=5.
 
     Raises:
@@ -83,7 +89,7 @@ def train(
     from charlm.sessions.session import Chosen
     from charlm.sessions.start import start_session
 
-    loggers = find_loggers(log_to)
+    loggers = find_loggers(log_to) if world.leads else []
     folder = runs_folder(runs_dir)
     parent = find_run(init_from, folder) if init_from is not None else None
     given = {name: value for name, value in settings.items() if value is not None}
@@ -95,10 +101,13 @@ def train(
     same_task = parent is not None and parent.record.task == kind.name
     described = replace(chosen, model=parent.settings.model) if parent and same_task else chosen
     check_relevant(described, kind.rules, kind.taken_from_parent if parent else ())
-    if run is not None:
-        run = check_free(folder, run)
-    dataset = kind.read(source, chosen, parent, report)
-    listen = (lambda _: None) if listener is None else listener
+    check_readable_by_all(source, world)
+    with world.leader_first():
+        if run is not None and world.leads:
+            run = check_free(folder, run)
+        dataset = kind.read(source, chosen, parent, report if world.leads else None)
+    dataset.world = world
+    listen = listener if listener is not None and world.leads else (lambda _: None)
     applied = applied_values(described, inherited, kind.rules, kind.presets, same_task)
     if chosen.preset != NO_PRESET:
         listen(Chosen(f"Preset {chosen.preset}: {as_options(applied)}"))
@@ -154,6 +163,7 @@ def resume(
     listener: "Listener | None" = None,
     log_to: "LogTo" = None,
     should_stop: Callable[[], bool] | None = None,
+    world: World = ALONE,
     **settings: Unpack[LimitKeywords],
 ) -> Run:
     """Continue an interrupted run, or train a finished one longer.
@@ -165,6 +175,7 @@ def resume(
         source: where the run's text is now, if it has moved: as in `train`. The run remembers it.
         encoding: encoding of that text, if it has changed.
         log_to: as in `train`; what was logged before goes on.
+        world: as in `train`; there may be more or fewer processes than before.
         settings: epochs, max_steps, max_minutes, patience, eval_every, learning_rate.
 
     Raises:
@@ -176,17 +187,29 @@ def resume(
     from charlm.sessions.session import Notice
 
     given = {name: value for name, value in settings.items() if value is not None}
-    listen = (lambda _: None) if listener is None else listener
-    loggers = find_loggers(log_to)
+    listen = listener if listener is not None and world.leads else (lambda _: None)
+    loggers = find_loggers(log_to) if world.leads else []
     path = find_run(run, runs_dir).path
-    with memory_at_hand("Go on where there is more memory."), RunLock.take(path) as lock:
-        if lock.problem:
+    check_readable_by_all(source, world)
+    locked = RunLock.take(path) if world.leads else nullcontext()
+    with memory_at_hand("Go on where there is more memory."), locked as lock:
+        if lock is not None and lock.problem:
             listen(Notice(lock.problem))
+        world.meet()
         # Until the lock was taken, another process may have trained the run.
         found = open_run(path)
         task = task_of(found)
-        session = resume_session(task, found, source, encoding, device, backend, given)
+        session = resume_session(task, found, source, encoding, device, backend, given, world)
         return finish(session, listen, should_stop, loggers)
+
+
+def check_readable_by_all(source: Source, world: World) -> None:
+    """Raise UsageError for data that only one of several processes could read."""
+    named = source if isinstance(source, list | tuple) else [source]
+    if world.size > 1 and any(isinstance(each, str) and each == STDIN for each in named):
+        raise UsageError(
+            "Standard input can be read by one process only.", "Save it in a file, and name that."
+        )
 
 
 def finish(

@@ -19,6 +19,11 @@ from charlm.presets import PRESETS
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 PAGES = ["README.md", *DOCS]
+# Options of other programs that a page shows.
+TORCHRUN = {"--nnodes", "--nproc-per-node", "--standalone", "--run-path"}
+TORCHRUN |= {"--rdzv-id", "--rdzv-backend", "--rdzv-endpoint"}
+SLURM = {"--job-name", "--nodes", "--ntasks-per-node", "--gpus-per-node", "--cpus-per-task"}
+SLURM |= {"--time", "--requeue", "--signal"}
 MOST_LINES = 180  # that a newcomer reads to the end
 # The examples run with the pages' options, but in seconds.
 FAST = {"hidden_size": 16, "max_steps": 4, "batch_size": 4, "seq_length": 16, "precision": "fp32"}
@@ -171,6 +176,7 @@ def test_every_command_stands_on_a_page() -> None:
 def test_every_option_on_a_page_exists(page: str) -> None:
     root: Any = typer.main.get_command(app)
     everywhere = {"--help", "--logdir"}  # the last one is TensorBoard's
+    everywhere |= TORCHRUN | SLURM
     everywhere |= {name for each in root.params for name in each.opts}
     known = everywhere.union(
         spelling

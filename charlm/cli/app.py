@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
 def exit_code(arguments: list[str]) -> int:
     """Run a command line and return its exit code; the standard streams are already set up."""
     try:
-        app(arguments, prog_name="charlm")
+        app(arguments, prog_name="charlm", obj=arguments)
     except Interrupted:
         console.say("Interrupted.")
         return 130

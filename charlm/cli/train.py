@@ -1,6 +1,7 @@
 """charlm train"""
 
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +24,16 @@ from charlm.cli.options import (
     settings_options,
 )
 from charlm.cli.settings_file import ConfigFile, settings_that_count, texts_that_count, told_by_line
+from charlm.cli.several_processes import (
+    MaxRestarts,
+    Processes,
+    goes_on,
+    launched,
+    taking_part,
+)
 from charlm.cli.several_runs import show_folds, show_repetition
 from charlm.config import Config, EncoderConfig, TextConfig, TextTrainConfig
+from charlm.distributed.launcher import as_many_as
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
 from charlm.runs.commands import run_command
@@ -118,6 +127,8 @@ def train(
             help="Train N runs, with the seed given and those after it: how much is chance?",
         ),
     ] = None,
+    processes: Processes = None,
+    max_restarts: MaxRestarts = None,
     device: Device = "auto",
     backend: BackendName = "auto",
     threads: Threads = None,
@@ -145,53 +156,57 @@ def train(
     all_folds = settings.get("folds") is not None and settings.get("fold") is None
     if plot is not None and all_folds:
         raise UsageError("--plot draws one run, and --folds trains several.", "Give a --fold.")
-    with told_by_line(ctx), graceful_stop() as stop:
+    asked = {**settings, "run": run, "resume": resume, "repeat": repeat, "processes": processes}
+    with told_by_line(ctx):
+        if launched(ctx, processes, max_restarts, asked):
+            return
+    with graceful_stop() as stop, taking_part(stop, device, asked) as world, told_by_line(ctx):
         # These import torch, which takes a second or two.
         import charlm
         from charlm.cli.progress import TrainingDisplay
 
         with (
-            LivePicture(plot) as picture,
+            LivePicture(plot if world.leads else None) as picture,
             TrainingDisplay(quiet=quiet, on_start=stop.listen) as display,
         ):
-            choices: dict[str, Any] = {
+            where: dict[str, Any] = {
                 "runs_dir": runs_dir,
                 "device": device,
                 "backend": backend,
                 "listener": picture.after(display.show),
                 "log_to": log_to,
                 "should_stop": stop.asked,
-                **settings,
             }
+            choices: dict[str, Any] = {"task": task, "preset": preset, "run": run}
+            choices |= {**where, **settings, "init_from": init_from, "report": display.downloading}
             trained: Run | CrossValidation | Repetition
             if resume is not None:
-                trained = charlm.resume(resume, source=corpus or None, **choices)
+                source = corpus or None
+                trained = charlm.resume(resume, source=source, world=world, **where, **settings)
+            elif run is not None and goes_on(run, runs_dir):
+                trained = charlm.resume(run, world=world, **where)
+            elif repeat is not None:
+                trained = charlm.repeat(corpus, times=repeat, **choices)
+            elif all_folds:
+                trained = charlm.cross_validate(corpus, **choices)
             else:
-                choices |= {
-                    "task": task,
-                    "preset": preset,
-                    "run": run,
-                    "init_from": init_from,
-                    "report": display.downloading,
-                }
-                if repeat is not None:
-                    trained = charlm.repeat(corpus, times=repeat, **choices)
-                else:
-                    start = charlm.cross_validate if all_folds else charlm.train
-                    trained = start(corpus, **choices)
-    if isinstance(trained, charlm.CrossValidation):
-        show_folds(trained, json)
-    elif isinstance(trained, charlm.Repetition):
-        show_repetition(trained, json)
-    else:
-        show_result(trained, json, log_to or ())
+                trained = charlm.train(corpus, world=world, **choices)
+        if isinstance(trained, charlm.CrossValidation):
+            show_folds(trained, json)
+        elif isinstance(trained, charlm.Repetition):
+            show_repetition(trained, json)
+        elif world.leads:
+            show_result(trained, json, log_to or (), as_many_as(world))
+        elif trained.directory.record.status == "interrupted":
+            raise typer.Exit(130)
 
 
-def show_result(trained: "Run", json: bool, log_to: Sequence[str] = ()) -> None:
+def show_result(trained: "Run", json: bool, log_to: Sequence[str] = (), as_many: str = "") -> None:
     """Print the scores next to those of the baselines, and what to do next.
 
     Args:
         log_to: names of the loggers that were asked for.
+        as_many: the option by which as many processes go on.
     """
     from charlm.tasks.registry import task_of
 
@@ -199,7 +214,7 @@ def show_result(trained: "Run", json: bool, log_to: Sequence[str] = ()) -> None:
     if record.status == "interrupted":
         console.say(f"Interrupted; the run '{trained.name}' is saved.")
         logged = "".join(f" --log-to {name}" for name in log_to)
-        console.say(f"Go on with it: {trained.directory.resume_command}{logged}")
+        console.say(f"Go on with it: {trained.directory.resume_command}{as_many}{logged}")
         raise typer.Exit(130)
     result, task = record.result, task_of(trained.directory)
     if json:
@@ -241,6 +256,7 @@ class Stop:
     def __init__(self) -> None:
         self.wanted = False
         self.listening = False
+        self.same_signal, self.since = 0.0, 0.0  # seconds
 
     def listen(self) -> None:
         """Let the next signal ask training to end, rather than exit."""
@@ -252,10 +268,12 @@ class Stop:
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
+        if self.wanted and time.monotonic() - self.since < self.same_signal:
+            return
         if self.wanted or not self.listening:
             # A save that is under way leaves temporary files behind, but never a broken run.
             raise SystemExit(130)
-        self.wanted = True
+        self.wanted, self.since = True, time.monotonic()
         console.say("Stopping after this step; once more to stop at once.")
 
 

@@ -133,7 +133,8 @@ class RecurrentStack(nn.Module):
             inputs, W = self._read(inputs, vectors, weights.W)
             weights = LayerWeights(weights | {"W": W})
         if self.training and self.config.weight_drop and "U" in weights:
-            mask = dropout_mask(weights.U, weights.U.shape, self.config.weight_drop)
+            p = self.config.weight_drop
+            mask = dropout_mask(weights.U, weights.U.shape, p, of_weights=True)
             weights = LayerWeights(weights | {"U": weights.U * mask})
         return cell, inputs, weights
 

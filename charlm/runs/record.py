@@ -33,6 +33,7 @@ class Record:
         preset: name of the preset that the settings began with; "" in older runs.
         given: settings given by name.
         threads: how many the user had named; None for as many as were fastest, and in older runs.
+        processes: how many trained it together.
         changes: settings that changed where the run went on, by name, each time it did.
         status: "running" until training ends, then "done", "patience", "interrupted", "diverged",
             or "failed" if an error ended it.
@@ -58,6 +59,7 @@ class Record:
     preset: str = ""
     given: dict[str, Any] = field(default_factory=dict)
     threads: int | None = None
+    processes: int = 1
     changes: list[dict[str, Any]] = field(default_factory=list)
     status: str = "running"
     result: dict[str, Any] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from charlm.config import TrainConfig
+from charlm.distributed.world import ALONE, World
 from charlm.errors import SettingError, UsageError
 from charlm.keywords import LimitKeywords
 from charlm.machine.device import choose_device
@@ -28,6 +29,7 @@ def resume_session(
     device: str,
     backend: str,
     changes: dict[str, Any],
+    world: World = ALONE,
 ) -> Session:
     """Prepare a session that continues a run from where it stopped.
 
@@ -36,6 +38,7 @@ def resume_session(
         encoding: encoding of texts; None: as before.
         device, backend: names.
         changes: settings to change, by name; only those in RESUMABLE can.
+        world: the processes that go on with it together, as many as there were or others.
 
     Raises:
         RunError: the run or its data are missing, damaged or changed.
@@ -64,7 +67,10 @@ def resume_session(
             if "patience" not in over
             else "To train it longer, give a higher --patience.",
         )
-    dataset = task.reread(run, source, encoding)
+    with world.leader_first():
+        dataset = task.reread(run, source, encoding)
+    dataset.world = world
+    world.check_batch(settings.train.batch_size)
     where = choose_device(device)
     task.check_memory(settings, where, "Go on where there is more memory.")
     if backend == "auto" and run.record.device == str(where):
@@ -73,20 +79,26 @@ def resume_session(
         if backend not in available_backends(settings.model, where.type):
             backend = "auto"
     backend = choose_backend(settings.model, backend, where.type, settings.train.precision)
+    backend = world.tell(backend)
     model = task.make_model(settings.model, backend).to(where)
     # Resuming a run that diverged is deliberate, perhaps with another learning rate.
     snapshot.counters.rollbacks = 0
-    place = {"device": str(where), "backend": model.rnn.backend}
+    place = {"device": str(where), "backend": model.rnn.backend, "processes": world.size}
     moved = {name: now for name, now in place.items() if now != getattr(run.record, name)}
     told = [{"step": snapshot.counters.step, **changes, **moved}] if changes or moved else []
-    run.update(
-        train=settings.train.to_json(),
+    world.meet()  # Until then everybody reads what the first one is about to change.
+    record = {
+        "train": settings.train.to_json(),
         **place,
-        changes=[*run.record.changes, *told],
-    )
-    run.forget_metrics_after(snapshot.counters.step)
-    changed = settings.train != before.train
-    return Session(task, run, model, dataset, snapshot, before.train if changed else None)
+        "changes": [*run.record.changes, *told],
+    }
+    if world.leads:
+        run.update(**record)
+        run.forget_metrics_after(snapshot.counters.step)
+    else:
+        vars(run.record).update(record)
+    was = before.train if settings.train != before.train else None
+    return Session(task, run, model, dataset, snapshot, was, world)
 
 
 def limits_reached(config: TrainConfig, counters: Counters) -> dict[str, float]:

@@ -10,6 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from charlm.config import TrainConfig
+from charlm.distributed.launcher import as_many_as
+from charlm.distributed.world import ALONE, LostProcessError, World
 from charlm.errors import CharlmError, RunError, TrainingError
 from charlm.files.strict_json import finite
 from charlm.machine.device import forget_peak_memory
@@ -81,6 +83,7 @@ class Session:
     Args:
         snapshot: state to resume from; None for a new run.
         before: the training settings until now, if resuming changes them.
+        world: the processes that train the run together, of which the first alone writes.
     """
 
     task: Task
@@ -89,6 +92,7 @@ class Session:
     dataset: Dataset
     snapshot: Snapshot | None = None
     before: TrainConfig | None = None
+    world: World = ALONE
 
     def run_to_end(self, listener: Listener, should_stop: Callable[[], bool] = never) -> None:
         """Train to the end, saving on the way; afterwards the record holds the result.
@@ -103,9 +107,16 @@ class Session:
         """
         try:
             self._run(listener, should_stop)
+        except LostProcessError as error:
+            again = f"{self.run.resume_command}{as_many_as(self.world)}"
+            hint = f"The run '{self.run.name}' goes on from its last saved state: {again}"
+            if self.world.leads:
+                with suppress(RunError):
+                    self.run.update(status="failed")
+            raise LostProcessError(error.message, hint) from None
         except BaseException as error:
             # Whatever the error, the record must not say that the run is still training.
-            if self.run.record.status == "running":
+            if self.run.record.status == "running" and self.world.leads:
                 status = "failed" if isinstance(error, Exception) else "interrupted"
                 with suppress(RunError):
                     self.run.update(status=status)
@@ -123,8 +134,12 @@ class Session:
             step = 0 if self.snapshot is None else self.snapshot.counters.step
             listener(Prepared(self.run, self.task, step))
             training = self.dataset.training_task(self.model, config)
-            trainer = Trainer(training, config, self.snapshot, tuner=tuner)
-            self.run.update(status="running")
+            trainer = Trainer(training, config, self.snapshot, tuner=tuner, world=self.world)
+            if self.world.leads:
+                self.run.update(status="running")
+            if self.world.size > 1 and self.snapshot is None:
+                # More processes fail more often: from its first step on the run can be resumed.
+                self._save_last(trainer)
             if self.before is not None:
                 self._adopt_settings(self.before, trainer, listener)
             saved = trainer.clock()
@@ -133,7 +148,8 @@ class Session:
                 if isinstance(event, Evaluated):
                     self._save_evaluation(event, trainer)
                 elif isinstance(event, RolledBack):
-                    self.run.forget_metrics_after(event.to_step)
+                    if self.world.leads:
+                        self.run.forget_metrics_after(event.to_step)
                 elif isinstance(event, Stopped):
                     stopped = event
                     self._save_last(trainer)
@@ -179,16 +195,20 @@ class Session:
             for kind, each in event.scores.items():
                 row[f"{kind}_{task.loss_name}"] = each.loss
         # The training state comes last: if there is a crash before that, resuming repeats it all.
-        if event.improved:
-            self.run.save_best(arrays_of(trainer.weights(event.weights)))
-        self.run.append_metrics(row)
+        if self.world.leads:
+            if event.improved:
+                self.run.save_best(arrays_of(trainer.weights(event.weights)))
+            self.run.append_metrics(row)
         self._save_last(trainer)
 
     def _save_last(self, trainer: Trainer) -> None:
-        snapshot = trainer.capture()
-        self.run.save_last(*snapshot.arrays(), snapshot.scalars())
+        snapshot = trainer.capture()  # To which every process adds its recurrent states.
+        if self.world.leads:
+            self.run.save_last(*snapshot.arrays(), snapshot.scalars())
 
     def _illustrate(self, weights: Mapping[str, Tensor], listener: Listener) -> None:
+        if not self.world.leads:
+            return
         try:
             shown = self.dataset.illustrate(self.model.config, arrays_of(weights))
         except CharlmError as error:
@@ -199,6 +219,12 @@ class Session:
 
     def _conclude(self, stopped: Stopped, listener: Listener) -> None:
         """Record how training ended: the score of the best weights, and those of the baselines."""
+        split = self.dataset.split
+        is_scored = stopped.reason != "interrupted" and split != "train"
+        score = self._best_score(split, listener) if is_scored else None
+        if not self.world.leads:
+            self.run.record.status = stopped.reason
+            return
         loss, figure = stopped.epoch_loss, self.task.train_figure
         told = None if loss is None else {"loss": loss, **self.task.figures_of_loss(loss)}
         result: dict[str, Any] = {
@@ -206,10 +232,9 @@ class Session:
             "steps": stopped.step,
             f"train_{figure}": told and told[figure],
         }
-        split = self.dataset.split
-        if stopped.reason != "interrupted" and split != "train":
+        if score is not None:
             result["split"] = split
-            result["score"] = self._best_score(split, listener).to_json()
+            result["score"] = score.to_json()
             baselines = self.dataset.baselines(split)
             result["baselines"] = {name: each.to_json() for name, each in baselines.items()}
             self.model.load_weights(self.run.load_weights())
@@ -228,16 +253,28 @@ class Session:
                 f"Train anew with a lower --learning-rate or {clip}.",
             )
 
-    def _best_score(self, split: str, listener: Listener) -> Score:
-        """The score of the best weights, from the metrics if those cover the whole split."""
+    def _best_score(self, split: str, listener: Listener) -> Score | None:
+        """The score of the best weights, from the metrics if those cover the whole split.
+
+        All processes share the work; None, where this is not the first of them and needs no score.
+        """
+        known = self._score_from_metrics(split) if self.world.leads else None
+        if self.world.any(known is not None):
+            return known
+        items = f"{self.dataset.size(split):,} held-out {self.task.item}s"
+        listener(Notice(f"Scoring all {items} ({split})."))
+        if self.world.leads:
+            self.model.load_weights(self.run.load_weights())
+        self.world.send_weights(self.model)
+        return self.dataset.score(self.model, split)
+
+    def _score_from_metrics(self, split: str) -> Score | None:
+        """The score of the best evaluation; None if evaluations score less than the whole split."""
         scored = [row for row in self.run.metrics() if row.get(self.task.loss_name) is not None]
         best = [row for row in scored if row["best"]]
         if split == "val" and best and self.dataset.scores_all_of_val(self.run.settings.train):
             return self.task.score_type.from_json(best[-1])
-        items = f"{self.dataset.size(split):,} held-out {self.task.item}s"
-        listener(Notice(f"Scoring all {items} ({split})."))
-        self.model.load_weights(self.run.load_weights())
-        return self.dataset.score(self.model, split)
+        return None
 
 
 def arrays_of(weights: Mapping[str, Tensor]) -> dict[str, np.ndarray[Any, Any]]:

@@ -45,6 +45,7 @@ def settings_toml(run: "Run | RunDirectory") -> str:
         # In older versions, which kept no preset, backends had other cells.
         "backend": record.backend if record.preset else None,
         "threads": record.threads,
+        "processes": record.processes if record.processes > 1 else None,
     }
     blocks = [{name: value for name, value in options.items() if value is not None}]
     sections = {name: values_of(directory, name, copied) for name in HEADINGS}

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from charlm.config import TrainConfig
+from charlm.distributed.world import ALONE, World
 from charlm.errors import RunError
 from charlm.machine.cuda_graphs import CapturedFunction, CudaGraphs
 from charlm.machine.device import matmul_precision
@@ -21,7 +22,7 @@ from charlm.training.state import (
     restore_random_states,
     restore_tensor,
 )
-from charlm.training.task import TrainingTask
+from charlm.training.task import TrainingTask, WindowLoss
 from charlm.training.totals import Totals
 
 
@@ -36,9 +37,13 @@ class Learner:
     """Takes optimizer steps on a task's windows.
 
     The trainer decides which window comes next, and at what learning rate.
+
+    Args:
+        world: the processes that share each window. All of them take the same step.
     """
 
-    def __init__(self, task: TrainingTask, config: TrainConfig) -> None:
+    def __init__(self, task: TrainingTask, config: TrainConfig, world: World = ALONE) -> None:
+        self.world = world
         self.task = task
         self.config = config
         self.weights = list(task.model.parameters())
@@ -47,12 +52,17 @@ class Learner:
         # A disabled scaler passes everything through; torch scales fp16 losses on the CPU, too.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
         self.recurrent = task.initial_state()
-        self.totals = Totals(self.device)
+        # Sequences side by side, of all processes.
+        own = torch.tensor(self.recurrent[0].shape[1] if self.recurrent else 0)
+        self.lanes = int(world.values(own).sum())
+        self.loss = world.averaged(task.model, task.loss)
+        self.totals = Totals(self.device, world)
         self.averages = Averages(task.model, config.ema_decay)
         self.update: Callable[..., int] = self._update
         # A CUDA graph has fixed shapes and no branches, whereas loss scaling looks at the
         # gradients to decide whether to take a step.
-        recordable = task.same_shapes and not self.scaler.is_enabled()
+        # Nor are exchanges with other processes recorded.
+        recordable = task.same_shapes and not self.scaler.is_enabled() and world.size == 1
         if self.device.type == "cuda" and config.cuda_graphs and recordable:
             self.update = CapturedFunction(self._update, self.device, CudaGraphs(self.device))
         seed_generators(self.device, derived_seed(config.seed, Stream.DROPOUT))
@@ -78,11 +88,12 @@ class Learner:
 
     def _update(self, rate: float | Tensor, *batch: Tensor) -> int:
         """Take a step without reading any tensor's value, so that a CUDA graph can record it."""
-        result = self.task.loss(batch, self.recurrent)
-        minimized = result.loss if result.penalty is None else result.loss + result.penalty
+        result: WindowLoss = self.loss(batch, self.recurrent)
+        minimized = self._minimized(result)
         for weight in self.weights:
             weight.grad = None
-        self.scaler.scale(minimized).backward()  # type: ignore[no-untyped-call]
+        with self.world.heard():
+            self.scaler.scale(minimized).backward()  # type: ignore[no-untyped-call]
         optimizer: Any = self.optimizer  # torch's loss scaling wants a torch.optim.Optimizer
         self.scaler.unscale_(optimizer)
         norm = gradient_norm(self.weights, self.config.clip_norm)
@@ -96,8 +107,14 @@ class Learner:
         if self.scaler.is_enabled():
             # Loss scaling overflows now and then by design, and skips the step.
             norm = torch.where(norm.isfinite(), norm, 0.0)
-        self.totals.add(result.loss.detach(), norm, result.items)
+        self.totals.add(result.loss.detach(), norm, result.items * result.share)
         return result.items
+
+    def _minimized(self, result: WindowLoss) -> Tensor:
+        """What to minimize, so that the mean of all processes' gradients is the window's."""
+        size = self.world.size
+        loss = result.loss if size == 1 else result.loss * (result.share * size)
+        return loss if result.penalty is None else loss + result.penalty * size
 
     def zero_state(self) -> None:
         """Set the recurrent state to zeros, in place."""
@@ -107,7 +124,8 @@ class Learner:
     def is_finite(self, weights: bool) -> bool:
         """Whether all losses and gradients so far, and with `weights` all weights, are finite."""
         checked = self.weights if weights else ()
-        return self.totals.finite and all(bool(each.isfinite().all()) for each in checked)
+        broken = not all(bool(each.isfinite().all()) for each in checked)
+        return self.totals.finite and not self.world.any(broken)
 
     def scores(self, should_stop: Callable[[], bool]) -> dict[str, Score] | None:
         """Score the weights and their averages on the held-out data.
@@ -124,9 +142,13 @@ class Learner:
                     score = self.task.evaluate(should_stop)
                 if score is None:
                     return None
+                # All go by the same, if processors should round differently.
+                if self.world.size > 1:
+                    score = type(score).from_json(self.world.tell(score.to_json()))
                 scores[kind] = score
         finally:
             self.task.model.train()
+        self.world.meet()  # The clock has stood still meanwhile.
         return scores
 
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
@@ -135,8 +157,9 @@ class Learner:
         tensors = {
             f"optimizer/{name}": copy_to_cpu(each) for name, each in self.optimizer.tensors()
         }
-        tensors |= {f"recurrent/{i}": copy_to_cpu(each) for i, each in enumerate(self.recurrent)}
-        tensors["totals"] = copy_to_cpu(self.totals.values)
+        for i, each in enumerate(self.recurrent):
+            tensors[f"recurrent/{i}"] = copy_to_cpu(self.world.all_rows(each, self.lanes))
+        tensors["totals"] = copy_to_cpu(self.totals.whole())
         tensors |= {name: copy_to_cpu(each) for name, each in self.averages.tensors().items()}
         return weights, tensors | random_states(self.device), self.scaler.state_dict()
 
@@ -159,7 +182,8 @@ class Learner:
             for name, weight in self.averages.weights("raw").items():
                 restore_tensor(weight, name, weights)
             for i, each in enumerate(self.recurrent):
-                restore_tensor(each, f"recurrent/{i}", tensors)
+                name = f"recurrent/{i}"
+                restore_tensor(each, name, {name: self._own_rows(tensors[name])})
             self.totals.restore(tensors)
             self.averages.restore(tensors, averaging)
             prefix = "optimizer/"
@@ -171,3 +195,11 @@ class Learner:
             raise RunError(f"The training state does not fit the run: {error}.") from None
         if scaler:
             self.scaler.load_state_dict(scaler)
+
+    def _own_rows(self, saved: Tensor) -> Tensor:
+        """This process's sequences of a recurrent state that was saved, (L, B, H)."""
+        if self.world.size == 1:
+            return saved
+        if saved.dim() != 3 or saved.shape[1] != self.lanes:
+            raise RunError("The training state does not fit the run: the recurrent one is another.")
+        return saved[:, self.world.share(self.lanes).rows]

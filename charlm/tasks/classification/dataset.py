@@ -164,15 +164,19 @@ class LabelledDataset(Dataset):
         def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
             return F.cross_entropy(outputs, targets, weight)
 
-        train, held_out = self.part("train"), self.part("val")
+        def weigh(targets: npt.NDArray[Any]) -> float:
+            return len(targets) if weight is None else float(weight[targets].sum())
+
+        data = cast("Encoder", model), *self.part("train"), *self.part("val")
         worst = WORST_SHARE * math.log(len(self.labels.names))
-        encoder, own = cast("Encoder", model), cast("EncoderTrainConfig", config)
+        own = cast("EncoderTrainConfig", config)
         kind = HeadTraining if own.freeze else EncoderTraining
-        return kind(encoder, *train, *held_out, own, loss, score_of, worst)
+        return kind(*data, own, loss, score_of, worst, weigh, self.world)
 
     def score(self, model: RecurrentModel, split: str) -> Score:
         """Accuracy and log loss."""
-        found = score_by_batches(cast("Encoder", model), *self.part(split), score_of)
+        data = self.part(split)
+        found = score_by_batches(cast("Encoder", model), *data, score_of, world=self.world)
         assert found is not None
         return found
 

@@ -36,6 +36,7 @@ from charlm.tasks.language_modeling.fitting import (
     with_windows_that_fit,
 )
 from charlm.tasks.language_modeling.growing import grown_vocabulary, grown_weights
+from charlm.tasks.language_modeling.planning import measured
 from charlm.tasks.language_modeling.run import TEXT, VOCABULARY, LanguageModelRun
 from charlm.tasks.language_modeling.run_text import find_moved_corpus, find_run_corpus
 from charlm.tasks.language_modeling.settings import TextSettings
@@ -112,7 +113,8 @@ class TextDataset(Dataset):
             packed = DocumentWindows(train, document_id, *shape, mine.train.seed)
             self.notices += notices.packing(packed.real_share, self.units)
         if parent is None:
-            mine = planned_for_time(mine, characters, device, backend, tell)
+            measure = measured(device, backend, self.world)
+            mine = planned_for_time(mine, characters, device, measure, tell)
         return mine
 
     def initialize(
@@ -133,7 +135,8 @@ class TextDataset(Dataset):
         train, val = self.text.split("train"), self.text.split("val")
         mine = cast("TextTrainConfig", config)
         held_out = beginning(val, mine.eval_characters, self.text.vocabulary.document_id)
-        return LanguageModeling(cast("LanguageModel", model), train, held_out, mine, self.units)
+        own = cast("LanguageModel", model)
+        return LanguageModeling(own, train, held_out, mine, self.units, self.world)
 
     def scores_all_of_val(self, config: TrainConfig) -> bool:
         """Whether val is no longer than what evaluations score."""
@@ -157,7 +160,8 @@ class TextDataset(Dataset):
 
     def score(self, model: RecurrentModel, split: str) -> TokenCrossEntropy:
         """The exact cross-entropy of every token after the first."""
-        scored = score(cast("LanguageModel", model), self.text.split(split), units=self.units)
+        own, ids = cast("LanguageModel", model), self.text.split(split)
+        scored = score(own, ids, units=self.units, world=self.world)
         assert scored is not None
         return scored
 

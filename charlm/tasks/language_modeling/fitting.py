@@ -9,7 +9,7 @@ from charlm.errors import SettingError
 from charlm.presets import ON_GPU, as_options, overridden
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.dataset import Tell
-from charlm.tasks.language_modeling.planning import measured, plan
+from charlm.tasks.language_modeling.planning import Speed, plan
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.settings import TextSettings
 from charlm.tasks.language_modeling.sizes import check_training
@@ -113,14 +113,17 @@ def with_windows_that_fit(settings: TextSettings, characters: int) -> TextSettin
 
 
 def planned_for_time(
-    settings: TextSettings, characters: int, device: torch.device, backend: str, tell: Tell
+    settings: TextSettings, characters: int, device: torch.device, measure: Speed, tell: Tell
 ) -> TextSettings:
-    """The settings with sizes planned for the `max_minutes` given by name, if sizes are open."""
+    """The settings with sizes planned for the `max_minutes` given by name, if sizes are open.
+
+    Args:
+        measure: tells how fast a model trains on the device.
+    """
     asked = settings.can_plan_sizes and "max_minutes" in settings.given
     if not asked or for_small_text(settings, characters):
         return settings
-    speed, on_gpu = measured(device, backend), device.type != "cpu"
-    planned, why = plan(settings, characters, speed, on_gpu)
+    planned, why = plan(settings, characters, measure, on_gpu=device.type != "cpu")
     tell(why)
     check_training(planned.model, planned.train, device)
     return planned

@@ -5,7 +5,6 @@ many characters a width would be trained on. They must suffice for its number of
 turn must not be so large that a small text is memorized.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from charlm.config import ModelConfig, TextTrainConfig
+from charlm.distributed.world import ALONE, World
 from charlm.language_model import LanguageModel
 from charlm.machine.cuda_graphs import WARM_UP
 from charlm.machine.generators import forked_generators
@@ -89,11 +89,12 @@ def plan(
     return overridden(settings, **changes), reason
 
 
-def measured(device: torch.device, backend: str) -> Speed:
+def measured(device: torch.device, backend: str, world: World = ALONE) -> Speed:
     """A function that measures the training speed of a model by a few steps on random characters.
 
     Args:
         backend: its name; "auto" takes the fastest one for each model, as for the precision.
+        world: the processes that train it together, and measure the same.
     """
 
     def speed(model_config: ModelConfig, config: TextTrainConfig) -> float:
@@ -109,7 +110,8 @@ def measured(device: torch.device, backend: str) -> Speed:
             text = np.random.default_rng(0).integers(
                 0, model_config.vocabulary_size, size, dtype=np.uint32
             )
-            learner = Learner(LanguageModeling(model, text, text[:0], config), config)
+            task = LanguageModeling(model, text, text[:0], config, world=world)
+            learner = Learner(task, config, world)
             learner.task.load_epoch(0)
             # On CUDA the step after WARM_UP others records a graph, which takes time.
             window = 1 + WARM_UP if device.type == "cuda" else 2
@@ -128,9 +130,13 @@ def measured(device: torch.device, backend: str) -> Speed:
 
 def items_per_second(learner: Learner, window: int) -> float:
     """Speed over MEASURED_SECONDS of steps, from this window on."""
-    started, items = time.perf_counter(), 0
-    while time.perf_counter() - started < MEASURED_SECONDS:
+    world, items = learner.world, 0
+    world.meet()
+    started = world.clock()
+    while world.clock() - started < MEASURED_SECONDS:
         items += learner.step(window % 16, learner.config.learning_rate)
         window += 1
+        world.meet()
     learner.is_finite(weights=False)  # waits for the device
-    return items / (time.perf_counter() - started)
+    world.meet()
+    return items / (world.clock() - started)

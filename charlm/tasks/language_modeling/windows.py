@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from charlm.distributed.world import ALONE, Share, World
 from charlm.errors import CorpusError
 from charlm.machine.device import to_device
 from charlm.seeds import Stream, generator
@@ -23,14 +24,16 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Window:
-    """Inputs and targets of one optimizer step.
+    """Inputs and targets of one optimizer step, or what one of several processes has of them.
 
     Args:
         inputs: ids (T, B).
         targets: the ids one step later, (T, B).
         continues: whether the streams continue where the previous window ended, so that the state
             is carried over.
-        items: number of targets that are predicted.
+        items: number of targets that are predicted, by all processes.
+        share: which of the window's sequences these are.
+        part: of `items` this process's, 0 to 1.
         resets: which streams' state is set to zero nevertheless, bool (B, 1); None: none.
     """
 
@@ -38,6 +41,8 @@ class Window:
     targets: Tensor
     continues: bool
     items: int
+    share: Share
+    part: float
     resets: Tensor | None = None
 
 
@@ -65,6 +70,7 @@ class Windows:
         reset_probability: probability that a stream's state is not carried into a sequential
             window.
         device: where the windows are needed.
+        world: the processes that share the streams.
 
     Raises:
         CorpusError: the span is too short for one window.
@@ -81,7 +87,9 @@ class Windows:
         random_lengths: bool = False,
         reset_probability: float = 0.0,
         device: torch.device = CPU,
+        world: World = ALONE,
     ) -> None:
+        self.share = world.share(batch_size)
         needed = batch_size * seq_length + 1
         if len(ids) < needed:
             raise CorpusError(
@@ -126,9 +134,10 @@ class Windows:
             order = rng.permutation(pieces)[: pieces // B * B]
             starts = (offset + T * order).reshape(-1, B)
             lengths = np.full(len(starts), T)
-        self.reader.load(starts)
+        rows = self.share.rows
+        self.reader.load(starts[:, rows])
         self._lengths: list[int] = lengths.tolist()
-        self._resets = None if resets is None else to_device(resets, self.device)
+        self._resets = None if resets is None else to_device(resets[:, rows], self.device)
         self._epoch = epoch
         self.count = len(starts)
 
@@ -152,12 +161,14 @@ class Windows:
         span = self.reader.read(index, self._lengths[index] + 1)
         resets = None if self._resets is None else self._resets[index]
         continues = self.sampling == "sequential" and index > 0
-        return Window(span[:-1], span[1:], continues, span[1:].numel(), resets)
+        items = span[1:].numel() * self.batch_size // self.share.size
+        part = self.share.part(self.share.size, self.batch_size)
+        return Window(span[:-1], span[1:], continues, items, self.share, part, resets)
 
     @property
     def lanes(self) -> int:
-        """How many streams stand side by side."""
-        return self.batch_size
+        """How many streams stand side by side in this process."""
+        return self.share.size
 
 
 def fit(characters: int, batch_size: int, seq_length: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from charlm.config import EncoderConfig, TrainConfig
+from charlm.distributed.world import ALONE, World
 from charlm.errors import CorpusError
 from charlm.presets import Settings
 from charlm.progress import ProgressCallback, ignore_progress
@@ -171,6 +172,7 @@ class NumbersDataset(Dataset):
             loss,
             self.score_outputs,
             math.inf,
+            world=self.world,
         )
 
     def score_outputs(self, outputs: npt.NDArray[Any], true: npt.NDArray[Any]) -> RegressionScore:
@@ -178,15 +180,20 @@ class NumbersDataset(Dataset):
         predicted = self.scaler.unscale_target(outputs[:, 0])
         return score_of(predicted, true.astype(np.float64), self.scaler.target_spread)
 
-    def predictions(self, model: RecurrentModel, split: str) -> Floats:
-        """What a model says of a part's examples, in the target's units, (examples,)."""
-        outputs = all_outputs(cast("Encoder", model), self.part(split).sequences)
+    def predictions(self, model: RecurrentModel, split: str, world: World = ALONE) -> Floats:
+        """What a model says of a part's examples, in the target's units, (examples,).
+
+        Args:
+            world: the processes that share this.
+        """
+        outputs = all_outputs(cast("Encoder", model), self.part(split).sequences, world)
         return self.scaler.unscale_target(outputs[:, 0])
 
     def score(self, model: RecurrentModel, split: str) -> Score:
         """RMSE, MAE and R²."""
         true = self.part(split).values
-        return score_of(self.predictions(model, split), true, self.scaler.target_spread)
+        predicted = self.predictions(model, split, self.world)
+        return score_of(predicted, true, self.scaler.target_spread)
 
     def item_values(
         self,

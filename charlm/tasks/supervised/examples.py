@@ -73,11 +73,11 @@ class Sequences:
         positions: npt.NDArray[np.int64] = np.arange(len(shift)) + shift
         return positions
 
-    def batch(self, rows: npt.NDArray[np.int64], device: torch.device) -> Batch:
-        """Some examples, padded to the longest of them."""
+    def batch(self, rows: npt.NDArray[np.int64], device: torch.device, longest: int = 0) -> Batch:
+        """Some examples, padded to the longest of them, or further, to `longest` steps."""
         lengths = self.lengths[rows]
         wide = np.float32 if np.issubdtype(self.steps.dtype, np.floating) else np.int64
-        t = np.arange(lengths.max())[:, None]
+        t = np.arange(max(int(lengths.max()), longest))[:, None]
         if len(t) == lengths.min():
             taken = self.steps[self.starts[rows] + t].astype(wide, copy=False)
             return Batch(to_device(taken, device), None)
