@@ -134,7 +134,7 @@ class Session:
                 elif isinstance(event, Stopped):
                     stopped = event
                     self._save_last(trainer)
-                elif trainer.clock() - saved > SAVE_SECONDS:
+                elif trainer.clock() - saved > SAVE_SECONDS and is_sound(trainer):
                     self._save_last(trainer)
                     saved = trainer.clock()
                 listener(event)
@@ -233,6 +233,11 @@ class Session:
         listener(Notice(f"Scoring all {items} ({split})."))
         self.model.load_weights(self.run.load_weights())
         return self.dataset.score(self.model, split)
+
+
+def is_sound(trainer: Trainer) -> bool:
+    """Whether training could go on from its present state: all of the numbers are finite."""
+    return trainer.learner.is_finite(whole_state=True)
 
 
 def arrays_of(weights: Mapping[str, Tensor]) -> dict[str, np.ndarray[Any, Any]]:

@@ -128,5 +128,5 @@ def items_per_second(learner: Learner, window: int) -> float:
     while time.perf_counter() - started < MEASURED_SECONDS:
         items += learner.step(window % 16, learner.config.learning_rate)
         window += 1
-    learner.is_finite(weights=False)  # waits for the device
+    learner.is_finite(whole_state=False)  # waits for the device
     return items / (time.perf_counter() - started)
