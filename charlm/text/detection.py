@@ -158,8 +158,15 @@ def guess_by_letters(content: bytes, contents: Collection[bytes]) -> Guess | Non
     text, (value, coherence) = content.decode(best, "ignore"), found[best]
     rivals = [found[each][0] for each in others if content.decode(each, "ignore") != text]
     is_likely = coherence >= COHERENT and all(each - value >= AHEAD for each in rivals)
-    name = KNOWN_AS.get(best, best)
-    return Guess(name, "it is not UTF-8, and reads best so", LIKELY if is_likely else "a guess")
+    sure = LIKELY if is_likely else "a guess"
+    return Guess(known_name(best, contents), "it is not UTF-8, and reads best so", sure)
+
+
+def known_name(encoding: str, contents: Collection[bytes]) -> str:
+    """The name that people know, if it is the same for these texts: euc-kr is a part of cp949."""
+    known = KNOWN_AS.get(encoding, encoding)
+    same = (fits(each, known) and each.decode(known) == each.decode(encoding) for each in contents)
+    return known if all(same) else encoding
 
 
 def fits(content: bytes, encoding: str) -> bool:

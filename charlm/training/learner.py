@@ -25,7 +25,6 @@ from charlm.training.state import (
 from charlm.training.task import TrainingTask
 from charlm.training.totals import Totals
 
-
 # Loss scaling halves its factor, 65,536 at first, whenever gradients are not finite.
 LEAST_SCALE = 2.0**-24
 
