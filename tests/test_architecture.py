@@ -47,6 +47,7 @@ ROOMS_OF = {
     "ctypes": ["kernels"],
     "safetensors": ["files"],
     "pooch": ["text"],
+    "charset_normalizer": ["text"],
     "matplotlib": ["plots"],
     "cycler": ["plots"],
     "plotille": ["cli"],

@@ -153,7 +153,7 @@ class Session:
                 elif isinstance(event, Stopped):
                     stopped = event
                     self._save_last(trainer)
-                elif trainer.clock() - saved > SAVE_SECONDS:
+                elif trainer.clock() - saved > SAVE_SECONDS and is_sound(trainer):
                     self._save_last(trainer)
                     saved = trainer.clock()
                 listener(event)
@@ -275,6 +275,11 @@ class Session:
         if split == "val" and best and self.dataset.scores_all_of_val(self.run.settings.train):
             return self.task.score_type.from_json(best[-1])
         return None
+
+
+def is_sound(trainer: Trainer) -> bool:
+    """Whether training could go on from its present state: all of the numbers are finite."""
+    return trainer.learner.is_finite(whole_state=True)
 
 
 def arrays_of(weights: Mapping[str, Tensor]) -> dict[str, np.ndarray[Any, Any]]:

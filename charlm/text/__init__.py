@@ -7,6 +7,7 @@ __all__ = [
     "catalog",
     "corpus",
     "decoding",
+    "detection",
     "documents",
     "download",
     "encoded",

@@ -8,7 +8,16 @@ from pathlib import Path
 from charlm.errors import CorpusError, look_up
 from charlm.progress import ProgressCallback
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
-from charlm.text.decoding import BytesRead, Decoded, as_bytes, decode, decode_string, join
+from charlm.text.decoding import (
+    LINE_ENDS,
+    BytesRead,
+    Decoded,
+    as_bytes,
+    decode,
+    decode_string,
+    join,
+)
+from charlm.text.detection import AUTO, settle
 from charlm.text.documents import marked, split_documents
 from charlm.text.normalize import NORMALIZATIONS, none
 from charlm.text.sources import STDIN, name_of, read_source
@@ -21,7 +30,7 @@ class Reading:
 
     Args:
         normalization: name of the normalization; None: the text's own.
-        encoding: how its bytes spell characters.
+        encoding: how its bytes spell characters; "auto": as they seem to.
         units: "bytes": it is read as bytes, whatever they are; else as characters.
         documents: what stands between two documents, as in `charlm.text.documents`; None: it is not
             made of documents.
@@ -54,6 +63,7 @@ class Corpus:
         notes: sentences to show to the user.
         files: where each file but the first begins in the text, before any normalization.
         is_bytes: whether the characters of the text stand for bytes.
+        encoding: the one that its bytes were read in; that of a string is utf-8.
     """
 
     name: str
@@ -66,6 +76,7 @@ class Corpus:
     notes: tuple[str, ...] = ()
     files: tuple[int, ...] = field(default=(), repr=False)
     is_bytes: bool = False
+    encoding: str = "utf-8"
 
     @property
     def needs_copy(self) -> bool:
@@ -135,7 +146,7 @@ class Corpus:
     def lossless(self) -> bool:
         """Whether encoding `text` gives the bytes read, but for a byte-order mark at the start."""
         counts = self.bytes_read
-        return counts is not None and not self.notes and not counts.extra.any()
+        return counts is not None and LINE_ENDS not in self.notes and not counts.extra.any()
 
     def count_bytes(self, start: int, stop: int) -> int | None:
         """Number of bytes that `text[start:stop]` was read from; `start` is at least 1.
@@ -187,12 +198,16 @@ def open_corpus(
         normalization = CATALOG[given[0]].normalization if named else "none"
     look_up(NORMALIZATIONS, normalization, "normalization")
     labels = [piece.label for piece in pieces]
+    told, encoding = tuple(piece.note for piece in pieces if piece.note), reading.encoding
+    if encoding == AUTO and not in_bytes:
+        guess = settle((piece.label, piece.content) for piece in pieces)
+        encoding = guess.encoding
+        told += (guess.note(f"'{labels[0]}'" if len(labels) == 1 else "The text"),)
     if in_bytes:  # Nothing is put between files.
         texts, line_end = [as_bytes(piece.content) for piece in pieces], ""
     else:
-        texts = [decode(piece.content, piece.label, reading.encoding) for piece in pieces]
+        texts = [decode(piece.content, piece.label, encoding) for piece in pieces]
     decoded = join(texts, labels, line_end)
-    told = tuple(piece.note for piece in pieces if piece.note)
     if not decoded.text:
         raise CorpusError(f"{labels[0]} is empty.", "Give a text with something in it.")
     corpus = Corpus.of(
@@ -201,7 +216,7 @@ def open_corpus(
         hashlib.sha256(b"".join(piece.content for piece in pieces)).hexdigest(),
         tuple(piece.source for piece in pieces),
     )
-    corpus = replace(corpus, is_bytes=in_bytes)
+    corpus = replace(corpus, is_bytes=in_bytes, encoding="utf-8" if in_bytes else encoding)
     corpus = corpus.read_as(replace(reading, normalization=normalization))
     if not corpus.text.strip(DOCUMENT):
         raise CorpusError(

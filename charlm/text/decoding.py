@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.errors import CorpusError, SettingError
+from charlm.text.detection import advice
 from charlm.text.tokens import BYTES
 from charlm.text.vocabulary import code_points
 
@@ -117,6 +118,7 @@ def decode(content: bytes, label: str, encoding: str = "utf-8") -> Decoded:
 
     Args:
         label: what to call the text in an error, such as a file's path.
+        encoding: as Python names it, also as in `charlm.text.mixed`.
 
     Raises:
         CorpusError: the bytes are not text; the message gives the offset of the first bad byte.
@@ -169,25 +171,25 @@ def decode_strictly(content: bytes, label: str, encoding: str) -> str:
     except UnicodeDecodeError as error:
         # "It is binary" helps more than "byte 0xFF cannot stand there".
         if b"\0" in content and "\0".encode(encoding) == b"\0":
-            raise binary_file_error(label, content.find(b"\0")) from None
+            raise binary_file_error(label, content.find(b"\0"), content) from None
         raise CorpusError(
             f"'{label}' is not {encoding} text: byte 0x{error.object[error.start]:02X} "
             f"at offset {len(content) - len(error.object) + error.start:,} cannot stand there.",
-            "Name its encoding with --encoding, for example latin-1, cp1251 or utf-16.",
+            advice(content),
         ) from None
     except (LookupError, UnicodeError):
         raise SettingError("encoding", f"'{encoding}' is not known, or does not fit.") from None
     if "\0" in text:
         before = text[: text.index("\0")]
-        raise binary_file_error(label, len(before.encode(encoding)))
+        raise binary_file_error(label, len(before.encode(encoding)), content)
     return text
 
 
-def binary_file_error(label: str, offset: int) -> CorpusError:
+def binary_file_error(label: str, offset: int, content: bytes) -> CorpusError:
     """The error for a text with a NUL byte at this offset."""
     return CorpusError(
         f"'{label}' has a NUL byte at offset {offset:,}: it is binary, or text in utf-16.",
-        "Give a text file, or name its encoding with --encoding, for example utf-16.",
+        advice(content),
     )
 
 

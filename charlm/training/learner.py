@@ -1,6 +1,7 @@
 """Everything that a training step changes: weights, their averages, optimizer, running sums."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -14,16 +15,20 @@ from charlm.machine.device import matmul_precision
 from charlm.machine.generators import seed_generators
 from charlm.scoring.score import Score
 from charlm.seeds import Stream, derived_seed
-from charlm.training.averaging import Averages
+from charlm.training.averaging import RAW, Averages
 from charlm.training.optimization import Optimizer
 from charlm.training.state import (
     copy_to_cpu,
+    is_sound,
     random_states,
     restore_random_states,
     restore_tensor,
 )
 from charlm.training.task import TrainingTask, WindowLoss
 from charlm.training.totals import Totals
+
+# Loss scaling halves its factor, 65,536 at first, whenever gradients are not finite.
+LEAST_SCALE = 2.0**-24
 
 
 def gradient_norm(weights: list[nn.Parameter], most: float) -> Tensor:
@@ -121,11 +126,32 @@ class Learner:
         for each in self.recurrent:
             each.zero_()
 
-    def is_finite(self, weights: bool) -> bool:
-        """Whether all losses and gradients so far, and with `weights` all weights, are finite."""
-        checked = self.weights if weights else ()
-        broken = not all(bool(each.isfinite().all()) for each in checked)
-        return self.totals.finite and not self.world.any(broken)
+    def is_finite(self, whole_state: bool) -> bool:
+        """Whether all losses and gradients so far are finite, in all processes.
+
+        Args:
+            whole_state: whether all that a step changes is looked at too, as what is kept must be
+                fit to go on from.
+        """
+        # This is asked of all processes together, which know the answer alike.
+        if not self.totals.finite:
+            return False
+        if not whole_state:
+            return True
+        sound = all(is_sound(name, each) for name, each in self.changing())
+        return not self.world.any(not (sound and self.scale_is_usable))
+
+    @property
+    def scale_is_usable(self) -> bool:
+        """Whether loss scaling still takes steps: gradients that are never finite end them."""
+        return not self.scaler.is_enabled() or LEAST_SCALE < self.scaler.get_scale() < math.inf
+
+    def changing(self) -> Iterator[tuple[str, Tensor]]:
+        """All tensors that a step changes, by the names that `capture` gives them, shared."""
+        yield from self.averages.weights(RAW).items()
+        yield from ((f"optimizer/{name}", each) for name, each in self.optimizer.tensors())
+        yield from ((f"recurrent/{i}", each) for i, each in enumerate(self.recurrent))
+        yield from self.averages.tensors().items()
 
     def scores(self, should_stop: Callable[[], bool]) -> dict[str, Score] | None:
         """Score the weights and their averages on the held-out data.
@@ -153,14 +179,11 @@ class Learner:
 
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
         """The weights, tensors and scaler of a `Snapshot`, copied to the CPU."""
-        weights = {name: copy_to_cpu(each) for name, each in self.averages.weights("raw").items()}
-        tensors = {
-            f"optimizer/{name}": copy_to_cpu(each) for name, each in self.optimizer.tensors()
-        }
+        weights = {name: copy_to_cpu(each) for name, each in self.averages.weights(RAW).items()}
+        tensors = {n: copy_to_cpu(each) for n, each in self.changing() if n not in weights}
         for i, each in enumerate(self.recurrent):
             tensors[f"recurrent/{i}"] = copy_to_cpu(self.world.all_rows(each, self.lanes))
         tensors["totals"] = copy_to_cpu(self.totals.whole())
-        tensors |= {name: copy_to_cpu(each) for name, each in self.averages.tensors().items()}
         return weights, tensors | random_states(self.device), self.scaler.state_dict()
 
     def restore(
@@ -179,7 +202,7 @@ class Learner:
             RunError: the state is damaged, or belongs to another model or task.
         """
         try:
-            for name, weight in self.averages.weights("raw").items():
+            for name, weight in self.averages.weights(RAW).items():
                 restore_tensor(weight, name, weights)
             for i, each in enumerate(self.recurrent):
                 name = f"recurrent/{i}"

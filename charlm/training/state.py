@@ -119,6 +119,15 @@ def copy_to_cpu(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", copy=True).contiguous()
 
 
+def is_sound(name: str, tensor: Tensor) -> bool:
+    """Whether training can go on from a tensor that is saved by this name: its values are finite.
+
+    Averages of squared gradients may be infinite, which merely freezes their weights.
+    """
+    sound = ~tensor.isnan() if "exp_avg_sq" in name else tensor.isfinite()
+    return bool(sound.all())
+
+
 @torch.no_grad()
 def restore_tensor(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> None:
     """Copy the values saved as `name` into `tensor`.
@@ -130,9 +139,7 @@ def restore_tensor(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> No
     found = saved[name]
     if found.shape != tensor.shape or not found.is_floating_point():
         raise RunError(f"The training state does not fit the run: {name} is another.")
-    # Averages of squared gradients may be infinite, which merely freezes their weights.
-    sound = ~found.isnan() if "exp_avg_sq" in name else found.isfinite()
-    if not sound.all():
+    if not is_sound(name, found):
         raise RunError(f"The training state is damaged: {name} holds NaN or infinity.")
     tensor.copy_(found)
 

@@ -132,7 +132,7 @@ class Trainer:
                 yield ThreadsChanged(self.threads, self.tuner.most)
             if evaluate or interrupted or self._report_due():
                 event: Event | None
-                if not self.learner.is_finite(weights=evaluate or interrupted):
+                if not self.learner.is_finite(whole_state=evaluate or interrupted):
                     event = self._roll_back()
                 elif interrupted:
                     event = self._stopped("interrupted")

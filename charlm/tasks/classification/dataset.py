@@ -133,7 +133,8 @@ class LabelledDataset(Dataset):
             tell_of(cast("LanguageModelRun", parent), settings, tell)
         elif cast("EncoderTrainConfig", settings.train).freeze:
             raise SettingError("freeze", "is of a run that starts from another: give --init-from.")
-        return replace(settings, model=model)
+        data = replace(settings.data, encoding=self.config.encoding)
+        return replace(settings, model=model, data=data)
 
     def initialize(
         self, model: RecurrentModel, settings: Settings, parent: RunDirectory | None

@@ -64,6 +64,7 @@ class TextDataset(Dataset):
         notes: the notices known so far.
         files: files that a new run stores, content by name.
         min_count: by which the vocabulary was made.
+        encoding: in which the text was read.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class TextDataset(Dataset):
         notes: Iterable[str] = (),
         files: Mapping[str, str] | None = None,
         min_count: int = 1,
+        encoding: str = "utf-8",
     ) -> None:
         self.text = text
+        self.encoding = encoding
         self.min_count = min_count
         self.corpus = corpus
         self.name = str(corpus["name"])
@@ -94,8 +97,8 @@ class TextDataset(Dataset):
         """Set the vocabulary size; adapt the model to a small text or little time; fit windows."""
         characters, vocabulary = self.size("train"), self.text.vocabulary
         mine = cast("TextSettings", settings)
-        data = replace(mine.data, normalize=self.corpus["normalization"], min_count=self.min_count)
-        mine = replace(mine, data=data)
+        found = {"normalize": self.corpus["normalization"], "encoding": self.encoding}
+        mine = replace(mine, data=replace(mine.data, min_count=self.min_count, **found))
         V, document_id = len(vocabulary), vocabulary.document_id
         if parent is None:
             fitted = with_sizes(mine, V, document_id)
@@ -235,7 +238,7 @@ def read_text(
         files[TEXT] = corpus.text
     told = notices.before_training(corpus.notes, text, parent, added)
     about = description(corpus, arranged, splits)
-    return TextDataset(text, about, told, files, min_count)
+    return TextDataset(text, about, told, files, min_count, corpus.encoding)
 
 
 def reread_text(run: LanguageModelRun, source: Source, encoding: str | None) -> TextDataset:

@@ -1,7 +1,8 @@
 """The text to score with a run, and the run's own text, which some scores need too."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from charlm.errors import CorpusError, RunError, SettingError, UsageError
 from charlm.tasks.language_modeling.run import LanguageModelRun
@@ -94,7 +95,16 @@ def read_corpus(run: LanguageModelRun, source: Source, encoding: str | None) -> 
         return find_run_corpus(run)
     if isinstance(source, Corpus):
         return source.read_as(run.reading)
-    return open_corpus(source, replace(run.reading, encoding=encoding or "utf-8"))
+    spelled = encoding or usual_encoding(run, source)
+    return open_corpus(source, replace(run.reading, encoding=spelled))
+
+
+def usual_encoding(run: LanguageModelRun, source: str | Path | Iterable[str | Path]) -> str:
+    """The encoding of a text that nobody names: of files that a run was trained on, as then."""
+    given = [source] if isinstance(source, str | Path) else source
+    own = {str(each) for each in run.record.corpus["source"]}
+    is_own = all(str(Path(each).absolute()) in own for each in given)
+    return run.text_config.encoding if own and is_own else "utf-8"
 
 
 def is_training_text(corpus: Corpus, run: LanguageModelRun) -> bool:

@@ -9,8 +9,8 @@ from charlm.text.splits import count
 from charlm.text.tokens import ITEMS
 from charlm.text.vocabulary import UNKNOWN, describe
 
-# With a smaller training split the user is warned, but training goes ahead.
-LEAST = 2_000
+# With a smaller training split, or a larger vocabulary, the user is warned, and training goes on.
+LEAST, MOST_ENTRIES = 2_000, 50_000
 
 
 def smaller_windows(
@@ -38,6 +38,16 @@ def too_small(size: int, item: str) -> Iterator[str]:
         )
 
 
+def too_many_entries(entries: int, units: str) -> Iterator[str]:
+    """Say so if the vocabulary is so large that it takes most of the time and memory."""
+    if entries > MOST_ENTRIES:
+        yield (
+            f"The vocabulary has {entries:,} {units}, and every step computes a probability for "
+            "each, which takes long and much memory. It is smaller with --max-vocabulary 10000, "
+            "--min-count 2 or --units bytes."
+        )
+
+
 def before_training(
     notes: Iterable[str],
     text: EncodedText,
@@ -59,6 +69,7 @@ def before_training(
         )
     if parent is None:
         yield from too_small(text.splits.size("train"), ITEMS[text.vocabulary.units])
+        yield from too_many_entries(len(text.vocabulary), text.vocabulary.units)
     yield from documents(text)
     yield from unknown_tokens(text, parent)
 

@@ -137,6 +137,6 @@ def items_per_second(learner: Learner, window: int) -> float:
         items += learner.step(window % 16, learner.config.learning_rate)
         window += 1
         world.meet()
-    learner.is_finite(weights=False)  # waits for the device
+    learner.is_finite(whole_state=False)  # waits for the device
     world.meet()
     return items / (world.clock() - started)

@@ -126,6 +126,7 @@ def find_moved_corpus(run: LanguageModelRun, source: Source, encoding: str | Non
         "characters_sha256": corpus.characters_sha256,
         "lossless": corpus.lossless,
     }
+    data = replace(data, encoding=corpus.encoding)
     run.update(corpus={**about, **found}, data=data.to_json())
     return in_order_of_splits(run, corpus)
 

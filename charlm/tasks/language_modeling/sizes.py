@@ -12,6 +12,8 @@ from charlm.machine.memory import available_memory, check_memory
 from charlm.rnn.cells import make_cell
 
 FLOAT = 4  # bytes
+# From here on a vocabulary may be what takes the memory.
+LARGE_VOCABULARY = 20_000
 # Settings that can be lowered to save memory.
 SIZES = (
     *("hidden_size", "num_layers", "embedding_size", "mogrifier_rank", "mogrifier_rounds"),
@@ -92,7 +94,13 @@ def check_training(
         NotEnoughMemoryError: there is not; the message says how much is needed and available.
     """
     kept, step = lasting_bytes(config, train), step_bytes(config, train)
-    advice = advice or f"Give a smaller {costliest_setting(config, train)}."
+    if not advice:
+        advice = f"Give a smaller {costliest_setting(config, train)}."
+        if config.vocabulary_size > LARGE_VOCABULARY:
+            advice += (
+                f" The vocabulary has {config.vocabulary_size:,} entries: --max-vocabulary, "
+                "--min-count or --units bytes make it smaller."
+            )
     what = "Training this model"
     # A copy to go back to, should training diverge, is kept in main memory.
     if device.type == "cuda":

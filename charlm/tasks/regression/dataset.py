@@ -59,7 +59,7 @@ class NumbersDataset(Dataset):
         vocabulary: Vocabulary | None = None,
         files: bool = False,
     ) -> None:
-        self.config, self.name = config, read.name
+        self.config, self.name = replace(config, encoding=read.encoding), read.name
         self.scaler = scaler or scaler_of(read, config)
         if read.texts is not None and vocabulary is None:
             vocabulary = vocabulary_of(read.texts, read.parts)
@@ -103,6 +103,7 @@ class NumbersDataset(Dataset):
 
     def told_of(self, read: NumberRows) -> Iterator[str]:
         """What to know of the rows."""
+        yield from read.notes
         if read.missing:
             told = "filled with means of the training part"
             if self.config.missing == "drop":
@@ -149,7 +150,8 @@ class NumbersDataset(Dataset):
             model = replace(model, vocabulary_size=len(self.vocabulary))
         batch_size = min(settings.train.batch_size, self.size("train"))
         train = replace(settings.train, batch_size=batch_size)
-        return replace(settings, model=model, train=train)
+        data = replace(settings.data, encoding=self.config.encoding)
+        return replace(settings, model=model, train=train, data=data)
 
     def part(self, name: str) -> Examples:
         """The examples of a part."""
