@@ -89,7 +89,7 @@ def test_a_command_that_fails_says_so_and_one_that_hangs_is_ended(
 
 @pytest.mark.slow
 def test_operations_are_named_wherever_they_run(capsys: pytest.CaptureFixture[str]) -> None:
-    on_gpu.print_kernels()
+    on_gpu.print_kernels(units=8, batch_size=2, steps=4)
     shown = capsys.readouterr().out
     assert [line for line in shown.splitlines() if not line.startswith(" ")] == [
         f"{cell} {precision}" for cell in ("rnn", "gru", "lstm") for precision in on_gpu.PRECISIONS

@@ -155,7 +155,7 @@ def bench(quick: bool) -> Verdict:
     return Verdict("bench", "ok" if good else "FAILED", "\n" + output.strip())
 
 
-def print_kernels() -> None:
+def print_kernels(units: int = 512, batch_size: int = 64, steps: int = 64) -> None:
     """Operations and kernels of one step of training, for each of torch's layers."""
     import numpy as np
     import torch
@@ -171,9 +171,13 @@ def print_kernels() -> None:
     for cell in ("rnn", "gru", "lstm"):
         for precision in PRECISIONS:
             config = TextTrainConfig(
-                batch_size=64, seq_length=64, max_steps=9, precision=precision, cuda_graphs=False
+                batch_size=batch_size,
+                seq_length=steps,
+                max_steps=9,
+                precision=precision,
+                cuda_graphs=False,
             )
-            sizes = ModelConfig(vocabulary_size=60, cell=cell, hidden_size=512, embedding_size=64)
+            sizes = ModelConfig(vocabulary_size=60, cell=cell, hidden_size=units, embedding_size=64)
             model = LanguageModel(sizes, "builtin")
             model.initialize("uniform", 0)
             learner = Learner(LanguageModeling(model.to(device), ids, ids[:0], config), config)
