@@ -127,7 +127,12 @@ def zip_entries(file: BinaryIO) -> Iterator[Entry]:
     """What a zip lists."""
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
-            is_file = not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)
+            # One without a name is no folder, as zipfile would look for its last character.
+            is_file = (
+                bool(info.filename)
+                and not info.is_dir()
+                and not stat.S_ISLNK(info.external_attr >> 16)
+            )
 
             def read(info: zipfile.ZipInfo = info) -> bytes:
                 return archive.read(info)

@@ -21,12 +21,10 @@ from typing import Any, Self
 from charlm.config import Config, DataConfig, ModelConfig, TrainConfig
 from charlm.errors import CharlmError, RunError
 from charlm.files import strict_json
+from charlm.files.reading import COPY_AGAIN, load_arrays, read
 from charlm.files.whole import (
-    COPY_AGAIN,
     Arrays,
     create_folder,
-    load_arrays,
-    read,
     replace_folder,
     save_arrays,
     whole_folder,

@@ -7,16 +7,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from charlm.errors import RunError
+from charlm.files.reading import COPY_AGAIN, load_arrays, read
 from charlm.files.structures import dumps, loads
-from charlm.files.whole import (
-    COPY_AGAIN,
-    Arrays,
-    load_arrays,
-    read,
-    save_arrays,
-    write,
-    writing,
-)
+from charlm.files.whole import Arrays, save_arrays, write, writing
 from charlm.runs.commands import run_command
 
 Parsed = TypeVar("Parsed")

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from charlm.config import fits
 from charlm.errors import RunError
 from charlm.files import strict_json
-from charlm.files.whole import COPY_AGAIN
+from charlm.files.reading import COPY_AGAIN
 
 FORMAT = 1
 

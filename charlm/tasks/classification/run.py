@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from charlm.errors import RunError
 from charlm.files import strict_json
-from charlm.files.whole import COPY_AGAIN
+from charlm.files.reading import COPY_AGAIN
 from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.tasks.supervised.run import EncoderRun
 from charlm.tasks.supervised.settings import EncoderTrainConfig

@@ -5,7 +5,8 @@ from typing import cast
 
 from charlm.config import TextConfig, TextTrainConfig
 from charlm.errors import RunError, UsageError, look_up
-from charlm.files.whole import COPY_AGAIN, Arrays
+from charlm.files.reading import COPY_AGAIN
+from charlm.files.whole import Arrays
 from charlm.rnn.weights import check_shapes, model_shapes
 from charlm.runs.directory import RunDirectory
 from charlm.runs.record import check_types

@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeVar, cast
 from charlm.config import EncoderConfig
 from charlm.errors import RunError
 from charlm.files import strict_json
-from charlm.files.whole import COPY_AGAIN, Arrays
+from charlm.files.reading import COPY_AGAIN
+from charlm.files.whole import Arrays
 from charlm.rnn.weights import check_shapes, encoder_shapes
 from charlm.runs.directory import RunDirectory
 from charlm.tables.table import Table
