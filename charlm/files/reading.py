@@ -2,7 +2,7 @@
 
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -16,7 +16,7 @@ from charlm.files.whole import Arrays
 
 COPY_AGAIN = "Copy the run again from where it came, or delete it."
 # Bytes of the largest file of text that is read whole: JSON, or rows of it.
-LARGEST_TEXT = 64 << 20
+LARGEST_TEXT = 128 << 20
 # Bytes of the header of a safetensors file, which names its arrays: 100 or so for each.
 LARGEST_HEADER = 8 << 20
 MOST_DIMENSIONS, LARGEST_SIZE = 8, 1 << 48
@@ -89,12 +89,19 @@ def unreadable(path: Path, error: Exception) -> RunError:
     return RunError(f"'{path}' is damaged: {why.lower()}.", COPY_AGAIN)
 
 
-def load_arrays(path: Path, most: int = sys.maxsize) -> Arrays:
+Shapes = dict[str, tuple[int, ...]]
+
+
+def load_arrays(
+    path: Path, check: Callable[[Shapes], None] = lambda shapes: None, most: int = sys.maxsize
+) -> Arrays:
     """Read the arrays that `save_arrays` wrote; bfloat16 becomes float32.
 
     The header is checked against the file's size before anything is allocated.
 
     Args:
+        check: called with the shapes that the header claims, by name, before anything is read; it
+            raises whatever is to be raised.
         most: bytes that the file may have.
 
     Raises:
@@ -104,7 +111,9 @@ def load_arrays(path: Path, most: int = sys.maxsize) -> Arrays:
     try:
         opened, size = open_regular(file, most)
         with opened:
-            return {name: array_from(opened, *about) for name, about in header_of(opened, size)}
+            header = header_of(opened, size)
+            check({name: shape for name, (_, shape) in header})
+            return {name: array_from(opened, *about) for name, about in header}
     except (OSError, ValueError) as error:
         raise unreadable(file, error) from None
 

@@ -14,6 +14,8 @@ from typing import Any
 DEEPEST = 32
 # Objects and lists of a document: each takes 60 bytes and more, where its brackets take two.
 MOST_CONTAINERS = 2_000_000
+# Values of a document, by its commas: each takes 60 bytes or so.
+MOST_VALUES = 8_000_000
 # Whole numbers are below 10^19 or so, and seeds below 2^64: others could be no array's.
 LARGEST = 2**64
 MOST_DIGITS = 20
@@ -43,6 +45,8 @@ def loads(content: str) -> Any:
     brackets = content.count("[") + content.count("{")
     if brackets > MOST_CONTAINERS:
         raise ValueError(f"more than {MOST_CONTAINERS:,} lists and objects")
+    if content.count(",") > MOST_VALUES:
+        raise ValueError(f"more than {MOST_VALUES:,} values")
     try:
         value = json.loads(content, object_pairs_hook=without_repeats, parse_int=small_integer)
     except RecursionError:

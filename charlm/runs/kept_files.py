@@ -7,13 +7,28 @@ from pathlib import Path
 from typing import TypeVar
 
 from charlm.errors import RunError
-from charlm.files.reading import COPY_AGAIN, load_arrays, read
+from charlm.files.reading import COPY_AGAIN, Shapes, load_arrays, read
 from charlm.files.structures import dumps, loads
 from charlm.files.whole import Arrays, save_arrays, write, writing
+from charlm.machine.memory import available_memory, check_memory
 from charlm.runs.commands import run_command
 
 Parsed = TypeVar("Parsed")
 Kept = TypeVar("Kept")
+
+
+def load_what_fits(path: Path, check: Callable[[Shapes], None] = lambda shapes: None) -> Arrays:
+    """`load_arrays` of a file that may be a stranger's, if the memory can hold it.
+
+    Raises:
+        NotEnoughMemoryError: it cannot.
+        RunError: as in `load_arrays`, or from `check`.
+    """
+    file = path.with_suffix(".safetensors")
+    with suppress(OSError):  # of which `load_arrays` says what it is
+        size = file.stat().st_size
+        check_memory(f"'{file}'", size, available_memory(), "Use it where there is more memory.")
+    return load_arrays(path, check)
 
 
 class KeptFiles:
@@ -78,7 +93,7 @@ class KeptFiles:
         if not file.exists():
             return None
         try:
-            return parse(load_arrays(self.path / name))
+            return parse(load_what_fits(self.path / name))
         except (ValueError, UnicodeDecodeError) as error:
             raise RunError(f"'{file}' is damaged ({error}).", COPY_AGAIN) from None
 

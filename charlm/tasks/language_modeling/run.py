@@ -5,8 +5,7 @@ from typing import cast
 
 from charlm.config import TextConfig, TextTrainConfig
 from charlm.errors import RunError, UsageError, look_up
-from charlm.files.reading import COPY_AGAIN
-from charlm.files.whole import Arrays
+from charlm.files.reading import COPY_AGAIN, Shapes
 from charlm.rnn.weights import check_shapes, model_shapes
 from charlm.runs.directory import RunDirectory
 from charlm.runs.record import check_types
@@ -103,11 +102,9 @@ class LanguageModelRun(RunDirectory):
         look_up(NORMALIZATIONS, self.normalization, "normalization")
         _ = self.spans, self.vocabulary
 
-    def check_weights(self, weights: Arrays) -> Arrays:
-        """The weights in float32, after checking their names and shapes against the model."""
-        shapes = {name: each.shape for name, each in weights.items()}
+    def check_shapes(self, shapes: Shapes) -> None:
+        """Raise RunError unless these are the names and shapes of the model's weights."""
         check_shapes(model_shapes(self.settings.model), shapes)
-        return super().check_weights(weights)
 
     @property
     def text(self) -> str | None:

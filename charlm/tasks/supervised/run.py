@@ -9,8 +9,7 @@ from typing import Any, Protocol, TypeVar, cast
 from charlm.config import EncoderConfig
 from charlm.errors import RunError
 from charlm.files import strict_json
-from charlm.files.reading import COPY_AGAIN
-from charlm.files.whole import Arrays
+from charlm.files.reading import COPY_AGAIN, Shapes
 from charlm.rnn.weights import check_shapes, encoder_shapes
 from charlm.runs.directory import RunDirectory
 from charlm.tables.table import Table
@@ -70,10 +69,9 @@ class EncoderRun(RunDirectory):
         super().check_contents()
         _ = self.record.corpus["sha256"], self.record.corpus["source"]
 
-    def check_weights(self, weights: Arrays) -> Arrays:
-        shapes = {name: each.shape for name, each in weights.items()}
+    def check_shapes(self, shapes: Shapes) -> None:
+        """Raise RunError unless these are the names and shapes of the model's weights."""
         check_shapes(encoder_shapes(cast("EncoderConfig", self.settings.model)), shapes)
-        return super().check_weights(weights)
 
 
 class HasDigest(Protocol):
