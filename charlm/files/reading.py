@@ -65,10 +65,9 @@ def content_of(path: Path, most: int = LARGEST_TEXT) -> bytes:
         RefusedFileError: it is no regular file, or larger.
         OSError: it cannot be read.
     """
-    file, _ = open_regular(path, most)
+    file, size = open_regular(path, most)
     with file:
-        # A file that grows meanwhile, or lies about its size, is cut off.
-        return file.read(most)
+        return file.read(size)  # no more, whoever writes to it meanwhile
 
 
 def read(path: Path, most: int = LARGEST_TEXT) -> str:

@@ -40,7 +40,7 @@ from charlm.runs.links import check_links
 from charlm.runs.locks import is_locked
 from charlm.runs.metrics import usable
 from charlm.runs.names import NameTakenError, check_free
-from charlm.runs.record import Record, damaged
+from charlm.runs.record import Record, misunderstood
 from charlm.runs.versions import from_newer, is_newer
 
 ANOTHER_FOLDER = "Choose another folder with --runs-dir or CHARLM_RUNS_DIR."
@@ -134,18 +134,17 @@ class RunDirectory(KeptFiles):
 
     def check(self) -> None:
         """Raise RunError unless the record and the task's files are valid."""
+        file = self.path / "run.json"
         try:
             self.check_contents()
+        except UnknownSettingError as error:
+            raise from_newer(file, vars(self.record), str(error).rstrip(".")) from None
         except RunError as error:
             if is_newer(vars(self.record)):
-                why = error.message.rstrip(".")
-                raise from_newer(self.path / "run.json", vars(self.record), why) from None
+                raise misunderstood(file, vars(self.record), error.message) from None
             raise
         except (LookupError, TypeError, ValueError, CharlmError) as error:
-            file, values = self.path / "run.json", vars(self.record)
-            if is_newer(values) or isinstance(error, UnknownSettingError):
-                raise from_newer(file, values, str(error).rstrip(".")) from None
-            raise damaged(file, error) from None
+            raise misunderstood(file, vars(self.record), error) from None
 
     def check_contents(self) -> None:
         """Access all that the task needs; subclasses add to it. Any error means damage."""

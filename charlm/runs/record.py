@@ -28,6 +28,14 @@ class CorpusEntries(TypedDict):
     sha256: str
 
 
+class ModelEntries(TypedDict):
+    """What every task says of its model. Its settings' class checks the rest."""
+
+    cell: str
+    hidden_size: Count
+    num_layers: Count
+
+
 class Comparison(TypedDict):
     """How the model did beside the best baseline: limits of an interval."""
 
@@ -50,6 +58,14 @@ class Result(TypedDict, total=False):
     temperature: float
     threshold: Number
     comparison: Comparison
+
+
+class ScoredResult(TypedDict):
+    """What a result needs once it has a score."""
+
+    split: str
+    score: dict[str, Number]
+    baselines: dict[str, dict[str, Number]]
 
 
 @dataclass
@@ -132,9 +148,7 @@ class Record:
             check_record(record)
             return record
         except (LookupError, TypeError, ValueError) as error:
-            if is_newer(values):
-                raise from_newer(path, values, str(error)) from None
-            raise damaged(path, error) from None
+            raise misunderstood(path, values, error) from None
 
     def to_json(self) -> str:
         values = asdict(replace(self, written_by=__version__))
@@ -147,12 +161,20 @@ def check_record(record: Record) -> None:
         check(getattr(record, name), Values, name)
     check(record.changes, list[Values], "changes")
     check(record.corpus, CorpusEntries, "corpus")
+    check(record.model, ModelEntries, "model")
     check(record.result, Result, "result")
     for name, span in record.splits.items():
         if name not in SPLITS or len(span) != 2 or span[0] > span[1]:
             raise ValueError(f"splits.{name[:60]} cannot be {quoted(span)}")
     if "comparison" in record.result and len(record.result["comparison"]["interval"]) != 2:
         raise ValueError("result.comparison.interval has two limits")
+
+
+def misunderstood(path: Path, values: Any, why: object) -> RunError:
+    """The error for a record, as far as it was read, that is damaged or of a newer charlm."""
+    if is_newer(values):
+        return from_newer(path, values, str(why).rstrip("."))
+    return damaged(path, why)
 
 
 def damaged(path: Path, why: object) -> RunError:

@@ -127,6 +127,8 @@ def restore_tensor(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> No
         RunError: the values are of another shape, not floating-point, NaN or infinite.
     """
     found = saved[name]
+    if tensor.shape == () and found.shape == (1,):
+        found = found[0]  # the first runs kept numbers so
     if found.shape != tensor.shape or not found.is_floating_point():
         raise RunError(f"The training state does not fit the run: {name} is another.")
     # Averages of squared gradients may be infinite, which merely freezes their weights.
