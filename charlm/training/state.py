@@ -10,6 +10,7 @@ from torch import Tensor
 
 from charlm.config import fits
 from charlm.errors import RunError
+from charlm.files.schema import quoted
 
 
 @dataclass
@@ -100,7 +101,7 @@ class Snapshot:
             for name, kind in get_type_hints(Counters).items():
                 value = getattr(counters, name)
                 if not fits(value, kind) or (value or 0) < -1:
-                    raise ValueError(f"{name} cannot be {value!r}")
+                    raise ValueError(f"{name} cannot be {quoted(value)}")
             scaler = dict(scalars["scaler"])
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"The training state is damaged: {error}.") from None

@@ -222,8 +222,9 @@ WRITING = (scored, resumed, reported, started_from)
 def settings_file(folder: Path) -> Stranger:
     """A settings file, which is read."""
     folder.mkdir(parents=True)
-    (folder / "s.toml").write_text(TOML)
-    return Stranger("toml", folder, lambda rng: charlm.read_settings(folder / "s.toml"), 2.0)
+    path = folder / "s.toml"
+    path.write_text(TOML)
+    return Stranger("toml", folder, lambda rng: charlm.read_settings(path), 2.0, on_disk=False)
 
 
 def archive(folder: Path, suffix: str) -> Stranger:
