@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -52,7 +51,7 @@ def loads(kind: type[T], content: str) -> T:
         ValueError: the content is not what `dumps` writes of this kind.
     """
     try:
-        return cast("T", value_of(kind, json.loads(content)))
+        return cast("T", value_of(kind, strict_json.loads(content)))
     except (KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise ValueError(f"no {kind.__name__} ({error})") from None
 

@@ -17,19 +17,11 @@ import numpy.typing as npt
 
 from charlm.errors import RunError
 
-COPY_AGAIN = "Copy the run again from where it came, or delete it."
 # Windows neither renames nor removes a file that is open, or a folder with one in it. Readers of
 # charlm's files are quick, and so are virus scanners.
 MOVES_OPEN_FILES = sys.platform != "win32"
 PATIENCE = 2.0  # seconds
 Arrays = dict[str, npt.NDArray[Any]]
-# NumPy types, by their names in safetensors files.
-NUMBERS = {
-    "BOOL": "?",
-    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
-    **{f"I{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)},
-    **{f"U{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
-}
 
 
 @contextmanager
@@ -46,15 +38,6 @@ def writing(path: Path, advice: str) -> Iterator[None]:
             f"Cannot write to '{path}': {(error.strerror or str(error)).lower()}.",
             advice,
         ) from None
-
-
-def read(path: Path) -> str:
-    """Read a UTF-8 file; raises RunError if it is missing or damaged."""
-    try:
-        return path.read_bytes().decode("utf-8", "surrogatepass")
-    except (OSError, UnicodeDecodeError) as error:
-        problem = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged: {error}"
-        raise RunError(f"'{path}' {problem}.", COPY_AGAIN) from None
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -194,37 +177,3 @@ def safetensors_content(arrays: Arrays, metadata: Mapping[str, str]) -> bytes:
 
     contiguous = {name: np.asarray(each, order="C") for name, each in arrays.items()}
     return bytes(save(contiguous, metadata={"format": "pt", **metadata}))
-
-
-def array_from(tensor: Mapping[str, Any]) -> npt.NDArray[Any]:
-    """Convert an entry of `safetensors.deserialize` to an array; bfloat16 becomes float32.
-
-    Raises:
-        KeyError: its type is not in NUMBERS.
-    """
-    data, dtype = tensor["data"], tensor["dtype"]
-    if dtype == "BF16":
-        array = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
-    else:
-        array = np.frombuffer(data, NUMBERS[dtype])
-        array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return array.reshape(tensor["shape"])
-
-
-def load_arrays(path: Path) -> Arrays:
-    """Read the arrays that `save_arrays` wrote; bfloat16, which NumPy lacks, becomes float32.
-
-    Raises:
-        RunError: the file is missing or damaged.
-    """
-    from safetensors import SafetensorError, deserialize
-
-    file = path.with_suffix(".safetensors")
-    try:
-        tensors: Any = deserialize(file.read_bytes())  # type: ignore[no-untyped-call]
-        return {name: array_from(tensor) for name, tensor in tensors}
-    except FileNotFoundError:
-        problem = "is missing"
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        problem = f"is damaged ({error})"
-    raise RunError(f"'{file}' {problem}.", COPY_AGAIN)

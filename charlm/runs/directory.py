@@ -11,22 +11,21 @@ A file or folder appears under its name only once it is complete and on disk.
 """
 
 import hashlib
-import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from charlm.config import Config, DataConfig, ModelConfig, TrainConfig
+from charlm.config import Config, DataConfig, ModelConfig, TrainConfig, UnknownSettingError
 from charlm.errors import CharlmError, RunError
 from charlm.files import strict_json
+from charlm.files.reading import COPY_AGAIN, Shapes, open_regular, read
+from charlm.files.schema import Count, check, suits
 from charlm.files.whole import (
-    COPY_AGAIN,
     Arrays,
     create_folder,
-    load_arrays,
-    read,
     replace_folder,
     save_arrays,
     whole_folder,
@@ -36,10 +35,13 @@ from charlm.files.whole import (
 from charlm.presets import Settings
 from charlm.rnn.weights import to_finite_float32
 from charlm.runs.commands import command, run_command
-from charlm.runs.kept_files import KeptFiles
+from charlm.runs.kept_files import KeptFiles, load_what_fits
+from charlm.runs.links import check_links
 from charlm.runs.locks import is_locked
+from charlm.runs.metrics import usable
 from charlm.runs.names import NameTakenError, check_free
-from charlm.runs.record import Record, damaged
+from charlm.runs.record import Record, misunderstood
+from charlm.runs.versions import from_newer, is_newer
 
 ANOTHER_FOLDER = "Choose another folder with --runs-dir or CHARLM_RUNS_DIR."
 
@@ -127,20 +129,29 @@ class RunDirectory(KeptFiles):
                 f"There is no run at '{path}'.",
                 f"To see which there are: {command('runs', 'list', folder=path.parent)}",
             )
+        check_links(path)
         return cls(path, Record.from_json(read(path / "run.json"), path / "run.json"))
 
     def check(self) -> None:
         """Raise RunError unless the record and the task's files are valid."""
+        file = self.path / "run.json"
         try:
             self.check_contents()
-        except RunError:
+        except UnknownSettingError as error:
+            raise from_newer(file, vars(self.record), str(error).rstrip(".")) from None
+        except RunError as error:
+            if is_newer(vars(self.record)):
+                raise misunderstood(file, vars(self.record), error.message) from None
             raise
-        except (LookupError, TypeError, ValueError, RecursionError, CharlmError) as error:
-            raise damaged(self.path / "run.json", error) from None
+        except (LookupError, TypeError, ValueError, CharlmError) as error:
+            raise misunderstood(file, vars(self.record), error) from None
 
     def check_contents(self) -> None:
         """Access all that the task needs; subclasses add to it. Any error means damage."""
         _ = self.settings
+
+    def check_shapes(self, shapes: Shapes) -> None:
+        """Raise RunError unless these are the names and shapes of the model's weights."""
 
     def check_weights(self, weights: Arrays) -> Arrays:
         """Check weights that were loaded, and return them in float32.
@@ -148,6 +159,7 @@ class RunDirectory(KeptFiles):
         Raises:
             RunError: these cannot be the weights of this run's model.
         """
+        self.check_shapes({name: each.shape for name, each in weights.items()})
         return to_finite_float32(weights)
 
     def update(self, **changes: Any) -> None:
@@ -192,11 +204,12 @@ class RunDirectory(KeptFiles):
 
     def _weights(self, folder: Path) -> Arrays:
         """Load and check the weights in `best` or `last`."""
-        arrays = load_arrays(folder / "model")
         try:
-            return self.check_weights(arrays)
+            return self.check_weights(load_what_fits(folder / "model", self.check_shapes))
         except RunError as error:
             file = folder / "model.safetensors"
+            if str(file) in error.message:
+                raise
             raise RunError(f"'{file}' is damaged: {error.message}", COPY_AGAIN) from None
 
     def weights_sha256(self) -> str:
@@ -207,7 +220,9 @@ class RunDirectory(KeptFiles):
         """
         folder = whole_folder(self.path / "best") or self.path / "last"
         try:
-            return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+            file, _ = open_regular(folder / "model.safetensors", sys.maxsize)
+            with file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise RunError(
                 f"The weights of '{self.name}' cannot be read: {error.strerror}."
@@ -226,10 +241,11 @@ class RunDirectory(KeptFiles):
                 f"Delete it ({run_command(self.path, 'runs', 'delete')}) and train anew.",
             )
         try:
-            scalars = json.loads(read(path / "training.json"))
+            scalars = strict_json.loads(read(path / "training.json"))
+            check(scalars, dict[str, Any], "the training state")
         except ValueError as error:
             raise RunError(f"'{path / 'training.json'}' is damaged: {error}.") from None
-        return self._weights(path), load_arrays(path / "training"), scalars
+        return self._weights(path), load_what_fits(path / "training"), scalars
 
     # Metrics
 
@@ -246,13 +262,13 @@ class RunDirectory(KeptFiles):
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of all evaluations, without lines that a crash left incomplete."""
         rows = []
-        for line in read(self.path / "metrics.jsonl").splitlines():
+        for line in read(self.path / "metrics.jsonl").split("\n"):
             try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
+                row = strict_json.loads(line)
+            except ValueError:
                 continue
-            if isinstance(row, dict) and isinstance(row.get("step"), int):
-                rows.append(row)
+            if isinstance(row, dict) and suits(row.get("step"), Count):
+                rows.append(usable(row))
         return rows
 
     def forget_metrics_after(self, step: int) -> None:

@@ -271,7 +271,7 @@ class Session:
     def _score_from_metrics(self, split: str) -> Score | None:
         """The score of the best evaluation; None if evaluations score less than the whole split."""
         scored = [row for row in self.run.metrics() if row.get(self.task.loss_name) is not None]
-        best = [row for row in scored if row["best"]]
+        best = [row for row in scored if row.get("best")]
         if split == "val" and best and self.dataset.scores_all_of_val(self.run.settings.train):
             return self.task.score_type.from_json(best[-1])
         return None

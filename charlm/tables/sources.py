@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import weakref
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -172,7 +173,7 @@ def open_delimited(
     if not columns:
         raise CorpusError(f"{label} is empty.", "Give a table with a row of column names.")
     if len(set(columns)) < len(columns):
-        twice = next(each for each in columns if columns.count(each) > 1)
+        twice = Counter(columns).most_common(1)[0][0]
         raise CorpusError(f"{label} has two columns called '{twice}'.", "Rename one of them.")
 
     def rows() -> Iterator[Row]:

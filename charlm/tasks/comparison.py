@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from charlm.runs.directory import RunDirectory
+from charlm.runs.record import damaged
 from charlm.scoring.score import Scored
 from charlm.tasks.registry import task_of
 
@@ -22,7 +23,10 @@ def scored(run: RunDirectory) -> Scored | None:
     if not rows:
         return None
     best = min(rows, key=lambda row: row[task.loss_name])
-    return Scored(task.score_type.from_json(best), "val", best.get(items), final=False)
+    try:
+        return Scored(task.score_type.from_json(best), "val", best.get(items), final=False)
+    except (KeyError, ValueError) as error:
+        raise damaged(run.path / "metrics.jsonl", error) from None
 
 
 def differences(runs: Sequence[RunDirectory]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """The vocabulary: characters, words or bytes, and their ids."""
 
-import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -79,6 +78,8 @@ class Vocabulary:
             raise ValueError("a vocabulary's entries are bytes")
         if not all(isinstance(each, int) for each in (*self.counts, unknown_count)):
             raise ValueError("a vocabulary's counts are whole numbers")
+        if min((*self.counts, unknown_count)) < 0:
+            raise ValueError("a vocabulary's counts are at least 0")
         if not len(self.counts) == len(self.entries) == len(set(self.entries)):
             raise ValueError("a vocabulary needs distinct characters and a count for each")
 
@@ -228,10 +229,13 @@ class Vocabulary:
             ValueError: the content is not what `to_json` writes.
         """
         try:
-            values = json.loads(content)
+            values = strict_json.loads(content)
             named = (each for each in UNITS if each in values and values[each] is not None)
             units = next(named, CHARACTERS)
-            return cls(values[units], values["counts"], values["unknown_count"], units)
+            entries, counts = values[units], values["counts"]
+            if not (isinstance(entries, list) and isinstance(counts, list)):
+                raise ValueError("a vocabulary has lists")
+            return cls(entries, counts, values["unknown_count"], units)
         except (TypeError, KeyError) as error:
             raise ValueError(f"no vocabulary ({error})") from None
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from charlm.config import fits
 from charlm.errors import RunError
+from charlm.files.schema import quoted
 from charlm.machine.generators import generator_states, restore_generators
 
 
@@ -101,7 +102,7 @@ class Snapshot:
             for name, kind in get_type_hints(Counters).items():
                 value = getattr(counters, name)
                 if not fits(value, kind) or (value or 0) < -1:
-                    raise ValueError(f"{name} cannot be {value!r}")
+                    raise ValueError(f"{name} cannot be {quoted(value)}")
             scaler = dict(scalars["scaler"])
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"The training state is damaged: {error}.") from None
@@ -137,6 +138,8 @@ def restore_tensor(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> No
         RunError: the values are of another shape, not floating-point, NaN or infinite.
     """
     found = saved[name]
+    if tensor.shape == () and found.shape == (1,):
+        found = found[0]  # the first runs kept numbers so
     if found.shape != tensor.shape or not found.is_floating_point():
         raise RunError(f"The training state does not fit the run: {name} is another.")
     if not is_sound(name, found):

@@ -62,11 +62,11 @@ def show(
         (
             (
                 console.count(row["step"]),
-                row["epoch"],
-                console.number(row[f"train_{task.loss_name}"]),
+                row.get("epoch", "-"),
+                console.number(row.get(f"train_{task.loss_name}")),
                 console.number(row.get(task.loss_name)),
                 *(console.number(row.get(each.key)) for each in figures),
-                console.number(row["seconds"], 1),
+                console.number(row.get("seconds"), 1),
             )
             for row in found.metrics()
         ),

@@ -1,14 +1,16 @@
 """The run directory of a language model, which adds a vocabulary and perhaps the text."""
 
+import sys
 from functools import cached_property
+from pathlib import Path
 from typing import cast
 
 from charlm.config import TextConfig, TextTrainConfig
 from charlm.errors import RunError, UsageError, look_up
-from charlm.files.whole import COPY_AGAIN, Arrays
+from charlm.files.reading import COPY_AGAIN, Shapes
 from charlm.rnn.weights import check_shapes, model_shapes
 from charlm.runs.directory import RunDirectory
-from charlm.runs.record import check_types
+from charlm.runs.record import Record, check_types
 from charlm.text.catalog import CATALOG, CatalogEntry
 from charlm.text.corpus import Reading
 from charlm.text.normalize import NORMALIZATIONS
@@ -29,6 +31,10 @@ CORPUS = {
 }
 
 
+# The first runs have neither, and know their text by the hash of its bytes alone.
+FIRST = {"text_sha256": "", "lossless": False}
+
+
 class LanguageModelRun(RunDirectory):
     """The run of a language model. It adds these files to those of `RunDirectory`:
 
@@ -39,6 +45,10 @@ class LanguageModelRun(RunDirectory):
 
     data_config = TextConfig
     train_config = TextTrainConfig
+
+    def __init__(self, path: Path, record: Record) -> None:
+        super().__init__(path, record)
+        record.corpus = {**FIRST, **record.corpus}
 
     @property
     def text_config(self) -> TextConfig:
@@ -102,16 +112,14 @@ class LanguageModelRun(RunDirectory):
         look_up(NORMALIZATIONS, self.normalization, "normalization")
         _ = self.spans, self.vocabulary
 
-    def check_weights(self, weights: Arrays) -> Arrays:
-        """The weights in float32, after checking their names and shapes against the model."""
-        shapes = {name: each.shape for name, each in weights.items()}
+    def check_shapes(self, shapes: Shapes) -> None:
+        """Raise RunError unless these are the names and shapes of the model's weights."""
         check_shapes(model_shapes(self.settings.model), shapes)
-        return super().check_weights(weights)
 
     @property
     def text(self) -> str | None:
         """The stored copy of the text, if there is one."""
-        return self.read_file(TEXT)
+        return self.read_file(TEXT, sys.maxsize)
 
 
 def as_language_model(run: RunDirectory) -> LanguageModelRun:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from charlm.errors import CorpusError, RunError, SettingError
 from charlm.runs.commands import run_command
+from charlm.runs.recorded import recorded_sources
 from charlm.tasks.language_modeling.run import TEXT, LanguageModelRun
 from charlm.tasks.language_modeling.splitting import split_text
 from charlm.text.corpus import Corpus, Source, open_corpus, sha256_of
@@ -40,7 +41,7 @@ def find_run_corpus(run: LanguageModelRun) -> Corpus:
         try:
             if STDIN in about["source"]:
                 raise CorpusError("It came from standard input, and there is no copy.")
-            corpus = reopen(run, about["source"], encoding)
+            corpus = reopen(run, recorded_sources(run.path, about["source"]), encoding)
         except CorpusError as error:
             raise RunError(
                 f"The text that '{run.name}' was trained on cannot be read: {error.message}", hint
@@ -82,7 +83,10 @@ def reopen(
 
 def is_text_of_run(run: LanguageModelRun, corpus: Corpus) -> bool:
     """Whether a text, normalized as the run's was, is the one it was trained on."""
-    return bool(sha256_of(corpus.text) == run.record.corpus["text_sha256"])
+    about = run.record.corpus
+    if not about["text_sha256"]:
+        return bool(corpus.sha256 == about["sha256"])
+    return bool(sha256_of(corpus.text) == about["text_sha256"])
 
 
 def find_moved_corpus(run: LanguageModelRun, source: Source, encoding: str | None) -> Corpus:
@@ -105,7 +109,8 @@ def find_moved_corpus(run: LanguageModelRun, source: Source, encoding: str | Non
     else:
         if source is None and (not about["source"] or STDIN in about["source"]):
             raise SettingError("encoding", "is of no use: the run keeps its text as it was read.")
-        corpus = reopen(run, about["source"] if source is None else source, data.encoding)
+        named = recorded_sources(run.path, about["source"]) if source is None else source
+        corpus = reopen(run, named, data.encoding)
     if not is_text_of_run(run, corpus):
         sizes = count(len(corpus.text)), count(about["characters"])
         differ = (

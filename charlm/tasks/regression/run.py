@@ -4,7 +4,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from charlm.errors import RunError
-from charlm.files.whole import COPY_AGAIN, Arrays
+from charlm.files.reading import COPY_AGAIN
+from charlm.files.whole import Arrays
 from charlm.tasks.regression.scaler import Scaler
 from charlm.tasks.regression.series import Clock
 from charlm.tasks.regression.settings import RegressionConfig
