@@ -11,13 +11,14 @@ from charlm.progress import ProgressCallback
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
 from charlm.text.decoding import BytesRead, Decoded, as_bytes, decode, decode_string, join
 from charlm.text.documents import marked, split_documents
+from charlm.text.file_bytes import size_of
 from charlm.text.large import LargeCorpus, largest_in_memory, read_large
 from charlm.text.normalize import NORMALIZATIONS, none
 from charlm.text.reading import AS_IT_COMES
 from charlm.text.reading import Reading as Reading
 from charlm.text.sources import STDIN, Piece, files_of, name_of, read_source
 from charlm.text.splits import span_in_characters
-from charlm.text.streaming import can_stream, size_of
+from charlm.text.streaming import can_stream
 from charlm.text.tokens import BYTES, DOCUMENT, WORDS, written_words
 from charlm.text.vocabulary import Ids, Vocabulary, count_tokens
 

@@ -17,10 +17,11 @@ from charlm.progress import PREPARING, ProgressCallback
 from charlm.text.code_file import TOGETHER, CodeFile
 from charlm.text.coding import Counts, counts_by_token
 from charlm.text.decoding import encoded_size
+from charlm.text.file_bytes import Read, TextFile
+from charlm.text.making_codes import Way
 from charlm.text.mapped_ids import MappedIds
-from charlm.text.preparing import Way, prepared
+from charlm.text.preparing import prepared
 from charlm.text.reading import Reading
-from charlm.text.streaming import Read, TextFile
 from charlm.text.tokens import BYTES
 from charlm.text.vocabulary import Ids, Vocabulary
 

@@ -12,7 +12,7 @@ from charlm.files.paths import expanded
 from charlm.progress import ProgressCallback
 from charlm.text.catalog import CATALOG
 from charlm.text.download import fetch
-from charlm.text.streaming import TextFile
+from charlm.text.file_bytes import TextFile
 from charlm.text.unlabelled import read_unlabelled
 
 STDIN = "-"
