@@ -6,6 +6,7 @@ consecutive stretches; then, as JSON, the alphabet, checksums and what else is k
 
 import json
 import struct
+import weakref
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from charlm.files import strict_json
 from charlm.text.coding import Codes, Counts
 
 MAGIC = b"charlm-codes-1\n\0"
-TAIL = struct.Struct("<QQQII16s")
+TAIL = struct.Struct("<QQQI16s")
 # Bytes under one checksum; a few of them are looked at each time that the file is opened.
 CHECKED, LOOKED_AT = 1 << 20, 16
 # Numbers in the table of counts at most, and codes that are counted or widened at a time.
@@ -130,7 +131,7 @@ class CodeWriter:
         size = self.length * self.type.itemsize
         self.file.seek(size)
         crc = zlib.crc32(told, zlib.crc32(table))
-        self.file.write(table + told + TAIL.pack(size, len(table), len(told), crc, 0, MAGIC))
+        self.file.write(table + told + TAIL.pack(size, len(table), len(told), crc, MAGIC))
 
     def _checksums(self) -> list[int]:
         self.file.flush()
@@ -162,7 +163,7 @@ class Contents:
         whole = file.seek(0, 2)
         file.seek(max(whole - TAIL.size, 0))
         try:
-            size, table, told, crc, _, magic = TAIL.unpack(file.read())
+            size, table, told, crc, magic = TAIL.unpack(file.read())
             if magic != MAGIC or size + table + told + TAIL.size != whole:
                 raise DamagedCodesError
             file.seek(size)
@@ -207,6 +208,7 @@ class CodeFile:
         self.path = path
         # It stays open, so that it can be mapped again if somebody removes it.
         self._file = path.open("rb")
+        weakref.finalize(self, self._file.close)
         self._map: npt.NDArray[Any] | None = None
         self._touched = 0
         try:

@@ -16,8 +16,9 @@ def make(path: Path, pieces: list[np.ndarray], alphabet: int) -> None:
     """Write codes to a file; the alphabet is that many characters."""
     with path.open("w+b") as file:
         writer = CodeWriter(file)
+        known = 1
         for piece in pieces:
-            known = int(piece.max(initial=0)) + 1
+            known = max(known, int(piece.max(initial=0)) + 1)
             narrow = piece.astype(np.min_scalar_type(known - 1))
             writer.write(narrow, np.bincount(piece, minlength=known))
         letters = [chr(0x100 + i) for i in range(alphabet)]
@@ -61,8 +62,8 @@ def test_stretches_add_up(pieces: list[list[int]], most: int) -> None:
     stretches = Stretches()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(code_file, "MOST_COUNTS", most)
-        for piece in pieces:
-            stretches.add(np.bincount(np.array(piece, dtype=np.int64) % 50, minlength=1))
+        for known, piece in enumerate(pieces, 1):
+            stretches.add(np.bincount(np.array(piece, dtype=np.int64) % known, minlength=known))
     table = stretches.table(50)
     assert table.sum() == sum(map(len, pieces))
     assert np.cumsum(table.sum(1)).tolist() == stretches.stops
