@@ -127,7 +127,7 @@ class CodeWriter:
             "checksums": checksums,
             "facts": dict(facts),
         }
-        told = strict_json.dumps(content).encode()
+        told = strict_json.dumps(content).encode("utf-8", "surrogatepass")
         size = self.length * self.type.itemsize
         self.file.seek(size)
         crc = zlib.crc32(told, zlib.crc32(table))
@@ -172,7 +172,7 @@ class Contents:
                 raise DamagedCodesError
             content = json.loads(words)
             alphabet = content["alphabet"]
-            counts = np.frombuffer(numbers, "<u8").reshape(-1, len(alphabet))
+            counts = np.frombuffer(numbers, "<u8").reshape(len(content["stops"]), len(alphabet))
             extra = np.zeros(len(alphabet), dtype=np.int64)
             for code, more in content["extra"].items():
                 extra[int(code)] = more

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.errors import CorpusError
-from charlm.text.decoding import Positions
+from charlm.text.decoding import Positions, integers
 from charlm.text.tokens import written_words
 
 Codes = npt.NDArray[np.unsignedinteger[Any]]
@@ -114,15 +114,24 @@ class CharacterCoder:
 
 
 class WordCoder:
-    """Numbers words. Where a word was read from more bytes, that is not kept."""
+    """Numbers words."""
 
     def __init__(self) -> None:
         self.alphabet: list[str] = []
         self.extra: list[int] = []
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[tuple[str, int], int] = {}
         self._held = ""
+        # Characters read and numbered so far, and how many more bytes which of them had.
+        self._read = self._numbered = 0
+        self._longer = integers(), integers()
 
     def feed(self, points: Points, positions: Positions, extra: Positions) -> tuple[Codes, Counts]:
+        waiting, more = self._longer
+        self._longer = (
+            np.concatenate([waiting, self._read + positions]),
+            np.concatenate([more, extra]),
+        )
+        self._read += len(points)
         text = self._held + characters(points)
         stop = whole_words(text)
         self._held = text[stop:]
@@ -133,12 +142,9 @@ class WordCoder:
         return self._number(text)
 
     def _number(self, text: str) -> tuple[Codes, Counts]:
-        words, numbers = written_words(text), self._numbers
-        for word in dict.fromkeys(words):
-            if word not in numbers:
-                numbers[word] = len(self.alphabet)
-                self.alphabet.append(word)
-                self.extra.append(0)
+        words = written_words(text)
+        numbers = {word: self._number_of(word, 0) for word in dict.fromkeys(words)}
+        longer = self._longer_words(words, len(text))
         if len(self.alphabet) > MOST_WORDS:
             raise CorpusError(
                 f"The text has more than {MOST_WORDS:,} words that differ.",
@@ -146,7 +152,36 @@ class WordCoder:
             )
         type_ = np.min_scalar_type(max(len(self.alphabet) - 1, 0))
         codes = np.fromiter(map(numbers.__getitem__, words), type_, len(words))
+        codes[list(longer)] = list(longer.values())
         return codes, np.bincount(codes, minlength=len(self.alphabet))
+
+    def _number_of(self, word: str, more: int) -> int:
+        """The code of a word that was read from so many more bytes."""
+        found = self._numbers.get((word, more))
+        if found is None:
+            found = self._numbers[word, more] = len(self.alphabet)
+            self.alphabet.append(word)
+            self.extra.append(more)
+        return found
+
+    def _longer_words(self, words: list[str], size: int) -> dict[int, int]:
+        """Codes of the words that were read from more bytes or fewer, by their place.
+
+        Args:
+            size: of the words in characters.
+        """
+        (positions, extra), first = self._longer, self._numbered
+        self._numbered += size
+        due = int(positions.searchsorted(self._numbered))
+        if not due:
+            return {}
+        self._longer = positions[due:], extra[due:]
+        ends = np.cumsum([len(word) for word in words])
+        more: Counter[int] = Counter()
+        places = np.searchsorted(ends, positions[:due] - first, "right")
+        for place, by in zip(places.tolist(), extra[:due].tolist(), strict=True):
+            more[place] += by
+        return {place: self._number_of(words[place], by) for place, by in more.items()}
 
 
 def characters(points: Points) -> str:

@@ -148,7 +148,7 @@ def write_codes(
         "size": read.size,
         "has_line_ends": read.has_line_ends,
         "unended": read.unended,
-        "spelled": read.spelled and not normalizing.changed and not normalizing.lost(way.units),
+        "spelled": read.spelled and not normalizing.changed,
         **normalizing.facts(),
     }
     writer.finish(coder.alphabet, coder.extra, facts)

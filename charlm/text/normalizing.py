@@ -10,7 +10,6 @@ from charlm.text.coding import Points
 from charlm.text.decoding import Positions, integers
 from charlm.text.normalize_stream import STREAMED
 from charlm.text.streaming import Piece
-from charlm.text.tokens import WORDS
 from charlm.text.vocabulary import code_points
 
 
@@ -25,13 +24,11 @@ class Normalizing:
         self.after = self.before if name == "none" else hashlib.sha256()
         self.changed = False
         self.characters = self.decoded = 0
-        self.has_extra = False
 
     def pieces(self) -> Iterator[tuple[Points, Positions, Positions]]:
         """Code points, and which were read from more or fewer bytes: none once any was changed."""
         held, positions, extra = "", integers(), integers()
         for text, more, by in self.given:
-            self.has_extra |= bool(len(more))
             text, more, by = held + text, *shifted(len(held), positions, extra, more, by)
             stop = self.normalize.cut(text)
             now = int(more.searchsorted(stop))
@@ -60,10 +57,6 @@ class Normalizing:
         if isinstance(found, str) and len(found) < len(spelled):
             return code_points(found), positions, extra
         return np.frombuffer(spelled, np.uint8), positions, extra
-
-    def lost(self, units: str) -> bool:
-        """Whether some characters' bytes are not known from the codes."""
-        return units == WORDS and self.has_extra
 
     def facts(self) -> dict[str, Any]:
         """Hashes and sizes, in characters before and after."""

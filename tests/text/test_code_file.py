@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charlm.text import code_file
@@ -28,6 +28,7 @@ def make(path: Path, pieces: list[np.ndarray], alphabet: int) -> None:
 PIECES = st.lists(st.lists(st.integers(0, 70_000), max_size=40), max_size=6)
 
 
+@settings(deadline=None, max_examples=25)
 @given(PIECES, st.integers(1, 50), st.integers(1, 300), st.data())
 def test_what_is_written_is_read(
     tmp_path_factory: pytest.TempPathFactory,
@@ -57,6 +58,7 @@ def test_what_is_written_is_read(
     assert codes.contents.facts == {"name": "it"}
 
 
+@settings(deadline=None, max_examples=25)
 @given(PIECES, st.integers(1, 200))
 def test_stretches_add_up(pieces: list[list[int]], most: int) -> None:
     stretches = Stretches()

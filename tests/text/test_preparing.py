@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charlm.errors import CharlmError
@@ -75,6 +75,7 @@ LETTERS = st.sampled_from("aB \r\n\t.é東🙂Σ'")
 CONTENTS = st.lists(st.lists(LETTERS, min_size=1, max_size=30).map("".join), min_size=1, max_size=3)
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     CONTENTS,
     st.sampled_from([None, "letters", "letters-by-line", "lower"]),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from charlm.errors import CharlmError
@@ -50,6 +50,7 @@ def at_once(contents: list[bytes], encoding: str, line_end: str = "\n") -> Decod
     return join(texts, names, line_end)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(TEXTS, min_size=1, max_size=3), st.sampled_from(ENCODINGS), st.integers(1, 9))
 @example(["a\r", "\nb", ""], "utf-8", 1)
 @example(["\ufeffa", "\ufeffb\r\n", "\ufeffc"], "utf-8", 2)
@@ -77,6 +78,7 @@ def test_pieces_are_the_whole(
         }
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=24), st.sampled_from(ENCODINGS), st.integers(1, 7))
 @example(b"ab\xc3", "utf-8", 1)
 @example(b"ab\xff\x00", "utf-8", 1)
@@ -99,6 +101,7 @@ def test_errors_name_the_same_byte(
     assert got == expected
 
 
+@settings(deadline=None, max_examples=60)
 @given(TEXTS, st.lists(st.integers(0, 30), max_size=6), st.sampled_from(sorted(STREAMED)))
 @example("aΣ'" * 3, [2, 3, 5, 6], "lower")
 @example("xΣΣ--", [2, 3], "lower")
@@ -120,6 +123,7 @@ def test_all_normalizations_stream() -> None:
     assert set(STREAMED) == set(NORMALIZATIONS)
 
 
+@settings(deadline=None, max_examples=60)
 @given(TEXTS)
 def test_words_are_cut_where_both_parts_have_them(text: str) -> None:
     stop = whole_words(text)
