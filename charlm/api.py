@@ -32,6 +32,7 @@ from charlm.tasks.relevance import applied_values, check_relevant
 from charlm.tasks.task import Task
 from charlm.text.catalog import CATALOG
 from charlm.text.corpus import Corpus
+from charlm.text.large import LargeCorpus
 from charlm.text.sources import STDIN
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def train(
     given = {name: value for name, value in settings.items() if value is not None}
     if given.get("folds") and "fold" not in given:
         raise SettingError("folds", "are trained by charlm.cross_validate; or name one: fold=1.")
-    if "encoding" in given and isinstance(source, Corpus):
+    if "encoding" in given and isinstance(source, Corpus | LargeCorpus):
         raise SettingError("encoding", "is of bytes, and this text is a string: leave it out.")
     kind, inherited, chosen = choose_settings(task, preset, parent, given)
     same_task = parent is not None and parent.record.task == kind.name
@@ -276,7 +277,7 @@ def evaluate_together(
         spelling = None if read else encoding
         texts.append(find_evaluation_text(run.language, given, split, unknown, spelling))
         check_same(first, texts[0], run.language, texts[-1])
-    reports = split_progress(report, [(len(texts[0].ids) - 1) * (1 + bool(dynamic))] * len(runs))
+    reports = split_progress(report, [(len(texts[0].tokens) - 1) * (1 + bool(dynamic))] * len(runs))
     members = [
         run.evaluate(
             passage.corpus,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from charlm.cli import console
+from charlm.cli.bars import preparing
 from charlm.cli.bench import bench
 from charlm.cli.commands import Commands
 from charlm.cli.compress import compress, decompress
@@ -28,6 +29,7 @@ from charlm.cli.version import check_version_options, show_version
 from charlm.cli.vocab import vocab
 from charlm.errors import CharlmError
 from charlm.machine.memory import NotEnoughMemoryError, is_shortage
+from charlm.progress import PREPARING
 
 # A larger size of the terminal is taken for a mistake.
 MOST_COLUMNS = 10_000
@@ -103,6 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def exit_code(arguments: list[str]) -> int:
     """Run a command line and return its exit code; the standard streams are already set up."""
+    PREPARING.set(preparing())
     try:
         app(arguments, prog_name="charlm", obj=arguments)
     except Interrupted:

@@ -24,6 +24,7 @@ from charlm.scoring.exact import (
     surprise_of_ids,
     to_column,
 )
+from charlm.text.mapped_ids import TokenIds
 from charlm.text.vocabulary import Ids
 
 # Gradient statistics come from the beginning of the training text, cut into streams.
@@ -34,7 +35,7 @@ EPSILON = 0.1
 
 
 def mean_squares(
-    model: LanguageModel, ids: Ids, window: int = DynamicConfig.window
+    model: LanguageModel, ids: TokenIds, window: int = DynamicConfig.window
 ) -> list[Tensor]:
     """The mean square of each weight's gradient on the training text, one tensor per parameter.
 

@@ -22,6 +22,8 @@ from charlm.machine.device import matmul_precision
 from charlm.machine.threads import tuned_threads
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.scoring.cross_entropy import SCORES, TokenCrossEntropy
+from charlm.scoring.totals import Totals
+from charlm.text.mapped_ids import TokenIds
 from charlm.text.tokens import CHARACTERS
 from charlm.text.vocabulary import Ids
 
@@ -35,7 +37,7 @@ Surprise = npt.NDArray[np.float64]
 @torch.no_grad()
 def log_probabilities(
     model: LanguageModel,
-    ids: Ids,
+    ids: TokenIds,
     should_stop: Callable[[], bool] = lambda: False,
     report: ProgressCallback = ignore_progress,
     world: World = ALONE,
@@ -54,7 +56,10 @@ def log_probabilities(
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    pieces = (documents if model.config.document_id else running_text)(model, ids, world)
+    if model.config.document_id:
+        pieces = documents(model, np.asarray(ids), world)
+    else:
+        pieces = running_text(model, ids, world)
     try:
         with tuned_threads(device.type) as tuner:
             done = 0
@@ -69,7 +74,7 @@ def log_probabilities(
         model.train(was_training)
 
 
-def running_text(model: LanguageModel, ids: Ids, world: World = ALONE) -> Iterator[Tensor]:
+def running_text(model: LanguageModel, ids: TokenIds, world: World = ALONE) -> Iterator[Tensor]:
     """The logits (tokens, V) of consecutive pieces of a text.
 
     The state is carried from its beginning to its end, so that of a piece that another process
@@ -143,29 +148,33 @@ def begins_document(config: ModelConfig, token: int) -> bool:
     return bool(config.document_id) and token == config.document_id
 
 
-def to_column(device: torch.device, ids: Ids) -> Tensor:
+def to_column(device: torch.device, ids: TokenIds) -> Tensor:
     """Ids of any integer type as a model's input: int64, (T, 1)."""
     return torch.from_numpy(ids.astype(np.int64)).to(device).unsqueeze(1)
 
 
-def surprise_of_ids(pieces: Iterable[Tensor], ids: Ids) -> Surprise:
-    """-ln p of each id after the first, in nats, as far as the pieces of log-probabilities go.
+def surprise_pieces(pieces: Iterable[Tensor], ids: TokenIds) -> Iterator[Surprise]:
+    """-ln p of each id after the first, in nats, piece by piece of the log-probabilities.
 
     What another process computes is 0.
     """
-    found, start = [np.empty(0)], 1
+    start = 1
     for piece in pieces:
         if piece.shape[1]:
             there = to_column(piece.device, ids[start : start + len(piece)])[:, 0]
-            found.append(F.nll_loss(piece, there, reduction="none").cpu().double().numpy())
+            yield F.nll_loss(piece, there, reduction="none").cpu().double().numpy()
         else:
-            found.append(np.zeros(len(piece)))
+            yield np.zeros(len(piece))
         start += len(piece)
-    return np.concatenate(found)
+
+
+def surprise_of_ids(pieces: Iterable[Tensor], ids: TokenIds) -> Surprise:
+    """-ln p of each id after the first, in nats, as far as the pieces of log-probabilities go."""
+    return np.concatenate([np.empty(0), *surprise_pieces(pieces, ids)])
 
 
 def surprise(
-    model: LanguageModel, ids: Ids, report: ProgressCallback = ignore_progress
+    model: LanguageModel, ids: TokenIds, report: ProgressCallback = ignore_progress
 ) -> Surprise:
     """-ln p of each token after the first given all before it, in nats, (tokens - 1,).
 
@@ -173,6 +182,17 @@ def surprise(
     """
     with closing(log_probabilities(model, ids, report=report)) as pieces:
         return surprise_of_ids(pieces, ids)
+
+
+def totals(
+    model: LanguageModel,
+    ids: TokenIds,
+    should_stop: Callable[[], bool] = lambda: False,
+    report: ProgressCallback = ignore_progress,
+) -> Totals:
+    """`surprise` of a text of any length, as sums."""
+    with closing(log_probabilities(model, ids, should_stop, report)) as pieces:
+        return Totals.of(surprise_pieces(pieces, ids))
 
 
 def averaged(surprises: Sequence[Surprise]) -> Surprise:
@@ -183,7 +203,7 @@ def averaged(surprises: Sequence[Surprise]) -> Surprise:
 
 def score(
     model: LanguageModel,
-    ids: Ids,
+    ids: TokenIds,
     should_stop: Callable[[], bool] = lambda: False,
     units: str = CHARACTERS,
     world: World = ALONE,
@@ -194,9 +214,14 @@ def score(
         units: what ids stand for.
         world: the processes that share this. All of them get the same score.
     """
-    with closing(log_probabilities(model, ids, should_stop, world=world)) as pieces:
-        nats = surprise_of_ids(pieces, ids)
-    if world.any(len(nats) != max(len(ids) - 1, 0)):
-        return None
-    # Each token's nats come from one process, and are added in the order of the text.
-    return SCORES[units](float(world.add(nats).sum()), len(nats))
+    most = max(len(ids) - 1, 0)
+    if world.size == 1:
+        found = totals(model, ids, should_stop)
+    else:
+        with closing(log_probabilities(model, ids, should_stop, world=world)) as pieces:
+            nats = surprise_of_ids(pieces, ids)
+        if world.any(len(nats) < most):
+            return None
+        # Each token's nats come from one process, and are added in the order of the text.
+        found = Totals.of([world.add(nats)])
+    return SCORES[units](found.total, found.count) if found.count == most else None

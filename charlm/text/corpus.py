@@ -1,11 +1,12 @@
 """Texts that were read, and how: decoded, normalized, as bytes, in documents."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from charlm.errors import CorpusError, look_up
+from charlm.machine.memory import available_memory, check_memory
 from charlm.progress import ProgressCallback
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
 from charlm.text.decoding import (
@@ -19,30 +20,22 @@ from charlm.text.decoding import (
 )
 from charlm.text.detection import AUTO, settle
 from charlm.text.documents import marked, split_documents
+from charlm.text.file_bytes import beginning_of, size_of
+from charlm.text.large import LargeCorpus, largest_in_memory, read_large
 from charlm.text.normalize import NORMALIZATIONS, none
-from charlm.text.sources import STDIN, name_of, read_source
-from charlm.text.tokens import BYTES, CHARACTERS, DOCUMENT
+from charlm.text.reading import AS_IT_COMES
+from charlm.text.reading import Reading as Reading
+from charlm.text.sources import STDIN, Piece, files_of, name_of, read_source
+from charlm.text.splits import span_in_characters
+from charlm.text.streaming import can_stream
+from charlm.text.tokens import BYTES, DOCUMENT, WORDS, written_words
+from charlm.text.vocabulary import Ids, Vocabulary, count_tokens
 
-
-@dataclass(frozen=True)
-class Reading:
-    """How a text is read.
-
-    Args:
-        normalization: name of the normalization; None: the text's own.
-        encoding: how its bytes spell characters; "auto": as they seem to.
-        units: "bytes": it is read as bytes, whatever they are; else as characters.
-        documents: what stands between two documents, as in `charlm.text.documents`; None: it is not
-            made of documents.
-    """
-
-    normalization: str | None = None
-    encoding: str = "utf-8"
-    units: str = CHARACTERS
-    documents: str | None = None
-
-
-AS_IT_COMES = Reading()
+# Bytes of memory that a byte of a text takes at least, where all of it is held there.
+IN_MEMORY = 6
+SMALLER = (
+    "Name a smaller text: large ones are read in encodings such as utf-8, without --documents."
+)
 
 
 @dataclass(frozen=True)
@@ -142,6 +135,50 @@ class Corpus:
         bytes_read = self.bytes_read if text == self.text else None
         return replace(self, text=text, normalization=normalization, bytes_read=bytes_read)
 
+    # What a `LargeCorpus` answers too; spans are those of tokens
+
+    @property
+    def text_sha256(self) -> str:
+        """Hash of the characters."""
+        return sha256_of(self.text)
+
+    @property
+    def characters(self) -> int:
+        """Number of characters."""
+        return len(self.text)
+
+    def size(self, units: str) -> int:
+        """Number of tokens."""
+        return len(written_words(self.text) if units == WORDS else self.text)
+
+    def counts(self, units: str, start: int, stop: int) -> dict[str, int]:
+        """How often each token occurs in a span."""
+        return count_tokens(self.text[slice(*self._span(start, stop, units))], units)
+
+    def encode(self, vocabulary: Vocabulary, start: int, stop: int) -> Ids:
+        """The ids of a span; what is not in the vocabulary becomes `<unk>`."""
+        first, last = self._span(start, stop, vocabulary.units)
+        return vocabulary.encode(self.text[first:last], "replace")
+
+    def part(self, start: int, stop: int, units: str) -> str:
+        """The characters of a span."""
+        return self.text[slice(*self._span(start, stop, units))]
+
+    def beginning(self, characters: int) -> str:
+        """The first characters."""
+        return self.text[:characters]
+
+    def bytes_of(self, start: int, stop: int, units: str) -> int | None:
+        """Number of bytes that a span was read from, as `count_bytes`."""
+        return self.count_bytes(*self._span(start, stop, units))
+
+    def fits(self, start: int, stop: int) -> bool:
+        """Whether the characters of a span, and their scores, may be held in memory."""
+        return True
+
+    def _span(self, start: int, stop: int, units: str) -> tuple[int, int]:
+        return span_in_characters(self.text, start, stop, units)
+
     @property
     def lossless(self) -> bool:
         """Whether encoding `text` gives the bytes read, but for a byte-order mark at the start."""
@@ -162,8 +199,10 @@ class Corpus:
             return None
 
 
+# Texts in memory, or in a map.
+AnyCorpus = Corpus | LargeCorpus
 # Ways to specify a text; None means the bundled corpus, or a run's own text.
-Source = str | Path | Corpus | Iterable[str | Path] | None
+Source = str | Path | AnyCorpus | Iterable[str | Path] | None
 
 
 def open_corpus(
@@ -172,14 +211,17 @@ def open_corpus(
     *,
     report: ProgressCallback | None = None,
     line_end: str = "\n",
-) -> Corpus:
+) -> AnyCorpus:
     """Read a corpus by catalog name, file, folder, glob, several of these, or "-" (standard input).
+
+    Files of more than 64 MiB together are prepared in the cache folder (see `preparing.py`).
 
     Args:
         source: None means the bundled corpus. A folder stands for all text files below it.
         reading: how to read it; by default the normalization is that of the catalog entry, and
             "none" for any other text and for bytes.
-        report: called with the bytes received and their total while a corpus is downloaded.
+        report: called with the bytes done and their total while a corpus is downloaded, or a large
+            text prepared.
         line_end: inserted between two texts if the first does not end in it.
 
     Raises:
@@ -189,20 +231,23 @@ def open_corpus(
     if source is None:
         source = DEFAULT_CORPUS
     given = [str(source)] if isinstance(source, str | Path) else [str(each) for each in source]
-    pieces = [piece for each in given for piece in read_source(each, report)]
-    if not pieces:
-        raise CorpusError("No text was given.", "Name a file, a folder or a corpus.")
     normalization, in_bytes = reading.normalization, reading.units == BYTES
     if normalization is None:
         named = len(given) == 1 and given[0] in CATALOG and not in_bytes
         normalization = CATALOG[given[0]].normalization if named else "none"
     look_up(NORMALIZATIONS, normalization, "normalization")
+    reading = replace(reading, normalization=normalization)
+    large = open_large(given, reading, line_end, report)
+    if large is not None:
+        return large
+    pieces = [piece for each in given for piece in read_source(each, report)]
+    if not pieces:
+        raise CorpusError("No text was given.", "Name a file, a folder or a corpus.")
     labels = [piece.label for piece in pieces]
     told, encoding = tuple(piece.note for piece in pieces if piece.note), reading.encoding
     if encoding == AUTO and not in_bytes:
         guess = settle((piece.label, piece.content) for piece in pieces)
-        encoding = guess.encoding
-        told += (guess.note(f"'{labels[0]}'" if len(labels) == 1 else "The text"),)
+        encoding, told = guess.encoding, (*told, guess.note(called(labels)))
     if in_bytes:  # Nothing is put between files.
         texts, line_end = [as_bytes(piece.content) for piece in pieces], ""
     else:
@@ -217,13 +262,59 @@ def open_corpus(
         tuple(piece.source for piece in pieces),
     )
     corpus = replace(corpus, is_bytes=in_bytes, encoding="utf-8" if in_bytes else encoding)
-    corpus = corpus.read_as(replace(reading, normalization=normalization))
+    corpus = corpus.read_as(reading)
     if not corpus.text.strip(DOCUMENT):
-        raise CorpusError(
-            f"Nothing of {corpus.name} is left after the normalization '{normalization}'.",
-            "Give another text, or have it read with --normalize none (train, vocab, corpus show).",
-        )
+        raise nothing_left_error(corpus.name, normalization)
     return corpus
+
+
+def called(labels: Sequence[str]) -> str:
+    """What to call files in a sentence."""
+    return f"'{labels[0]}'" if len(labels) == 1 else "The text"
+
+
+def open_large(
+    given: Sequence[str], reading: Reading, line_end: str, report: ProgressCallback | None
+) -> LargeCorpus | None:
+    """A text that is too large to be held in memory; None if it is not, or has to be.
+
+    Args:
+        reading: with the normalization.
+
+    Raises:
+        CorpusError: it cannot be read, or has to be held in memory and there is not enough.
+    """
+    files = files_of(given, report)
+    size = sum(map(size_of, files or ()))
+    if files is None or size <= largest_in_memory():
+        return None
+    told: tuple[str, ...] = ()
+    if reading.encoding == AUTO and reading.units != BYTES:
+        guess = settle((file.label, beginning_of(file)) for file in files)
+        reading = replace(reading, encoding=guess.encoding)
+        told = (guess.note(called([file.label for file in files])),)
+    if reading.documents is not None or not (
+        reading.units == BYTES or can_stream(reading.encoding)
+    ):
+        how = f"as {reading.encoding}" if reading.documents is None else "in documents"
+        check_memory(f"Reading this text {how}", IN_MEMORY * size, available_memory(), SMALLER)
+        return None
+    labels = [Piece(file.label, b"", file.source) for file in files]
+    name, normalization = name_of(list(given), labels), reading.normalization or "none"
+    encoding = "utf-8" if reading.units == BYTES else reading.encoding
+    corpus = read_large(name, files, encoding, normalization, reading.units, line_end, report)
+    corpus = replace(corpus, told=told)
+    if not corpus.characters:
+        raise nothing_left_error(corpus.name, normalization)
+    return corpus
+
+
+def nothing_left_error(name: str, normalization: str) -> CorpusError:
+    """The error for a text of which a normalization leaves nothing."""
+    return CorpusError(
+        f"Nothing of {name} is left after the normalization '{normalization}'.",
+        "Give another text, or have it read with --normalize none (train, vocab, corpus show).",
+    )
 
 
 def sha256_of(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import glob
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from charlm.files.paths import expanded
 from charlm.progress import ProgressCallback
 from charlm.text.catalog import CATALOG
 from charlm.text.download import fetch
+from charlm.text.file_bytes import TextFile
 from charlm.text.unlabelled import read_unlabelled
 
 STDIN = "-"
@@ -50,11 +51,37 @@ def read_source(given: str, report: ProgressCallback | None) -> list[Piece]:
     return [Piece(str(path), content, lasting_source(path, content)) for path, content in contents]
 
 
-def lasting_source(path: Path, content: bytes) -> str:
-    """Absolute path to read a file again, or STDIN if it cannot be: a pipe, a file in /proc."""
+def files_of(given: Sequence[str], report: ProgressCallback | None) -> list[TextFile] | None:
+    """The files that texts lie in, if all of them do and can be read again; else None.
+
+    Args:
+        given: catalog names, paths, folders, globs or "-".
+    """
+    files: list[TextFile] = []
+    for each in given:
+        if each == STDIN or (each in CATALOG and CATALOG[each].texts):
+            return None
+        if each in CATALOG:
+            files.append(TextFile(each, fetch(CATALOG[each], report), each))
+            continue
+        for path in text_files(each):
+            source = lasting_source(path)
+            if source == STDIN:
+                return None
+            files.append(TextFile(str(path), path, source))
+    return files
+
+
+def lasting_source(path: Path, content: bytes | None = None) -> str:
+    """Absolute path to read a file again, or STDIN if it cannot be: a pipe, a file in /proc.
+
+    Args:
+        content: what was read; None: nothing was yet.
+    """
     resolved = path.resolve()
     try:
-        is_regular = resolved.is_file() and resolved.stat().st_size == len(content)
+        size = None if content is None else len(content)
+        is_regular = resolved.is_file() and size in (None, resolved.stat().st_size)
     except OSError:
         is_regular = False
     # On some systems redirected input looks like a regular file here, but only to this process.

@@ -44,11 +44,13 @@ from charlm.tasks.language_modeling.sizes import check_training
 from charlm.tasks.language_modeling.small_texts import LARGE_ALPHABET
 from charlm.tasks.language_modeling.splitting import split_text
 from charlm.tasks.language_modeling.training import LanguageModeling
-from charlm.text.corpus import Corpus, Reading, Source, open_corpus, sha256_of
+from charlm.text.corpus import AnyCorpus, Corpus, Reading, Source, open_corpus, sha256_of
 from charlm.text.encoded import EncodedText
+from charlm.text.large import LargeCorpus
+from charlm.text.mapped_ids import TokenIds
 from charlm.text.splits import Splits
 from charlm.text.tokens import DOCUMENT, ITEMS, WORDS
-from charlm.text.vocabulary import Ids, Vocabulary
+from charlm.text.vocabulary import Vocabulary
 
 SAMPLE = SamplingConfig(temperature=0.7, length=72, seed=0)
 SAMPLES = replace(SAMPLE, num_samples=8)
@@ -113,7 +115,7 @@ class TextDataset(Dataset):
         check_training(mine.model, mine.train, device)
         if document_id:
             train, shape = self.text.split("train"), (mine.train.batch_size, mine.train.seq_length)
-            packed = DocumentWindows(train, document_id, *shape, mine.train.seed)
+            packed = DocumentWindows(np.asarray(train), document_id, *shape, mine.train.seed)
             self.notices += notices.packing(packed.real_share, self.units)
         if parent is None:
             measure = measured(device, backend, self.world)
@@ -159,7 +161,7 @@ class TextDataset(Dataset):
     def document_length(self) -> float | None:
         """Tokens of a document of the training split, on average; None of running text."""
         mark, train = self.text.vocabulary.document_id, self.text.split("train")
-        return len(train) / int(np.count_nonzero(train == mark)) if mark else None
+        return len(train) / int(np.count_nonzero(np.asarray(train) == mark)) if mark else None
 
     def score(self, model: RecurrentModel, split: str) -> TokenCrossEntropy:
         """The exact cross-entropy of every token after the first."""
@@ -180,7 +182,7 @@ class TextDataset(Dataset):
         nats = surprise(cast("LanguageModel", model), ids, report)
         scored = (self.corpus["text_sha256"], list(self.splits[split]), sorted(vocabulary.entries))
         mark = vocabulary.document_id
-        documents = np.cumsum(ids[:-1] == mark) if mark else None
+        documents = np.cumsum(np.asarray(ids)[:-1] == mark) if mark else None
         identity = sha256_of(repr(scored))
         return ItemValues(nats, self.item, identity, documents is None, documents, "document")
 
@@ -213,18 +215,18 @@ def read_text(
     data = settings.data
     check_parent(settings, parent)
     reading = Reading(data.normalize, data.encoding, data.units, data.documents)
-    if isinstance(source, Corpus):
+    if isinstance(source, Corpus | LargeCorpus):
         corpus = source.read_as(reading)
     else:
         corpus = open_corpus(source, reading, report=report)
     arranged, splits = split_text(corpus, data)
     min_count, added = data.min_count, tuple[str, ...]()
-    train = splits.of_text(arranged.text, "train", data.units)
+    train = arranged.counts(data.units, *splits.train)
     if parent is None:
         if data.units == WORDS and "min_count" not in settings.given:
             # Otherwise no <unk> would be in the training split, and none could be learned.
             min_count = WORDS_MIN_COUNT
-        vocabulary = Vocabulary.build(train, min_count, data.units, data.max_vocabulary)
+        vocabulary = Vocabulary.of_tokens(train, data.units, min_count, data.max_vocabulary)
         if not set(vocabulary.entries) - {DOCUMENT}:
             raise SettingError("min_count", f"leaves no {ITEMS[data.units]} in the vocabulary.")
     else:
@@ -253,16 +255,16 @@ def reread_text(run: LanguageModelRun, source: Source, encoding: str | None) -> 
     return TextDataset(text, run.record.corpus, min_count=run.text_config.min_count)
 
 
-def beginning(ids: Ids, most: int, document_id: int) -> Ids:
+def beginning(ids: TokenIds, most: int, document_id: int) -> TokenIds:
     """The first tokens, at most so many; of documents whole ones, at least one."""
     if not document_id:
         return ids[:most]
-    marks = np.flatnonzero(ids == document_id)
+    marks = np.flatnonzero(np.asarray(ids) == document_id)
     last = max(int(np.searchsorted(marks, most, "right")) - 1, 1)
     return ids[: marks[last] + 1] if len(marks) > 1 else ids
 
 
-def description(corpus: Corpus, arranged: Corpus, splits: Splits) -> dict[str, Any]:
+def description(corpus: AnyCorpus, arranged: AnyCorpus, splits: Splits) -> dict[str, Any]:
     """The entry for a text in `run.json`: where to find it again, and how to recognize it.
 
     Args:
@@ -274,8 +276,8 @@ def description(corpus: Corpus, arranged: Corpus, splits: Splits) -> dict[str, A
         "normalization": corpus.normalization,
         "sha256": corpus.sha256,
         "characters_sha256": corpus.characters_sha256,
-        "text_sha256": sha256_of(corpus.text),
-        "beginning_sha256": beginning_sha256(arranged.text, splits),
+        "text_sha256": corpus.text_sha256,
+        "beginning_sha256": beginning_sha256(arranged, splits),
         "lossless": corpus.lossless,
-        "characters": len(corpus.text),
+        "characters": corpus.characters,
     }

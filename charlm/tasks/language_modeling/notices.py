@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from charlm.config import TextTrainConfig
 from charlm.runs.directory import RunDirectory
 from charlm.text.encoded import EncodedText
@@ -81,7 +83,7 @@ def documents(text: EncodedText) -> Iterator[str]:
         return
     held_out = text.splits.held_out
     sizes = {
-        name: int((text.split(name) == mark).sum()) - 1
+        name: int((np.asarray(text.split(name)) == mark).sum()) - 1
         for name in dict.fromkeys(("train", held_out))
     }
     total = text.splits.size("train") / sizes["train"]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,8 +17,8 @@ from charlm.scoring.cross_entropy import TokenCrossEntropy
 from charlm.scoring.exact import score
 from charlm.tasks.language_modeling.document_windows import DocumentWindows
 from charlm.tasks.language_modeling.windows import Windows
+from charlm.text.mapped_ids import TokenIds
 from charlm.text.tokens import CHARACTERS
-from charlm.text.vocabulary import Ids
 from charlm.training.optimization import autocast
 from charlm.training.task import WindowLoss
 
@@ -39,8 +40,8 @@ class LanguageModeling:
     def __init__(
         self,
         model: LanguageModel,
-        train: Ids,
-        held_out: Ids,
+        train: TokenIds,
+        held_out: TokenIds,
         config: TextTrainConfig,
         units: str = CHARACTERS,
         world: World = ALONE,
@@ -50,7 +51,7 @@ class LanguageModeling:
         shape = (config.batch_size, config.seq_length)
         document_id = model.config.document_id
         self.windows: Windows | DocumentWindows = (
-            DocumentWindows(train, document_id, *shape, config.seed, device, world)
+            DocumentWindows(np.asarray(train), document_id, *shape, config.seed, device, world)
             if document_id
             else Windows(
                 train,
