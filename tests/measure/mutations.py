@@ -81,7 +81,8 @@ def limited(seconds: float) -> Iterator[None]:
     timers = (signal.ITIMER_PROF, signal.SIGPROF, 1), (signal.ITIMER_REAL, signal.SIGALRM, 10)
     before = [signal.signal(number, stop) for _, number, _ in timers]
     for timer, _, times in timers:
-        signal.setitimer(timer, times * seconds)
+        # And again, as there is code that lets no error through.
+        signal.setitimer(timer, times * seconds, 1.0)
     try:
         yield
     finally:
