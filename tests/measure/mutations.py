@@ -155,7 +155,8 @@ def measure(cases: Iterable[int], seed: int, folder: Path, verbose: bool = False
         took = time.process_time() - before
         figures.outcomes[stranger.name, outcome] += 1
         figures.slowest = max(figures.slowest, (took, f"case {number}, {stranger.name}/{file}"))
-        if outcome == "BAD":
+        if outcome == "BAD" and what[:160] not in figures.bad:
+            print(f"case {number}: {what}", file=sys.stderr, flush=True)
             figures.bad.setdefault(what[:160], f"case {number}, {stranger.name}/{file}")
     figures.seconds = time.perf_counter() - started
     return figures
