@@ -6,6 +6,7 @@ since older runs contain them, and believes nothing else that charlm does not wr
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,11 +20,18 @@ MOST_VALUES = 8_000_000
 # Whole numbers are below 10^19 or so, and seeds below 2^64: others could be no array's.
 LARGEST = 2**64
 MOST_DIGITS = 20
+# Characters that stand in strings only: JSON escapes those below a blank by itself.
+UNSEEN = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def dumps(value: Any, *, indent: int | None = None, ensure_ascii: bool = False) -> str:
-    """Write a value as JSON; infinity and NaN become null."""
-    return json.dumps(finite(value), indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+    """Write a value as JSON; infinity and NaN become null.
+
+    What a terminal would take for commands, and half of a surrogate pair, which no encoding has,
+    stand as escapes: to readers they are the same.
+    """
+    text = json.dumps(finite(value), indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+    return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def finite(value: Any) -> Any:

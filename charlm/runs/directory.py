@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from charlm.config import Config, DataConfig, ModelConfig, TrainConfig, UnknownSettingError
-from charlm.errors import CharlmError, RunError
+from charlm.errors import CharlmError, RunError, look_up
 from charlm.files import strict_json
 from charlm.files.reading import COPY_AGAIN, Shapes, open_regular, read
 from charlm.files.schema import Count, check, suits
@@ -33,7 +33,7 @@ from charlm.files.whole import (
     writing,
 )
 from charlm.presets import Settings
-from charlm.rnn.weights import to_finite_float32
+from charlm.rnn.weights import GATES, to_finite_float32
 from charlm.runs.commands import command, run_command
 from charlm.runs.kept_files import KeptFiles, load_what_fits
 from charlm.runs.links import check_links
@@ -148,7 +148,7 @@ class RunDirectory(KeptFiles):
 
     def check_contents(self) -> None:
         """Access all that the task needs; subclasses add to it. Any error means damage."""
-        _ = self.settings
+        look_up(GATES, self.settings.model.cell, "cell")
 
     def check_shapes(self, shapes: Shapes) -> None:
         """Raise RunError unless these are the names and shapes of the model's weights."""

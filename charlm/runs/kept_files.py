@@ -1,8 +1,8 @@
 """Files of a task in a run: texts and arrays, each written whole."""
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ from charlm.errors import RunError
 from charlm.files.reading import COPY_AGAIN, LARGEST_TEXT, Shapes, load_arrays, read
 from charlm.files.structures import dumps, loads
 from charlm.files.whole import Arrays, save_arrays, write, writing
-from charlm.machine.memory import available_memory, check_memory
+from charlm.machine.memory import available_memory, check_memory, memory_at_hand
 from charlm.runs.commands import run_command
 
 Parsed = TypeVar("Parsed")
@@ -24,17 +24,20 @@ def load_what_fits(path: Path, check: Callable[[Shapes], None] = lambda shapes: 
         NotEnoughMemoryError: it cannot.
         RunError: as in `load_arrays`, or from `check`.
     """
-    check_that_it_fits(path.with_suffix(".safetensors"))
-    return load_arrays(path, check)
+    with whole_in_memory(path.with_suffix(".safetensors")):
+        return load_arrays(path, check)
 
 
-def check_that_it_fits(file: Path) -> None:
-    """Raise NotEnoughMemoryError if the memory cannot hold a file, whatever is in it."""
+@contextmanager
+def whole_in_memory(file: Path) -> Iterator[None]:
+    """Read a file whole within the block; NotEnoughMemoryError if the memory cannot hold it."""
+    advice = "Use it where there is more memory."
     with suppress(OSError):  # of which its reader says what it is
         size = file.stat().st_size
         if size > LARGEST_TEXT:
-            advice = "Use it where there is more memory."
             check_memory(f"Reading '{file}'", size, available_memory(), advice)
+    with memory_at_hand(advice):
+        yield
 
 
 class KeptFiles:
@@ -69,8 +72,8 @@ class KeptFiles:
         path = self.path / name
         if not path.exists():
             return None
-        check_that_it_fits(path)
-        return read(path, most)
+        with whole_in_memory(path):
+            return read(path, most)
 
     def parse_file(self, name: str, parse: Callable[[str], Parsed]) -> Parsed:
         """Read a file that the task needs.

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from charlm.errors import RunError, SettingError
+from charlm.errors import RunError, SettingError, spelled_out
 from charlm.files import toml
 from charlm.presets import DECIDED_BY_DATA, NO_PRESET, Settings, as_options
 from charlm.runs.commands import command
@@ -61,8 +61,8 @@ def settings_toml(run: "Run | RunDirectory") -> str:
 
 
 def comments(sentences: Iterator[str]) -> str:
-    """Sentences as comments, one on each line."""
-    return "".join("# " + " ".join(each.split()) + "\n" for each in sentences)
+    """Sentences as comments, one on each line; of control characters TOML has none there."""
+    return "".join("# " + spelled_out(" ".join(each.split())) + "\n" for each in sentences)
 
 
 def introduction(run: RunDirectory) -> Iterator[str]:

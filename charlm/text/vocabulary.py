@@ -1,5 +1,6 @@
 """The vocabulary: characters, words or bytes, and their ids."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ Ids = npt.NDArray[np.unsignedinteger[Any]]
 UNKNOWN = "<unk>"
 UNKNOWN_ID = 0
 UNITS = (CHARACTERS, WORDS, BYTES)
+SURROGATE = re.compile("[\ud800-\udfff]")
 POLICIES = {"error": "refuse the text", "replace": f"read them as {UNKNOWN}", "skip": "drop them"}
 
 
@@ -242,6 +244,8 @@ class Vocabulary:
             entries, counts = values[units], values["counts"]
             if not (isinstance(entries, list) and isinstance(counts, list)):
                 raise ValueError("a vocabulary has lists")
+            if any(SURROGATE.search(each) for each in entries if each != DOCUMENT):
+                raise ValueError("a vocabulary has no halves of surrogate pairs")
             return cls(entries, counts, values["unknown_count"], units)
         except (TypeError, KeyError) as error:
             raise ValueError(f"no vocabulary ({error})") from None

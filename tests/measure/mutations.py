@@ -81,7 +81,8 @@ def limited(seconds: float) -> Iterator[None]:
     timers = (signal.ITIMER_PROF, signal.SIGPROF, 1), (signal.ITIMER_REAL, signal.SIGALRM, 10)
     before = [signal.signal(number, stop) for _, number, _ in timers]
     for timer, _, times in timers:
-        signal.setitimer(timer, times * seconds)
+        # And again, as there is code that lets no error through.
+        signal.setitimer(timer, times * seconds, 1.0)
     try:
         yield
     finally:
@@ -154,7 +155,8 @@ def measure(cases: Iterable[int], seed: int, folder: Path, verbose: bool = False
         took = time.process_time() - before
         figures.outcomes[stranger.name, outcome] += 1
         figures.slowest = max(figures.slowest, (took, f"case {number}, {stranger.name}/{file}"))
-        if outcome == "BAD":
+        if outcome == "BAD" and what[:160] not in figures.bad:
+            print(f"case {number}: {what}", file=sys.stderr, flush=True)
             figures.bad.setdefault(what[:160], f"case {number}, {stranger.name}/{file}")
     figures.seconds = time.perf_counter() - started
     return figures

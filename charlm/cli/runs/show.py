@@ -6,7 +6,7 @@ import typer
 
 from charlm.cli import console
 from charlm.cli.options import Json, RunArgument, RunsDir
-from charlm.errors import UsageError
+from charlm.errors import UsageError, spelled_out
 
 if TYPE_CHECKING:
     from charlm.runs.directory import RunDirectory
@@ -79,4 +79,4 @@ def show_toml(run: "RunDirectory") -> None:
 
     console.write(settings_toml(run))
     for sentence in caveats(run):
-        console.say(sentence)
+        console.say(spelled_out(sentence))

@@ -1,6 +1,5 @@
 """The run directory of a language model, which adds a vocabulary and perhaps the text."""
 
-import sys
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -8,6 +7,7 @@ from typing import cast
 from charlm.config import TextConfig, TextTrainConfig
 from charlm.errors import RunError, UsageError, look_up
 from charlm.files.reading import COPY_AGAIN, Shapes
+from charlm.files.schema import Count
 from charlm.rnn.weights import check_shapes, model_shapes
 from charlm.runs.directory import RunDirectory
 from charlm.runs.record import Record, check_types
@@ -27,7 +27,7 @@ CORPUS = {
     "sha256": str,
     "text_sha256": str,
     "lossless": bool,
-    "characters": int,
+    "characters": Count,
 }
 
 
@@ -119,7 +119,8 @@ class LanguageModelRun(RunDirectory):
     @property
     def text(self) -> str | None:
         """The stored copy of the text, if there is one."""
-        return self.read_file(TEXT, sys.maxsize)
+        # UTF-8 takes four bytes a character at most.
+        return self.read_file(TEXT, 4 * self.record.corpus["characters"] + 4)
 
 
 def as_language_model(run: RunDirectory) -> LanguageModelRun:
