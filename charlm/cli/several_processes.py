@@ -93,14 +93,6 @@ def is_member() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ and "RANK" in os.environ
 
 
-def check_size(processes: int | None) -> None:
-    """Raise SettingError if a launcher has started another number of processes than asked for."""
-    there = int(os.environ.get("WORLD_SIZE", "1"))
-    if processes not in (None, there):
-        problem = f"is {processes}, and torchrun has started {there}: leave it out."
-        raise SettingError("processes", problem)
-
-
 @contextmanager
 def taking_part(stop: Stop, device: str, options: Mapping[str, Any]) -> Iterator[World]:
     """The processes that train together, if a launcher has started this one.
@@ -143,12 +135,16 @@ def taking_part(stop: Stop, device: str, options: Mapping[str, Any]) -> Iterator
             raise typer.Exit(end_with(said if isinstance(said, int) else 1)) from None
 
 
-def goes_on(run: str | None, runs_dir: str | None) -> bool:
-    """Whether the launcher has started the processes again, and the run is there to go on with."""
+def run_to_go_on_with(run: str | None, runs_dir: str | None) -> str | None:
+    """The run, if it is there and a launcher has started its processes again; else None.
+
+    Raises:
+        UsageError: they were started again, and no run is named.
+    """
     from charlm.runs.store import is_run, runs_folder
 
     if not is_restarted():
-        return False
+        return None
     if run is None:
         raise UsageError("Processes that are started again have to know their run.", "Give --run.")
-    return is_run(runs_folder(runs_dir) / run)
+    return run if is_run(runs_folder(runs_dir) / run) else None

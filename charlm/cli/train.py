@@ -27,8 +27,8 @@ from charlm.cli.settings_file import ConfigFile, settings_that_count, texts_that
 from charlm.cli.several_processes import (
     MaxRestarts,
     Processes,
-    goes_on,
     launched,
+    run_to_go_on_with,
     taking_part,
 )
 from charlm.cli.several_runs import show_folds, show_repetition
@@ -183,8 +183,8 @@ def train(
             if resume is not None:
                 source = corpus or None
                 trained = charlm.resume(resume, source=source, world=world, **where, **settings)
-            elif run is not None and goes_on(run, runs_dir):
-                trained = charlm.resume(run, world=world, **where)
+            elif (again := run_to_go_on_with(run, runs_dir)) is not None:
+                trained = charlm.resume(again, world=world, **where)
             elif repeat is not None:
                 trained = charlm.repeat(corpus, times=repeat, **choices)
             elif all_folds:
