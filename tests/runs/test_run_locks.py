@@ -95,11 +95,12 @@ def test_a_run_is_locked_whichever_way_leads_to_it(
 def test_where_nothing_can_be_locked_it_says_so_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(handle: int) -> bool:
+    def refuse(lock: object, **_: object) -> bool:
         raise OSError(37, "No locks available")
 
     path = make_run(tmp_path).path
-    monkeypatch.setattr("charlm.runs.locks.try_lock", refuse)
+    (tmp_path / ".one.lock").touch()
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     with RunLock.take(path) as lock:
         assert "no locks available" in lock.problem
         assert is_locked(path) is None
@@ -158,7 +159,7 @@ def test_a_new_folder_takes_no_place_that_is_taken(there: str, tmp_path: Path) -
     else:
         path.symlink_to(tmp_path / "nowhere")
     with pytest.raises(FileExistsError):
-        create_folder(path, lambda draft: None)
+        create_folder(path, [])
     assert len(list(tmp_path.iterdir())) == 1
 
 
