@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from charlm.api import absolute, resume, train
-from charlm.errors import SettingError, TrainingError, UsageError
-from charlm.keywords import SettingsKeywords
+from charlm.errors import SettingError, TrainingError, UsageError, option
+from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.presets import as_options
 from charlm.progress import ProgressCallback
 from charlm.run import Run, Source
@@ -22,6 +22,10 @@ from charlm.tasks.registry import open_run
 if TYPE_CHECKING:
     from charlm.loggers.registry import LogTo
     from charlm.sessions.session import Listener
+
+
+# Settings that a run may change where it goes on.
+CHANGEABLE = tuple(LimitKeywords.__annotations__)
 
 
 def train_or_resume(
@@ -93,9 +97,9 @@ def check_same(run: RunDirectory, choices: Mapping[str, Any], settings: Mapping[
     for name, value in choices.items():
         given = Path(value).name if name == "init_from" and value is not None else value
         if given not in (None, begun[name]):
-            was = f"with {as_options({name: begun[name]})}" if begun[name] else "without"
+            was = as_options({name: begun[name]}) if begun[name] else f"no {option(name)}"
             raise UsageError(
-                f"The run '{run.name}' was started {was}, and not with {as_options({name: value})}.",
+                f"The run '{run.name}' was started with {was}, not {as_options({name: value})}.",
                 "Leave it as it was, or give another --run.",
             )
     configs = (run.settings.data, run.settings.model, run.settings.train)
@@ -110,10 +114,12 @@ def check_same(run: RunDirectory, choices: Mapping[str, Any], settings: Mapping[
         given = plain(absolute(value) if name in paths else value)
         begun_with = plain(record.given.get(name, current[name]))
         if given != plain(current[name]) and (given != begun_with or name in changed):
+            change = run_command(run.path, "train", option="resume", **{name: value})
             raise SettingError(
                 name,
                 f"is {plain(current[name])} in the run '{run.name}', and not {value}: leave it as "
-                "it was, or give another --run.",
+                "it was, or give another --run"
+                + (f", or change it: {change}" if name in CHANGEABLE else "."),
             )
 
 

@@ -7,7 +7,8 @@ the list of their exit codes.
 
 Modules and functions of POSIX alone are gone, the C library cannot be opened without a name, and
 open files cannot be renamed or removed. Libraries, that of locks among them, are imported before,
-as they are made for the system that this is. `os.name` stays, since Python's own paths depend on it.
+as they are made for the system that this is. `os.name` stays, since Python's own paths depend on
+it.
 """
 
 import ctypes
