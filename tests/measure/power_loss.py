@@ -4,8 +4,8 @@
 
 A training with several checkpoints is recorded below Python's own functions: every write,
 truncation, sync, renaming and removal. For every prefix of that record the folder is made anew as
-it may be after a crash (`recorded_disk.after_a_crash`). Each must list and load, or hold no run; and
-resumed, or trained anew, it must end as the training did that nothing interrupted, with nothing
+it may be after a crash (`recorded_disk.after_a_crash`). Each must list and load, or hold no run;
+and resumed, or trained anew, it must end as the training that nothing interrupted, with nothing
 temporary left. Folders that are alike are tried once.
 """
 
