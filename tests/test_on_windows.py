@@ -175,12 +175,15 @@ def test_a_pipe_that_nobody_reads_ends_the_program_quietly(monkeypatch: pytest.M
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="it stands for Ctrl-Break here")
 def test_ctrl_break_asks_training_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
+    monkeypatch.setattr("charlm.cli.stopping.ENDING_TRAINING", {"SIGUSR1": 130})
+    monkeypatch.setattr("charlm.cli.stopping.BY_HAND", ("SIGUSR1",))
     with graceful_stop() as stop:
         stop.listen()
         assert not stop.asked()
         signal.raise_signal(signal.SIGUSR1)
         assert stop.asked()
+        with pytest.raises(SystemExit):
+            signal.raise_signal(signal.SIGUSR1)
 
 
 @pytest.mark.parametrize(

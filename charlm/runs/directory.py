@@ -82,9 +82,13 @@ class RunDirectory(KeptFiles):
 
     @property
     def status(self) -> str:
-        """The record's status, or "stopped" if it says "running" but no process trains the run."""
-        gone = self.record.status == "running" and is_locked(self.path) is False
-        return "stopped" if gone else self.record.status
+        """The record's status, unless that is "running" and no process is known to train the run.
+
+        Then it is "stopped", or "running?" where nobody can tell: see `charlm.runs.locks`.
+        """
+        if self.record.status != "running":
+            return self.record.status
+        return {True: "running", False: "stopped", None: "running?"}[is_locked(self.path)]
 
     @property
     def parent_path(self) -> Path | None:

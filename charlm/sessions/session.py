@@ -228,7 +228,7 @@ class Session:
     def _best_score(self, split: str, listener: Listener) -> Score:
         """The score of the best weights, from the metrics if those cover the whole split."""
         scored = [row for row in self.run.metrics() if row.get(self.task.loss_name) is not None]
-        best = [row for row in scored if row["best"]]
+        best = [row for row in scored if row.get("best")]
         if split == "val" and best and self.dataset.scores_all_of_val(self.run.settings.train):
             return self.task.score_type.from_json(best[-1])
         items = f"{self.dataset.size(split):,} held-out {self.task.item}s"

@@ -237,7 +237,7 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="a new process each time")
     given = parser.parse_args()
     outcome = measure(given.kills, given.seed, given.fresh)
-    print(json.dumps(vars(outcome), indent=2))
+    print(json.dumps({**vars(outcome), "failures": outcome.failures[:20]}, indent=2))
     return int(bool(outcome.failures))
 
 

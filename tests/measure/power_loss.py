@@ -158,7 +158,7 @@ def main() -> int:
             outcome = measure(given.every, max_steps=given.steps)
     else:
         outcome = measure(given.every, max_steps=given.steps)
-    print(json.dumps(vars(outcome), indent=2))
+    print(json.dumps({**vars(outcome), "failures": outcome.failures[:20]}, indent=2))
     return int(bool(outcome.failures))
 
 

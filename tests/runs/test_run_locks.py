@@ -80,6 +80,31 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     assert hidden(tmp_path) == []
 
 
+def test_a_lock_left_by_another_machine_is_said_to_be_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_run(tmp_path).path
+    with held_elsewhere(path) as process:
+        process.kill()
+        process.wait()
+    assert open_run(path).status == "stopped"
+    monkeypatch.setattr("charlm.runs.locks.platform.node", lambda: "another")
+    assert is_locked(path) is None
+    assert open_run(path).status == "running?"
+    remove_abandoned(tmp_path)
+    assert hidden(tmp_path) == [".one.lock"]
+    with RunLock.take(path) as lock:
+        assert f"process {process.pid} on " in lock.problem
+        assert is_locked(path) is True
+    assert hidden(tmp_path) == []
+
+
+def test_drafts_without_a_lock_file_are_removed_too(tmp_path: Path) -> None:
+    (tmp_path / ".one.draft-1234").mkdir()
+    remove_abandoned(tmp_path)
+    assert hidden(tmp_path) == []
+
+
 def test_a_run_is_locked_whichever_way_leads_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,7 +129,7 @@ def test_where_nothing_can_be_locked_it_says_so_and_goes_on(
     with RunLock.take(path) as lock:
         assert "no locks available" in lock.problem
         assert is_locked(path) is None
-        assert open_run(path).status == "running"
+        assert open_run(path).status == "running?"
     with RunLock.take(tmp_path / "no folder" / "one") as lock:
         assert "no such file or directory" in lock.problem
     # Names are taken once all the same.

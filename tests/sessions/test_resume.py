@@ -24,6 +24,7 @@ from charlm.rnn.cells import CELLS
 from charlm.rnn.weights import NOT_RECURRENT
 from charlm.runs.directory import RunDirectory
 from charlm.scoring import exact as evaluation
+from charlm.sessions.session import Notice
 from charlm.tasks.language_modeling import dataset
 from charlm.training import trainer
 from charlm.training.events import Evaluated, Stopped
@@ -675,11 +676,47 @@ def test_the_training_state_of_another_run_is_refused(
         charlm.resume("stopped", runs_dir=tmp_path)
 
 
-def test_a_run_that_never_saved_anything_says_so(stopped: charlm.Run, tmp_path: Path) -> None:
-    shutil.rmtree(stopped.path / "last")
-    with pytest.raises(RunError, match="before anything was saved") as caught:
-        charlm.resume("stopped", runs_dir=tmp_path)
-    assert "charlm runs delete stopped" in caught.value.hint
+@pytest.mark.parametrize("best", [True, False], ids=["best is there", "nothing is there"])
+def test_a_run_that_never_saved_its_state_begins_again(
+    best: bool, book: Path, tmp_path: Path
+) -> None:
+    twins = Twins(book, tmp_path, max_steps=9, eval_every=3, weight_drop=0.3, seed=7)
+    killed = twins.train("twin", should_stop=stops_after(20))
+    assert (killed.path / "best").exists()
+    shutil.rmtree(killed.path / "last")
+    if not best:
+        shutil.rmtree(killed.path / "best")
+    told: list[object] = []
+    charlm.resume("twin", runs_dir=tmp_path, listener=told.append)
+    assert any("begins again" in each.text for each in told if isinstance(each, Notice))
+    twins.assert_same("twin")
+
+
+def test_it_begins_again_from_the_run_that_it_started_from(book: Path, tmp_path: Path) -> None:
+    parent = charlm.train(book, run="parent", runs_dir=tmp_path, **TINY, max_steps=5)
+    twins = Twins(book, tmp_path, max_steps=6, eval_every=3, init_from=parent.path)
+    killed = twins.train("twin", should_stop=stops_after(4))
+    shutil.rmtree(killed.path / "last")
+    charlm.resume("twin", runs_dir=tmp_path)
+    twins.assert_same("twin")
+    shutil.rmtree(tmp_path / "twin" / "last")
+    charlm.resume("parent", runs_dir=tmp_path, max_steps=7)
+    with pytest.raises(RunError, match="was trained further since"):
+        charlm.resume("twin", runs_dir=tmp_path, max_steps=8)
+    shutil.rmtree(parent.path)
+    with pytest.raises(RunError, match="is not there any more"):
+        charlm.resume("twin", runs_dir=tmp_path, max_steps=8)
+
+
+def test_what_a_killed_process_left_in_a_run_is_gone_when_it_goes_on(
+    stopped: charlm.Run, tmp_path: Path
+) -> None:
+    (stopped.path / "last").rename(stopped.path / ".last.old")
+    (stopped.path / ".last.draft-12345678").mkdir()
+    (stopped.path / ".run.json.draft-12345678").write_text("{")
+    shutil.copytree(stopped.path / "best", stopped.path / ".best.old")
+    charlm.resume("stopped", runs_dir=tmp_path)
+    assert [path.name for path in stopped.path.rglob(".*")] == []
 
 
 def test_a_run_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """charlm runs show"""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -62,15 +63,21 @@ def show(
         (
             (
                 console.count(row["step"]),
-                row["epoch"],
-                console.number(row[f"train_{task.loss_name}"]),
-                console.number(row.get(task.loss_name)),
-                *(console.number(row.get(each.key)) for each in figures),
-                console.number(row["seconds"], 1),
+                row.get("epoch", "-"),
+                console.number(number_in(row, f"train_{task.loss_name}")),
+                console.number(number_in(row, task.loss_name)),
+                *(console.number(number_in(row, each.key)) for each in figures),
+                console.number(number_in(row, "seconds"), 1),
             )
             for row in found.metrics()
         ),
     )
+
+
+def number_in(row: Mapping[str, Any], name: str) -> float | None:
+    """A number in a row of metrics; None where there is none."""
+    value = row.get(name)
+    return value if isinstance(value, float | int) else None
 
 
 def show_toml(run: "RunDirectory") -> None:
