@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from cli_runner import charlm as command
-from test_resume import TINY, Twins, stops_after
-from test_resume import book as book
-from test_resume import no_baselines as no_baselines
-from test_resume import no_reports as no_reports
+from twins import TINY, Twins, stops_after
+from twins import book as book
+from twins import no_baselines as no_baselines
+from twins import no_reports as no_reports
 
 import charlm
 from charlm.errors import RunError, SettingError, TrainingError, UsageError
@@ -76,7 +76,7 @@ def test_a_limit_that_was_changed_by_hand_counts(begun: charlm.Run, tmp_path: Pa
 def test_another_text_is_refused(begun: charlm.Run, book: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text(book.read_text().replace("time", "tide", 1))
-    with pytest.raises(RunError, match="changed"):
+    with pytest.raises(RunError, match="is not the text"):
         charlm.train_or_resume(other, run="k", runs_dir=tmp_path)
 
 

@@ -213,6 +213,7 @@ class Session:
             result["baselines"] = {name: each.to_json() for name, each in baselines.items()}
             self.model.load_weights(self.run.load_weights())
             insist(lambda: result.update(self.dataset.finish(self.model, split, self.run)))
+        insist(self.run.finish_writing)
         result["peak_memory"] = peak_memory()
         insist(lambda: self.run.update(status=stopped.reason, result=finite(result)))
         listener(Concluded(self.run))

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_resume import TINY, Twins, stops_after
-from test_resume import book as book
-from test_resume import no_baselines as no_baselines
-from test_resume import no_reports as no_reports
+from twins import TINY, Twins, stops_after
+from twins import book as book
+from twins import no_baselines as no_baselines
+from twins import no_reports as no_reports
 
 import charlm
 from charlm.errors import RunError
