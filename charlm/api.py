@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from charlm.loggers.registry import LogTo
     from charlm.sessions.session import Listener, Session
 
+AGAIN = "it begins again, with the same settings and the same seed."
 SMALLER = "Give a smaller --batch-size, --seq-length or --hidden-size."
 
 
@@ -169,6 +170,8 @@ def resume(
 ) -> Run:
     """Continue an interrupted run, or train a finished one longer.
 
+    A run that stopped before its state was saved begins again.
+
     On one CPU, a run that was interrupted and resumed equals one that was not, bit for bit.
 
     Args:
@@ -200,7 +203,12 @@ def resume(
         # Until the lock was taken, another process may have trained the run.
         found = open_run(path)
         task = task_of(found)
+        if world.leads:
+            found.finish_writing()
+        world.meet()
         session = resume_session(task, found, source, encoding, device, backend, given, world)
+        if session.snapshot is None:
+            listen(Notice(f"The run '{found.name}' stopped before its state was saved: {AGAIN}"))
         return finish(session, listen, should_stop, loggers)
 
 

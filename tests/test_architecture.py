@@ -30,6 +30,7 @@ FLOORS = [
         "api",
         "comparison",
         "cross_validation",
+        "continuing",
         "repetition",
         "several_runs",
         "settings_file",

@@ -11,30 +11,30 @@ A file or folder appears under its name only once it is complete and on disk.
 """
 
 import hashlib
-import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from charlm.config import Config, DataConfig, ModelConfig, TrainConfig, UnknownSettingError
 from charlm.errors import CharlmError, RunError, look_up
-from charlm.files import strict_json
+from charlm.files import disk, strict_json
 from charlm.files.reading import COPY_AGAIN, Shapes, open_regular, read
 from charlm.files.schema import Count, check, suits
 from charlm.files.whole import (
     Arrays,
     create_folder,
+    finish_in,
     replace_folder,
-    save_arrays,
+    safetensors_content,
     whole_folder,
     write,
     writing,
 )
 from charlm.presets import Settings
 from charlm.rnn.weights import GATES, to_finite_float32
-from charlm.runs.commands import command, run_command
+from charlm.runs.commands import command
 from charlm.runs.kept_files import KeptFiles, load_what_fits
 from charlm.runs.links import check_links
 from charlm.runs.locks import is_locked
@@ -84,9 +84,21 @@ class RunDirectory(KeptFiles):
 
     @property
     def status(self) -> str:
-        """The record's status, or "stopped" if it says "running" but no process trains the run."""
-        gone = self.record.status == "running" and is_locked(self.path) is False
-        return "stopped" if gone else self.record.status
+        """The record's status, unless that is "running" and no process is known to train the run.
+
+        Then it is "stopped", or "running?" where nobody can tell: see `charlm.runs.locks`.
+        """
+        if self.record.status != "running":
+            return self.record.status
+        return {True: "running", False: "stopped", None: "running?"}[is_locked(self.path)]
+
+    @property
+    def parent_path(self) -> Path | None:
+        """Where the run lay that this one started from; None if it started from none."""
+        record = self.record
+        if record.parent is None:
+            return None
+        return Path(record.parent_path or self.path.resolve().parent / record.parent)
 
     @classmethod
     def create(cls, folder: Path, record: Record, files: Mapping[str, str]) -> Self:
@@ -102,17 +114,11 @@ class RunDirectory(KeptFiles):
         """
         record = replace(record, name=check_free(folder, record.name))
         path = folder / record.name
+        texts = {"run.json": record.to_json(), **files, "metrics.jsonl": ""}
         with writing(folder, ANOTHER_FOLDER):
-            folder.mkdir(parents=True, exist_ok=True)
-
-            def fill(draft: Path) -> None:
-                write(draft / "run.json", record.to_json())
-                for name, content in files.items():
-                    write(draft / name, content)
-                write(draft / "metrics.jsonl", "")
-
+            disk.make_folders(folder)
             try:
-                create_folder(path, fill)
+                create_folder(path, ((name, to_bytes(content)) for name, content in texts.items()))
             except FileExistsError:
                 raise NameTakenError(path) from None
         return cls(path, record)
@@ -163,29 +169,38 @@ class RunDirectory(KeptFiles):
         return to_finite_float32(weights)
 
     def update(self, **changes: Any) -> None:
-        """Change fields of the record, in memory and on disk."""
+        """Change fields of the record, on disk and then in memory."""
+        with writing(self.path, self.advice_when_unwritable):
+            write(self.path / "run.json", replace(self.record, **changes).to_json())
         for name, value in changes.items():
             setattr(self.record, name, value)
+
+    def finish_writing(self) -> None:
+        """Finish or undo what a killed process was writing; only whoever has the run's lock may."""
         with writing(self.path, self.advice_when_unwritable):
-            write(self.path / "run.json", self.record.to_json())
+            finish_in(self.path)
 
     # Weights and training state
 
     def save_best(self, weights: Arrays) -> None:
         """Replace the weights that scored best."""
         with writing(self.path, self.advice_when_unwritable):
-            replace_folder(self.path / "best", lambda draft: save_arrays(draft / "model", weights))
+            replace_folder(self.path / "best", weight_files(model=weights))
 
     def save_last(self, weights: Arrays, tensors: Arrays, scalars: Mapping[str, Any]) -> None:
         """Replace the state that training resumes from."""
 
-        def fill(draft: Path) -> None:
-            save_arrays(draft / "model", weights)
-            save_arrays(draft / "training", tensors)
-            write(draft / "training.json", strict_json.dumps(scalars, indent=1))
+        def files() -> Iterator[tuple[str, bytes]]:
+            yield from weight_files(model=weights, training=tensors)
+            yield "training.json", to_bytes(strict_json.dumps(scalars, indent=1))
 
         with writing(self.path, self.advice_when_unwritable):
-            replace_folder(self.path / "last", fill)
+            replace_folder(self.path / "last", files())
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether there is a state that training resumes from; else a run begins again."""
+        return whole_folder(self.path / "last") is not None
 
     def load_weights(self) -> Arrays:
         """Load the best weights, or the last ones if none were evaluated yet.
@@ -197,8 +212,8 @@ class RunDirectory(KeptFiles):
         if found is None:
             raise RunError(
                 f"The run '{self.name}' has no weights yet.",
-                "If nothing trains it any more, delete it "
-                f"({run_command(self.path, 'runs', 'delete')}) and train anew.",
+                "If nothing trains it any more, train it from its beginning: "
+                f"{self.resume_command}",
             )
         return self._weights(found)
 
@@ -234,12 +249,7 @@ class RunDirectory(KeptFiles):
         Raises:
             RunError: it is missing or damaged.
         """
-        path = whole_folder(self.path / "last")
-        if path is None:
-            raise RunError(
-                f"The run '{self.name}' stopped before anything was saved.",
-                f"Delete it ({run_command(self.path, 'runs', 'delete')}) and train anew.",
-            )
+        path = whole_folder(self.path / "last") or self.path / "last"
         try:
             scalars = strict_json.loads(read(path / "training.json"))
             check(scalars, dict[str, Any], "the training state")
@@ -251,13 +261,8 @@ class RunDirectory(KeptFiles):
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add the row of an evaluation, and wait until it is on disk."""
-        with (
-            writing(self.path, self.advice_when_unwritable),
-            (self.path / "metrics.jsonl").open("a", encoding="utf-8", newline="\n") as file,
-        ):
-            file.write(strict_json.dumps(row) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with writing(self.path, self.advice_when_unwritable):
+            disk.append_line(self.path / "metrics.jsonl", strict_json.dumps(row))
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of all evaluations, without lines that a crash left incomplete."""
@@ -277,3 +282,14 @@ class RunDirectory(KeptFiles):
         lines = "".join(strict_json.dumps(row) + "\n" for row in kept)
         with writing(self.path, self.advice_when_unwritable):
             write(self.path / "metrics.jsonl", lines)
+
+
+def to_bytes(content: str) -> bytes:
+    """A text as the run's files hold it."""
+    return content.encode("utf-8", "surrogatepass")
+
+
+def weight_files(**arrays: Arrays) -> Iterator[tuple[str, bytes]]:
+    """Files of arrays, by their names without the suffix, each made when it is asked for."""
+    for name, each in arrays.items():
+        yield f"{name}.safetensors", safetensors_content(each, {})

@@ -21,9 +21,10 @@ from charlm.machine.threads import tuned_threads
 from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.score import Score
+from charlm.sessions.saving import Saver
 from charlm.tasks.dataset import Dataset
 from charlm.tasks.task import Task
-from charlm.training.events import Evaluated, Event, RolledBack, Stopped
+from charlm.training.events import Evaluated, Event, Progressed, Stopped
 from charlm.training.state import Snapshot
 from charlm.training.task import never
 from charlm.training.trainer import Trainer
@@ -118,7 +119,7 @@ class Session:
             # Whatever the error, the record must not say that the run is still training.
             if self.run.record.status == "running" and self.world.leads:
                 status = "failed" if isinstance(error, Exception) else "interrupted"
-                with suppress(RunError):
+                with suppress(RunError, MemoryError):
                     self.run.update(status=status)
             raise
 
@@ -131,37 +132,40 @@ class Session:
             tuned_threads(device.type) as tuner,
         ):
             # Before the trainer's clock starts: what a listener prepares is no training time.
-            step = 0 if self.snapshot is None else self.snapshot.counters.step
-            listener(Prepared(self.run, self.task, step))
+            step = None if self.snapshot is None else self.snapshot.counters.step
+            listener(Prepared(self.run, self.task, step or 0))
             training = self.dataset.training_task(self.model, config)
             trainer = Trainer(training, config, self.snapshot, tuner=tuner, world=self.world)
+            saver = Saver(
+                self.run, trainer, lambda text: listener(Notice(text)), step, world=self.world
+            )
             if self.world.leads:
                 self.run.update(status="running")
-            if self.world.size > 1 and self.snapshot is None:
-                # More processes fail more often: from its first step on the run can be resumed.
-                self._save_last(trainer)
             if self.before is not None:
                 self._adopt_settings(self.before, trainer, listener)
             saved = trainer.clock()
             stopped = None
             for event in trainer.run(should_stop):
                 if isinstance(event, Evaluated):
-                    self._save_evaluation(event, trainer)
-                elif isinstance(event, RolledBack):
-                    if self.world.leads:
-                        self.run.forget_metrics_after(event.to_step)
+                    best = arrays_of(trainer.weights(event.weights)) if event.improved else None
+                    saver.keep(self._row(event), best)
+                    saver.save()
                 elif isinstance(event, Stopped):
                     stopped = event
-                    self._save_last(trainer)
-                elif trainer.clock() - saved > SAVE_SECONDS and is_sound(trainer):
-                    self._save_last(trainer)
-                    saved = trainer.clock()
+                    saver.save_at_last(should_stop)
+                elif isinstance(event, Progressed):
+                    # The only other event that all processes have at the same time.
+                    if trainer.clock() - saved > SAVE_SECONDS and is_sound(trainer):
+                        saver.save()
+                        saved = trainer.clock()
+                    else:
+                        saver.save_if_due()
                 listener(event)
                 if isinstance(event, Evaluated):
                     saved = trainer.clock()
                     self._illustrate(trainer.weights(event.weights), listener)
         assert stopped is not None
-        self._conclude(stopped, listener)
+        self._conclude(stopped, listener, lambda write: saver.insist(write, should_stop))
 
     def _adopt_settings(self, before: TrainConfig, trainer: Trainer, listener: Listener) -> None:
         """Continue with changed settings, and say so if the learning rate changes."""
@@ -173,8 +177,8 @@ class Session:
             end = ", on a cosine that ends with the run" if cosine else ""
             listener(Notice(f"The learning rate was at {words[0]} and goes on at {words[1]}{end}."))
 
-    def _save_evaluation(self, event: Evaluated, trainer: Trainer) -> None:
-        """Save the weights if they are the best so far, a metrics row, and the training state."""
+    def _row(self, event: Evaluated) -> dict[str, Any]:
+        """An evaluation as a row of the metrics."""
         task = self.task
         row = {
             "step": event.step,
@@ -194,17 +198,7 @@ class Session:
         if len(event.scores) > 1:
             for kind, each in event.scores.items():
                 row[f"{kind}_{task.loss_name}"] = each.loss
-        # The training state comes last: if there is a crash before that, resuming repeats it all.
-        if self.world.leads:
-            if event.improved:
-                self.run.save_best(arrays_of(trainer.weights(event.weights)))
-            self.run.append_metrics(row)
-        self._save_last(trainer)
-
-    def _save_last(self, trainer: Trainer) -> None:
-        snapshot = trainer.capture()  # To which every process adds its recurrent states.
-        if self.world.leads:
-            self.run.save_last(*snapshot.arrays(), snapshot.scalars())
+        return row
 
     def _illustrate(self, weights: Mapping[str, Tensor], listener: Listener) -> None:
         if not self.world.leads:
@@ -217,8 +211,14 @@ class Session:
             if shown is not None:
                 listener(Illustrated(shown))
 
-    def _conclude(self, stopped: Stopped, listener: Listener) -> None:
-        """Record how training ended: the score of the best weights, and those of the baselines."""
+    def _conclude(
+        self, stopped: Stopped, listener: Listener, insist: Callable[[Callable[[], object]], None]
+    ) -> None:
+        """Record how training ended: the score of the best weights, and those of the baselines.
+
+        Args:
+            insist: writes something, and waits until that can be done.
+        """
         split = self.dataset.split
         is_scored = stopped.reason != "interrupted" and split != "train"
         score = self._best_score(split, listener) if is_scored else None
@@ -238,11 +238,12 @@ class Session:
             baselines = self.dataset.baselines(split)
             result["baselines"] = {name: each.to_json() for name, each in baselines.items()}
             self.model.load_weights(self.run.load_weights())
-            result |= self.dataset.finish(self.model, split, self.run)
+            insist(lambda: result.update(self.dataset.finish(self.model, split, self.run)))
+        insist(self.run.finish_writing)
         result["peak_memory"] = peak_memory()
         if (on_gpu := peak_gpu_memory(next(self.model.parameters()).device)) is not None:
             result["peak_gpu_memory"] = on_gpu
-        self.run.update(status=stopped.reason, result=finite(result))
+        insist(lambda: self.run.update(status=stopped.reason, result=finite(result)))
         listener(Concluded(self.run))
         if stopped.reason == "diverged":
             clips = self.run.settings.train.clip_norm > 0

@@ -40,7 +40,7 @@ def settings_toml(run: "Run | RunDirectory") -> str:
         "corpus": source[0] if len(source) == 1 else source,
         "task": record.task,
         "preset": NO_PRESET,
-        "init_from": parent_of(directory),
+        "init_from": directory.parent_path and str(directory.parent_path),
         "device": record.device,
         # In older versions, which kept no preset, backends had other cells.
         "backend": record.backend if record.preset else None,
@@ -106,7 +106,7 @@ def caveats(run: RunDirectory) -> Iterator[str]:
 
 def caveats_of_parent(run: RunDirectory) -> Iterator[str]:
     """In a sentence, what has happened to the run that this one started from."""
-    record, path = run.record, Path(parent_of(run) or "")
+    record, path = run.record, run.parent_path or Path()
     try:
         weights = open_run(path).weights_sha256()
     except RunError:
@@ -119,14 +119,6 @@ def caveats_of_parent(run: RunDirectory) -> Iterator[str]:
         )
     elif weights != record.parent_sha256:
         yield f"The run '{record.parent}', from which it started, was trained further since."
-
-
-def parent_of(run: RunDirectory) -> str | None:
-    """The path of the run that another one started from; None if it started from none."""
-    record = run.record
-    if record.parent is None:
-        return None
-    return record.parent_path or str(run.path.resolve().parent / record.parent)
 
 
 def values_of(run: RunDirectory, section: str, copied: dict[str, Any]) -> dict[str, Any]:

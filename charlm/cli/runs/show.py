@@ -1,6 +1,7 @@
 """charlm runs show"""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -71,6 +72,12 @@ def show(
             for row in found.metrics()
         ),
     )
+
+
+def number_in(row: Mapping[str, Any], name: str) -> float | None:
+    """A number in a row of metrics; None where there is none."""
+    value = row.get(name)
+    return value if isinstance(value, float | int) else None
 
 
 def show_toml(run: "RunDirectory") -> None:

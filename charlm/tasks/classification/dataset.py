@@ -141,6 +141,9 @@ class LabelledDataset(Dataset):
     ) -> None:
         """By the scheme; vectors or layers that were trained elsewhere in place of drawn ones."""
         super().initialize(model, settings, None)
+        file = cast("ClassificationConfig", settings.data).pretrained_vectors
+        if self.vectors is None and file is not None:  # a run that begins again
+            self.vectors = read_vectors(file, self.vocabulary, settings.model.embedding_size)
         if parent is not None:
             load_encoder(cast("Encoder", model), cast("LanguageModelRun", parent))
         if self.vectors is not None:
