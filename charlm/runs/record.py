@@ -118,7 +118,7 @@ class Record:
     changes: list[dict[str, Any]] = field(default_factory=list)
     status: str = "running"
     result: dict[str, Any] = field(default_factory=dict)
-    written_by: str = ""
+    written_by: str = field(default="", compare=False)
     format: int = FORMAT
 
     @classmethod

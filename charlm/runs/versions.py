@@ -39,9 +39,12 @@ def made_by(values: Any) -> str:
 
 def newer_format(path: Path, values: Any, known: int) -> RunError:
     """The error for a record of a format that this charlm does not know yet."""
+    made = f"{made_by(values)}, newer than this one ({__version__})"
+    if not is_newer(values):
+        made = f"a newer charlm than this one ({__version__})"
     return RunError(
-        f"'{path}' was made by {made_by(values)}, newer than this one ({__version__}): it has "
-        f"format {values['format']}, and the newest known here is {known}.",
+        f"'{path}' was made by {made}: it has format {values['format']}, and the newest known here "
+        f"is {known}.",
         UPGRADE,
     )
 

@@ -55,7 +55,7 @@ def test_a_newer_format_names_its_version(run: Path) -> None:
     (run / "run.json").write_text('{"format": 99, "charlm": "8.0"}')
     assert "charlm 8.0, newer" in refused(run, "format 99")
     (run / "run.json").write_text('{"format": 99, "task": {"is": ["another"]}}')
-    assert "Upgrade charlm" in refused(run, "another charlm, newer")
+    assert "Upgrade charlm" in refused(run, "made by a newer charlm than this one")
 
 
 def test_an_older_format_names_its_version(run: Path) -> None:
