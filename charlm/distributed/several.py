@@ -100,14 +100,16 @@ class Several(World):
         self.now = 0.0
         self.meet()
 
+    @property
+    def is_orphaned(self) -> bool:
+        return os.getppid() != self.parent
+
     def clock(self) -> float:
         return self.now
 
     def any(self, wanted: bool) -> bool:
-        # Without its launcher nobody would end this process if another one hangs.
-        orphaned = os.getppid() != self.parent
         own = time.monotonic() if self.leads else -math.inf
-        told = torch.tensor([float(wanted or orphaned), own], dtype=torch.float64)
+        told = torch.tensor([float(wanted), own], dtype=torch.float64)
         with heard():
             dist.all_reduce(told, dist.ReduceOp.MAX)
         self.now = float(told[1])
@@ -152,7 +154,7 @@ class Several(World):
             with heard():
                 if self.store.check([key]):
                     return
-            if os.getppid() != self.parent or self.store.check([FAILED]):
+            if self.is_orphaned or self.store.check([FAILED]):
                 raise LostProcessError("Another process of this training has ended.")
             time.sleep(POLL)
 

@@ -63,6 +63,11 @@ class World:
         """Whether this is the first process."""
         return self.rank == 0
 
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether the launcher is gone, so that nobody would end this process if another hangs."""
+        return False
+
     def clock(self) -> float:
         """Seconds; of several processes the time that `any` last agreed on."""
         return time.monotonic()

@@ -126,7 +126,7 @@ class Trainer:
             impatient = is_out_of_patience(self.counters, self.config)
             finished = self.progress >= 1 or impatient
             evaluate = self._evaluation_due(finished)
-            interrupted = self.world.any(should_stop())
+            interrupted = self.world.any(should_stop() or self.world.is_orphaned)
             if self.tuner.chosen != self.threads:
                 self.threads = self.tuner.chosen
                 yield ThreadsChanged(self.threads, self.tuner.most)
