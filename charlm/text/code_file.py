@@ -17,6 +17,7 @@ from typing import IO, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from charlm.errors import CorpusError
 from charlm.files import strict_json
 from charlm.text.coding import Codes, Counts
 
@@ -247,7 +248,13 @@ class CodeFile:
 
     def _mapped(self) -> npt.NDArray[Any]:
         if self._map is None:
-            self._map = np.memmap(self._file, self.contents.type, "r", 0, (len(self),))
+            try:
+                self._map = np.memmap(self._file, self.contents.type, "r", 0, (len(self),))
+            except (OSError, ValueError):
+                raise CorpusError(
+                    f"The prepared text '{self.path}' was changed while it was in use.",
+                    "Start again: it is prepared anew.",
+                ) from None
         return self._map
 
     def _touch(self, size: int) -> None:

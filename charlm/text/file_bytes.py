@@ -78,6 +78,8 @@ class Hashing:
                 if self.all is not None:
                     self.all.update(chunk)
                 self.read.size += len(chunk)
+                if self.read.size > self.total:  # One that grows for ever would be read for ever.
+                    raise changed_error([file])
                 self.report(min(self.read.size, self.total), self.total)
                 yield chunk
         self.read.files.append(one.hexdigest())
@@ -103,6 +105,14 @@ def beginning_of(file: TextFile) -> bytes:
     if len(content) < BLOCK or b"\0" in content:
         return content
     return content[: content.rfind(b"\n") + 1] or content
+
+
+def changed_error(files: Sequence[TextFile]) -> CorpusError:
+    """The error for files that are not what they were when reading began."""
+    named = ", ".join(f"'{file.label}'" for file in files[:3])
+    return CorpusError(
+        f"{named} changed while it was read.", "Wait until nothing writes to it, and try again."
+    )
 
 
 def open_file(file: TextFile) -> BinaryIO:

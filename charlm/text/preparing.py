@@ -19,7 +19,7 @@ from charlm.files.whole import write
 from charlm.progress import ProgressCallback
 from charlm.text.catalog import cache_folder
 from charlm.text.code_file import CodeFile
-from charlm.text.file_bytes import BLOCK, Hashing, Read, TextFile, size_of
+from charlm.text.file_bytes import BLOCK, Hashing, Read, TextFile, changed_error, size_of
 from charlm.text.making_codes import (
     DRAFT,
     SUFFIX,
@@ -72,10 +72,7 @@ def prepared(files: Sequence[TextFile], way: Way, report: ProgressCallback) -> C
     if found is None:
         found = make(folder, files, way, report)
     if look_of(files) != looks:
-        named = ", ".join(f"'{file.label}'" for file in files[:3])
-        raise CorpusError(
-            f"{named} changed while it was read.", "Wait until nothing writes to it, and try again."
-        )
+        raise changed_error(files)
     newest = max(each[1] for each in looks)
     if time.time_ns() - newest > TICK:
         told = {"files": looks, "codes": found.path.name, "look": look(found.path)}

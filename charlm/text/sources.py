@@ -5,10 +5,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from charlm.errors import CorpusError, UsageError, suggestion
 from charlm.files.paths import expanded
+from charlm.machine.memory import available_memory, check_memory
 from charlm.progress import ProgressCallback
 from charlm.text.catalog import CATALOG
 from charlm.text.download import fetch
@@ -16,6 +17,7 @@ from charlm.text.file_bytes import TextFile
 from charlm.text.unlabelled import read_unlabelled
 
 STDIN = "-"
+IN_MEMORY = 16 << 20  # bytes of standard input at a time
 SUFFIXES = (".txt", ".text", ".md")
 # The order of paths on every system; Windows' own does not tell A from a.
 BY_PARTS = attrgetter("parts")
@@ -98,12 +100,28 @@ def read_standard_input() -> bytes:
     problem = "it is closed"
     if sys.stdin is not None:
         try:
-            return sys.stdin.buffer.read()
+            return read_into_memory(sys.stdin.buffer)
         except (OSError, ValueError) as error:
             problem = (getattr(error, "strerror", None) or str(error)).lower()
     raise CorpusError(
         f"Cannot read standard input: {problem}.", "Name a file, or send the text in a pipe."
     )
+
+
+def read_into_memory(stream: BinaryIO) -> bytes:
+    """Read what can be read only once, as long as there is memory for it.
+
+    Raises:
+        NotEnoughMemoryError: there is not.
+    """
+    pieces, size = list[bytes](), 0
+    while piece := stream.read(IN_MEMORY):
+        pieces.append(piece)
+        size += len(piece)
+        # Joined and decoded it takes as much again, and again.
+        advice = "Write it to a file, and name that: large files are read piece by piece."
+        check_memory("Text from standard input", 3 * size, available_memory(), advice)
+    return b"".join(pieces)
 
 
 def name_of(given: list[str], pieces: list[Piece]) -> str:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charlm.errors import CorpusError
 from charlm.text import code_file
 from charlm.text.code_file import CodeFile, CodeWriter, DamagedCodesError, Stretches
 from charlm.text.mapped_ids import MappedIds
@@ -117,6 +118,15 @@ def test_a_file_may_be_removed_while_it_is_mapped(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("This system removes no open file.")
     assert codes.read(0, 50).tolist() == list(range(50))
+
+
+def test_a_file_that_is_cut_off_while_it_is_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "a.codes"
+    make(path, [np.arange(50)], 50)
+    codes = CodeFile(path)
+    path.write_bytes(b"")
+    with pytest.raises(CorpusError, match="was changed while it was in use"):
+        codes.read(0, 50)
 
 
 def test_an_empty_file_is_none(tmp_path: Path) -> None:

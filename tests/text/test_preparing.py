@@ -166,12 +166,11 @@ def test_a_changed_text_is_prepared_anew(cache: Path, text: Path) -> None:
 def test_a_damaged_file_is_made_again(
     cache: Path, text: Path, harm: Callable[[bytes], bytes]
 ) -> None:
-    first = open_corpus(text)
+    first = open_corpus(text).part(0, 50, "characters")
     (codes,) = cache.glob("*.codes")
     whole = codes.read_bytes()
     codes.write_bytes(harm(whole))
-    again = open_corpus(text)
-    assert again.part(0, 50, "characters") == first.part(0, 50, "characters")
+    assert open_corpus(text).part(0, 50, "characters") == first
     assert codes.read_bytes() == whole
 
 

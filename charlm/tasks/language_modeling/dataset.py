@@ -20,7 +20,7 @@ from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.baselines import baselines
 from charlm.scoring.cross_entropy import TokenCrossEntropy
-from charlm.scoring.exact import score, surprise
+from charlm.scoring.exact import score, surprise, totals
 from charlm.scoring.intervals import ItemValues
 from charlm.tasks.dataset import Dataset, Tell
 from charlm.tasks.language_modeling import notices
@@ -177,14 +177,20 @@ class TextDataset(Dataset):
         run: RunDirectory,
         report: ProgressCallback = ignore_progress,
     ) -> ItemValues:
-        """The nats of each token after the first; of documents, with the number of each one's."""
+        """The nats of each token after the first, or of stretches of a text with very many of them.
+
+        Of documents, with the number of each one's.
+        """
         vocabulary, ids = self.text.vocabulary, self.text.split(split)
-        nats = surprise(cast("LanguageModel", model), ids, report)
         scored = (self.corpus["text_sha256"], list(self.splits[split]), sorted(vocabulary.entries))
-        mark = vocabulary.document_id
-        documents = np.cumsum(np.asarray(ids)[:-1] == mark) if mark else None
-        identity = sha256_of(repr(scored))
-        return ItemValues(nats, self.item, identity, documents is None, documents, "document")
+        identity, mark = sha256_of(repr(scored)), vocabulary.document_id
+        reads = cast("LanguageModel", model)
+        if not mark:
+            nats = totals(reads, ids, report=report)
+            return ItemValues(nats.series, self.item, identity, series=True, each=nats.each)
+        documents = np.cumsum(np.asarray(ids)[:-1] == mark)
+        values = surprise(reads, ids, report)
+        return ItemValues(values, self.item, identity, groups=documents, group="document")
 
     def baselines(self, split: str) -> Mapping[str, TokenCrossEntropy]:
         """Uniform, unigram, n-gram and xz."""

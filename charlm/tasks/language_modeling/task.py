@@ -200,6 +200,9 @@ class LanguageModelTask(Task):
         """A remark if the held-out text repeats passages of the training text."""
         read = self.score_type.from_json
         scores = {name: read(each) for name, each in result["baselines"].items()}
+        scored = min((each.tokens for each in scores.values()), default=0)
+        if scored < read(result["score"]).tokens:
+            yield f"The others are scored on the first {count(scored + 1, self.item)} of that text."
         if copying_is_far_ahead({**scores, "": read(result["score"])}):
             yield (
                 "xz is far ahead: the held-out text repeats long passages of the training text,\n"
