@@ -111,18 +111,12 @@ def assert_nothing_is_kept(run: Path) -> dict[str, Any]:
 
 
 PLACES = ["weights", "gradient", "optimizer", "ema", "recurrent", "loss"]
+ARITHMETIC = [("scratch", "fp32"), ("builtin", "fp32"), ("fused", "fp32")]
+ARITHMETIC += [("builtin", "bf16"), ("builtin", "fp16")]
 CASES = [
-    (task, place, backend, precision)
-    for task in TASKS
-    for place in PLACES
-    for backend, precision in (
-        ("scratch", "fp32"),
-        ("builtin", "fp32"),
-        ("fused", "fp32"),
-        ("builtin", "bf16"),
-        ("builtin", "fp16"),
-    )
-    if place != "recurrent" or task == "language-model"
+    pytest.param(*case, marks=[] if case[2] == "scratch" else pytest.mark.slow)
+    for case in ((task, place, *how) for task in TASKS for place in PLACES for how in ARITHMETIC)
+    if case[1] != "recurrent" or case[0] == "language-model"
 ]
 
 
@@ -158,6 +152,7 @@ def test_what_stays_broken_ends_the_run_as_diverged(
     assert record["status"] == "diverged"
 
 
+@pytest.mark.slow
 def test_gradients_that_are_never_finite_end_a_scaled_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,14 +59,15 @@ def lasting_bytes(config: ModelConfig, train: TextTrainConfig) -> int:
 def step_bytes(config: ModelConfig, train: TextTrainConfig) -> int:
     """Bytes that a training step adds: gradients, and activations for the backward pass.
 
-    Counted are each layer's gates and output at every time step, and the logits twice, but not what
-    a backend keeps beyond that.
+    Counted are each layer's gates and output at every time step; and the logits, the logarithms of
+    their probabilities and the gradient, of which all three are there at once. What a backend keeps
+    beyond that is not.
     """
     width = FLOAT if train.precision in ("fp32", "tf32") else 2
     gates = len(make_cell(config).gate_names)
     layers = width * config.num_layers * (gates + 1) * config.hidden_size
     characters = train.batch_size * train.seq_length
-    activations = characters * (layers + 2 * FLOAT * config.vocabulary_size)
+    activations = characters * (layers + 3 * FLOAT * config.vocabulary_size)
     return FLOAT * parameter_count(config) + activations
 
 
