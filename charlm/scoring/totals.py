@@ -27,7 +27,7 @@ class Totals:
         self.count = 0
         self.each = 1
         self._sums: list[float] = []
-        self._waiting = np.empty(0)
+        self._pieces: list[Floats] = []
         self._series: list[Floats] = []
         self._length = 0
 
@@ -41,12 +41,20 @@ class Totals:
 
     def add(self, values: Floats) -> None:
         """Add the values that follow."""
+        folded = self.count // TOGETHER
         self.count += len(values)
-        waiting = np.concatenate([self._waiting, values])
-        while len(waiting) >= TOGETHER:
-            self._fold(waiting[:TOGETHER])
-            waiting = waiting[TOGETHER:]
-        self._waiting = waiting
+        self._pieces.append(values)
+        if self.count // TOGETHER > folded:
+            waiting = self._waiting
+            while len(waiting) >= TOGETHER:
+                self._fold(waiting[:TOGETHER])
+                waiting = waiting[TOGETHER:]
+            self._pieces = [waiting]
+
+    @property
+    def _waiting(self) -> Floats:
+        """Values that are not folded yet."""
+        return np.concatenate([np.empty(0), *self._pieces])
 
     def _fold(self, values: Floats) -> None:
         self._sums.append(float(values.sum()))

@@ -125,27 +125,30 @@ class LargeCorpus:
         """The same text, read in another way."""
         normalization = reading.normalization or self.normalization
         way = replace(self.way, normalization=normalization)
-        if reading.documents is not None or reading.units != self.units:
-            raise CorpusError(
-                f"{self.name} is too large to be read in another way from memory.",
-                "Name its files instead.",
-            )
+        self._check("documents" if reading.documents is not None else reading.units)
         return (
             self
             if way == self.way
             else replace(self, way=way, codes=prepared(self.files, way, PREPARING.get()))
         )
 
+    def _check(self, units: str) -> None:
+        if units != self.units:
+            raise CorpusError(
+                f"{self.name} was read in {self.units}, and is too large to be read in {units}.",
+                "Name its files instead.",
+            )
+
     # What it is made of
 
     def size(self, units: str) -> int:
         """Number of tokens."""
-        assert units == self.units
+        self._check(units)
         return len(self.codes)
 
     def counts(self, units: str, start: int, stop: int) -> dict[str, int]:
         """How often each token occurs in a span."""
-        assert units == self.units
+        self._check(units)
         counts = self.codes.counts(start, stop)
         return dict(counts_by_token(self.codes.contents.alphabet, counts))
 

@@ -43,7 +43,8 @@ class MappedIds:
     def __getitem__(self, key: slice | npt.NDArray[np.int64]) -> "MappedIds | Ids":
         if isinstance(key, slice):
             start, stop, step = key.indices(len(self))
-            assert step == 1, "a step is of no use here"
+            if step != 1:
+                raise ValueError("ids are read one after another")
             begin = self.start + start
             return MappedIds(self.codes, self.table, begin, max(begin, self.start + stop))
         return self.table[self.codes.gather(key + self.start)]

@@ -291,6 +291,6 @@ def test_read_in_another_way(cache: Path, text: Path) -> None:
     assert isinstance(corpus, LargeCorpus)
     assert corpus.read_as(Reading()) is corpus
     assert corpus.read_as(Reading("lower")).beginning(8) == "the time"
-    with pytest.raises(CharlmError, match="too large to be read in another way"):
+    with pytest.raises(CharlmError, match="too large to be read in words"):
         corpus.read_as(Reading(units="words"))
     assert dataclasses.replace(corpus, name="x").name == "x"

@@ -67,8 +67,8 @@ def evaluate(
     own = [training_corpus(run, text, option) for option, wanted in needing if wanted]
     model, vocabulary = make_model(), run.vocabulary
     mark = vocabulary.document_id
-    if text.spelled is None:
-        return large(run, model, text, unknown, next(reports))
+    if text.spelled is None and isinstance(text.corpus, LargeCorpus):
+        return large(run, model, text.corpus, text, unknown, next(reports))
     ids = text.ids
     evaluation = Evaluation(
         corpus=text.corpus.name,
@@ -96,13 +96,13 @@ def evaluate(
 def large(
     run: LanguageModelRun,
     model: LanguageModel,
+    corpus: LargeCorpus,
     text: EvaluationText,
     unknown: str,
     report: ProgressCallback,
 ) -> LargeEvaluation:
     """The exact score of a text that is too large to be held in memory."""
-    corpus, (start, stop) = text.corpus, text.span
-    assert isinstance(corpus, LargeCorpus)
+    start, stop = text.span
     return LargeEvaluation(
         corpus.name,
         text.split,
