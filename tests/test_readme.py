@@ -24,6 +24,7 @@ TORCHRUN = {"--nnodes", "--nproc-per-node", "--standalone", "--run-path"}
 TORCHRUN |= {"--rdzv-id", "--rdzv-backend", "--rdzv-endpoint"}
 SLURM = {"--job-name", "--nodes", "--ntasks-per-node", "--gpus-per-node", "--cpus-per-task"}
 SLURM |= {"--time", "--requeue", "--signal"}
+MEASURING = {"--paper"}  # of tests/measure
 MOST_LINES = 180  # that a newcomer reads to the end
 # The examples run with the pages' options, but in seconds.
 FAST = {"hidden_size": 16, "max_steps": 4, "batch_size": 4, "seq_length": 16, "precision": "fp32"}
@@ -124,6 +125,7 @@ def test_the_python_examples_work(
         "docs/numbers.md": "",
         "docs/copying.md": "0.",
     }
+    begins["docs/several-processes.md"] = ""
     begins["docs/settings-file.md"] = "# Trains the run 'third' again"
     assert out.startswith(begins.get(page, "time"))
 
@@ -176,7 +178,7 @@ def test_every_command_stands_on_a_page() -> None:
 def test_every_option_on_a_page_exists(page: str) -> None:
     root: Any = typer.main.get_command(app)
     everywhere = {"--help", "--logdir"}  # the last one is TensorBoard's
-    everywhere |= TORCHRUN | SLURM
+    everywhere |= TORCHRUN | SLURM | MEASURING
     everywhere |= {name for each in root.params for name in each.opts}
     known = everywhere.union(
         spelling
