@@ -28,6 +28,7 @@ FLOORS = [
     [
         "run",
         "api",
+        "ensemble",
         "comparison",
         "cross_validation",
         "continuing",

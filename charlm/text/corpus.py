@@ -1,12 +1,11 @@
 """Texts that were read, and how: decoded, normalized, as bytes, in documents."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from charlm.errors import CorpusError, look_up
-from charlm.machine.memory import available_memory, check_memory
 from charlm.progress import ProgressCallback
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
 from charlm.text.decoding import (
@@ -20,22 +19,15 @@ from charlm.text.decoding import (
 )
 from charlm.text.detection import AUTO, settle
 from charlm.text.documents import marked, split_documents
-from charlm.text.file_bytes import beginning_of, size_of
-from charlm.text.large import LargeCorpus, largest_in_memory, read_large
+from charlm.text.large import LargeCorpus
+from charlm.text.large_files import called, nothing_left_error, open_large
 from charlm.text.normalize import NORMALIZATIONS, none
 from charlm.text.reading import AS_IT_COMES
 from charlm.text.reading import Reading as Reading
-from charlm.text.sources import STDIN, Piece, files_of, name_of, read_source
+from charlm.text.sources import STDIN, name_of, read_source
 from charlm.text.splits import span_in_characters
-from charlm.text.streaming import can_stream
 from charlm.text.tokens import BYTES, DOCUMENT, WORDS, written_words
 from charlm.text.vocabulary import Ids, Vocabulary, count_tokens
-
-# Bytes of memory that a byte of a text takes at least, where all of it is held there.
-IN_MEMORY = 6
-SMALLER = (
-    "Name a smaller text: large ones are read in encodings such as utf-8, without --documents."
-)
 
 
 @dataclass(frozen=True)
@@ -266,55 +258,6 @@ def open_corpus(
     if not corpus.text.strip(DOCUMENT):
         raise nothing_left_error(corpus.name, normalization)
     return corpus
-
-
-def called(labels: Sequence[str]) -> str:
-    """What to call files in a sentence."""
-    return f"'{labels[0]}'" if len(labels) == 1 else "The text"
-
-
-def open_large(
-    given: Sequence[str], reading: Reading, line_end: str, report: ProgressCallback | None
-) -> LargeCorpus | None:
-    """A text that is too large to be held in memory; None if it is not, or has to be.
-
-    Args:
-        reading: with the normalization.
-
-    Raises:
-        CorpusError: it cannot be read, or has to be held in memory and there is not enough.
-    """
-    files = files_of(given, report)
-    size = sum(map(size_of, files or ()))
-    if files is None or size <= largest_in_memory():
-        return None
-    told: tuple[str, ...] = ()
-    if reading.encoding == AUTO and reading.units != BYTES:
-        guess = settle((file.label, beginning_of(file)) for file in files)
-        reading = replace(reading, encoding=guess.encoding)
-        told = (guess.note(called([file.label for file in files])),)
-    if reading.documents is not None or not (
-        reading.units == BYTES or can_stream(reading.encoding)
-    ):
-        how = f"as {reading.encoding}" if reading.documents is None else "in documents"
-        check_memory(f"Reading this text {how}", IN_MEMORY * size, available_memory(), SMALLER)
-        return None
-    labels = [Piece(file.label, b"", file.source) for file in files]
-    name, normalization = name_of(list(given), labels), reading.normalization or "none"
-    encoding = "utf-8" if reading.units == BYTES else reading.encoding
-    corpus = read_large(name, files, encoding, normalization, reading.units, line_end, report)
-    corpus = replace(corpus, told=told)
-    if not corpus.characters:
-        raise nothing_left_error(corpus.name, normalization)
-    return corpus
-
-
-def nothing_left_error(name: str, normalization: str) -> CorpusError:
-    """The error for a text of which a normalization leaves nothing."""
-    return CorpusError(
-        f"Nothing of {name} is left after the normalization '{normalization}'.",
-        "Give another text, or have it read with --normalize none (train, vocab, corpus show).",
-    )
 
 
 def sha256_of(text: str) -> str:
