@@ -14,9 +14,19 @@ T = TypeVar("T")
 STEERING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+LONGEST = 1000  # characters of a message
+
+
 def spelled_out(text: str) -> str:
     """The text with such characters as escapes, such as \\x1b: a message may quote a file."""
     return STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def shortened(message: str) -> str:
+    """A message without its middle, if it quotes so much that nobody would read it."""
+    if len(message) <= LONGEST:
+        return message
+    return f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
 
 
 class CharlmError(Exception):
@@ -30,7 +40,7 @@ class CharlmError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message, self.hint = spelled_out(message), spelled_out(hint)
+        self.message, self.hint = shortened(spelled_out(message)), spelled_out(hint)
         super().__init__(self.message if not hint else f"{self.message} {self.hint}")
 
 
