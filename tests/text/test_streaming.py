@@ -91,7 +91,8 @@ def test_errors_name_the_same_byte(
         try:
             return repr(make())  # type: ignore[operator]
         except CharlmError as error:
-            return f"{type(error)} {error.message} {error.hint}"
+            # The hint is a guess at the encoding, from the bytes at hand.
+            return f"{type(error)} {error.message}"
 
     folder = tmp_path_factory.mktemp("texts")
     expected = outcome(lambda: at_once([content], encoding).text)

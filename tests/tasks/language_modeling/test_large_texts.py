@@ -46,11 +46,11 @@ def record(path: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "more",
     [
-        (),
-        ("--units", "bytes"),
-        ("--units", "words", "--test-fraction", "0.2"),
-        ("--normalize", "letters", "--sampling", "random"),
         ("--min-count", "30", "--train-characters", "9000", "--random-lengths"),
+        ("--units", "words", "--test-fraction", "0.2"),
+        pytest.param((), marks=pytest.mark.slow),
+        pytest.param(("--units", "bytes"), marks=pytest.mark.slow),
+        pytest.param(("--normalize", "letters", "--sampling", "random"), marks=pytest.mark.slow),
     ],
 )
 def test_a_large_text_trains_the_same_net(
