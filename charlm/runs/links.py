@@ -17,8 +17,8 @@ def check_links(run: Path) -> None:
     for link in links_in(run):
         try:
             target = link.resolve()
-        except (OSError, RuntimeError):  # a loop, which nothing can be read through
-            continue
+        except (OSError, RuntimeError):  # a loop; Python from 3.13 on does not mind it
+            raise RunError(f"'{link}' is a link that leads nowhere.", "Delete it.") from None
         if not target.is_relative_to(root):
             raise RunError(
                 f"'{link}' is a link that leads out of the run, to '{target}'.",

@@ -250,3 +250,11 @@ def test_names_in_files_drive_no_terminal(run: Path, columns: int | None) -> Non
         assert said.code == 0, said.err
         written = said.out + said.err
         assert not set(written.replace("\x1b[1m", "").replace("\x1b[0m", "")) & set("\x1b\x07\x9b")
+
+
+def test_a_link_to_itself(run: Path) -> None:
+    (run / "corpus.txt").unlink()
+    (run / "corpus.txt").symlink_to("corpus.txt")
+    for words in (["eval", "--run"], ["runs", "show", "--toml"], ["train", "--resume"]):
+        said = command(*words, str(run))
+        assert said.code in (0, 1), said.err
