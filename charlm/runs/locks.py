@@ -78,9 +78,7 @@ class RunLock:
             )
         if lock is None:
             raise RunInUseError(path)
-        with suppress(OSError), file.open("r+b", buffering=0) as opened:
-            opened.seek(SAID_FROM)
-            opened.write(f"process {os.getpid()} on {platform.node()}".encode().ljust(SAID_BYTES))
+        say(file, f"process {os.getpid()} on {platform.node()}")
         problem = ""
         if is_elsewhere(before):
             problem = f"The lock of '{path.name}' was left by {before}: see to it that it is gone."
@@ -149,6 +147,13 @@ def owner_of(file: Path) -> str:
     return ""
 
 
+def say(file: Path, owner: str) -> None:
+    """Write down who has the lock, or had it."""
+    with suppress(OSError), file.open("r+b", buffering=0) as opened:
+        opened.seek(SAID_FROM)
+        opened.write(owner.encode().ljust(SAID_BYTES))
+
+
 def is_elsewhere(owner: str) -> bool:
     """Whether a lock's owner is, or was, on another machine."""
     return bool(owner) and owner.rpartition(" on ")[2] != platform.node()
@@ -170,6 +175,7 @@ def is_locked(path: Path) -> bool | None:
         return None
     if lock is None:
         return True
+    say(file, owner)  # some versions of filelock empty the file
     lock.release()
     return None if is_elsewhere(owner) else False
 
