@@ -28,6 +28,7 @@ class Saver:
     Args:
         tell: called with sentences that the user should see.
         step: of the state that the run's folder holds; None if it holds none.
+        should_stop: asked while it waits after training, which it ends.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Saver:
         trainer: Trainer,
         tell: Callable[[str], object],
         step: int | None,
+        should_stop: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.run, self.trainer, self.tell, self.step = run, trainer, tell, step
-        self.clock, self.sleep = clock, sleep
+        self.should_stop, self.clock, self.sleep = should_stop, clock, sleep
+        self.hurried = False
         # What is not on disk yet.
         self.best: Arrays | None = None
         self.rows: list[Mapping[str, Any]] = []
@@ -72,25 +75,25 @@ class Saver:
         if self.failed_at is not None and self.clock() >= self.next_at:
             self.save()
 
-    def save_at_last(self, should_stop: Callable[[], bool]) -> None:
+    def save_at_last(self, hurried: bool) -> None:
         """Write all that is not on disk yet, and wait until that can be done.
 
         Args:
-            should_stop: ends the waiting, unless it did so when training ended already.
+            hurried: whether training was asked to stop.
 
         Raises:
             RunError: it cannot.
         """
-        self.insist(self._save, should_stop)
+        self.hurried = hurried
+        self.insist(self._save)
 
-    def insist(self, write: Callable[[], object], should_stop: Callable[[], bool]) -> None:
+    def insist(self, write: Callable[[], object]) -> None:
         """Write something after training, and wait until that can be done, as `save_at_last`."""
-        hurried = should_stop()
-        limit = self.clock() + (HURRIED_PATIENCE if hurried else PATIENCE)
+        limit = self.clock() + (HURRIED_PATIENCE if self.hurried else PATIENCE)
         self.failed_at = None
         while not self._try(write, limit, waiting=True):
             while self.clock() < min(self.next_at, limit):
-                if not hurried and should_stop():
+                if not self.hurried and self.should_stop():
                     limit = self.clock()
                 self.sleep(GLANCE)
 

@@ -122,7 +122,7 @@ class Session:
             listener(Prepared(self.run, self.task, step or 0))
             training = self.dataset.training_task(self.model, config)
             trainer = Trainer(training, config, self.snapshot, tuner=tuner)
-            saver = Saver(self.run, trainer, lambda text: listener(Notice(text)), step)
+            saver = Saver(self.run, trainer, lambda text: listener(Notice(text)), step, should_stop)
             self.run.update(status="running")
             if self.before is not None:
                 self._adopt_settings(self.before, trainer, listener)
@@ -135,7 +135,7 @@ class Session:
                     saver.save()
                 elif isinstance(event, Stopped):
                     stopped = event
-                    saver.save_at_last(should_stop)
+                    saver.save_at_last(hurried=event.reason == "interrupted")
                 elif trainer.clock() - saved > SAVE_SECONDS:
                     saver.save()
                     saved = trainer.clock()
@@ -146,7 +146,7 @@ class Session:
                     saved = trainer.clock()
                     self._illustrate(trainer.weights(event.weights), listener)
         assert stopped is not None
-        self._conclude(stopped, listener, lambda write: saver.insist(write, should_stop))
+        self._conclude(stopped, listener, saver.insist)
 
     def _adopt_settings(self, before: TrainConfig, trainer: Trainer, listener: Listener) -> None:
         """Continue with changed settings, and say so if the learning rate changes."""
