@@ -188,7 +188,7 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     charlm.repeat("book.txt", times=3, run="counted", should_stop=stop, **SMALL)
     for name in names():
         shutil.rmtree(f"runs/{name}")
-    monkeypatch.setattr("charlm.cli.train.Stop.asked", Stop(stop.asked // 2).__call__)
+    monkeypatch.setattr("charlm.cli.stopping.Stop.asked", Stop(stop.asked // 2).__call__)
     result = command("train", "book.txt", *WORDS, "--repeat", "3", "-q")
     assert result.code == 130
     assert "Interrupted after 1 of 3 seeds" in result.err

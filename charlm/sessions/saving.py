@@ -30,6 +30,7 @@ class Saver:
     Args:
         tell: called with sentences that the user should see.
         step: of the state that the run's folder holds; None if it holds none.
+        should_stop: asked while it waits after training, which it ends.
         world: the processes that train together. All of them save at the same time, as each has its
             part of the state; the first one writes.
     """
@@ -40,12 +41,14 @@ class Saver:
         trainer: Trainer,
         tell: Callable[[str], object],
         step: int | None,
+        should_stop: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
         world: World = ALONE,
     ) -> None:
         self.run, self.trainer, self.tell, self.step = run, trainer, tell, step
-        self.clock, self.sleep, self.world = clock, sleep, world
+        self.should_stop, self.clock, self.sleep, self.world = should_stop, clock, sleep, world
+        self.hurried = False
         # What is not on disk yet.
         self.best: Arrays | None = None
         self.rows: list[Mapping[str, Any]] = []
@@ -78,40 +81,36 @@ class Saver:
         if self.world.any(is_due):
             self.save()
 
-    def save_at_last(self, should_stop: Callable[[], bool]) -> None:
+    def save_at_last(self, hurried: bool) -> None:
         """Write all that is not on disk yet, and wait until that can be done.
 
         Args:
-            should_stop: ends the waiting, unless it did so when training ended already.
+            hurried: whether training was asked to stop.
 
         Raises:
             RunError: it cannot.
         """
-        write = self._writing()
+        self.hurried, write = hurried, self._writing()
         if self.world.leads:
-            self.insist(write, should_stop, lambda: self.world.any(True))
+            self.insist(write, lambda: self.world.any(True))
             self.world.any(False)
         else:
             while self.world.any(False):
                 pass  # The first process is still waiting.
 
     def insist(
-        self,
-        write: Callable[[], object],
-        should_stop: Callable[[], bool],
-        still_waiting: Callable[[], object] = lambda: None,
+        self, write: Callable[[], object], still_waiting: Callable[[], object] = lambda: None
     ) -> None:
         """Write something after training, and wait until that can be done, as `save_at_last`.
 
         Args:
             still_waiting: called now and then.
         """
-        hurried = should_stop()
-        limit = self.clock() + (HURRIED_PATIENCE if hurried else PATIENCE)
+        limit = self.clock() + (HURRIED_PATIENCE if self.hurried else PATIENCE)
         self.failed_at = None
         while not self._try(write, limit, waiting=True):
             while self.clock() < min(self.next_at, limit):
-                if not hurried and should_stop():
+                if not self.hurried and self.should_stop():
                     limit = self.clock()
                 self.sleep(GLANCE)
                 still_waiting()

@@ -1,6 +1,5 @@
 """A training session: trains a run to the end, saves it on the way, and reports events."""
 
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from charlm.files.strict_json import finite
 from charlm.machine.device import forget_peak_memory
 from charlm.machine.device import peak_memory as peak_gpu_memory
 from charlm.machine.generators import forked_generators
+from charlm.machine.memory import peak_memory
 from charlm.machine.threads import tuned_threads
 from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
@@ -137,7 +137,12 @@ class Session:
             training = self.dataset.training_task(self.model, config)
             trainer = Trainer(training, config, self.snapshot, tuner=tuner, world=self.world)
             saver = Saver(
-                self.run, trainer, lambda text: listener(Notice(text)), step, world=self.world
+                self.run,
+                trainer,
+                lambda text: listener(Notice(text)),
+                step,
+                should_stop,
+                world=self.world,
             )
             if self.world.leads:
                 self.run.update(status="running")
@@ -152,7 +157,7 @@ class Session:
                     saver.save()
                 elif isinstance(event, Stopped):
                     stopped = event
-                    saver.save_at_last(should_stop)
+                    saver.save_at_last(hurried=event.reason == "interrupted")
                 elif isinstance(event, Progressed):
                     # The only other event that all processes have at the same time.
                     if trainer.clock() - saved > SAVE_SECONDS and is_sound(trainer):
@@ -165,7 +170,7 @@ class Session:
                     saved = trainer.clock()
                     self._illustrate(trainer.weights(event.weights), listener)
         assert stopped is not None
-        self._conclude(stopped, listener, lambda write: saver.insist(write, should_stop))
+        self._conclude(stopped, listener, saver.insist)
 
     def _adopt_settings(self, before: TrainConfig, trainer: Trainer, listener: Listener) -> None:
         """Continue with changed settings, and say so if the learning rate changes."""
@@ -286,13 +291,3 @@ def is_sound(trainer: Trainer) -> bool:
 def arrays_of(weights: Mapping[str, Tensor]) -> dict[str, np.ndarray[Any, Any]]:
     """Weights as NumPy arrays by name."""
     return {name: each.cpu().numpy() for name, each in weights.items()}
-
-
-def peak_memory() -> int | None:
-    """Peak memory of this process so far, in bytes; None if the system does not tell."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

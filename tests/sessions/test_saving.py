@@ -85,9 +85,16 @@ class Bench:
     def __init__(self, path: Path) -> None:
         self.disk, self.trainer, self.clock = Disk(path), Snapshots(), Clock()
         self.told: list[str] = []
+        self.stop = lambda: False
         self.saver = Saver(
-            self.disk, self.trainer, self.told.append, None, self.clock, self.clock.sleep  # type: ignore[arg-type]
-        )  # fmt: skip
+            self.disk,  # type: ignore[arg-type]
+            self.trainer,  # type: ignore[arg-type]
+            self.told.append,
+            None,
+            lambda: self.stop(),
+            self.clock,
+            self.clock.sleep,
+        )
 
     def evaluate(self, step: int, best: np.ndarray | None = None) -> None:
         self.trainer.step = step
@@ -152,19 +159,21 @@ def test_the_pauses_grow_and_after_ten_minutes_it_is_an_error(bench: Bench) -> N
 def test_at_the_end_it_waits_for_a_time_that_has_an_end(bench: Bench) -> None:
     bench.disk.full = True
     with pytest.raises(RunError, match="no space left"):
-        bench.saver.save_at_last(lambda: False)
+        bench.saver.save_at_last(hurried=False)
     assert saving.PATIENCE <= bench.clock.now < saving.PATIENCE + 1
     bench.clock.now = 0
     with pytest.raises(RunError, match="no space left"):
-        bench.saver.save_at_last(lambda: True)  # It was asked to stop before.
+        bench.saver.save_at_last(hurried=True)
     assert saving.HURRIED_PATIENCE <= bench.clock.now < saving.HURRIED_PATIENCE + 1
     bench.clock.now = 0
     with pytest.raises(RunError, match="no space left"):
-        bench.saver.save_at_last(lambda: bench.clock.now > 5)  # Ctrl-C meanwhile
+        bench.stop = lambda: bench.clock.now > 5  # Ctrl-C meanwhile
+        bench.saver.save_at_last(hurried=False)
     assert bench.clock.now < 6
     bench.clock.now = 0
     bench.saver.clock = lambda: setattr(bench.disk, "full", bench.clock.now < 9) or bench.clock.now
-    bench.saver.save_at_last(lambda: False)
+    bench.stop = lambda: False
+    bench.saver.save_at_last(hurried=False)
     assert bench.disk.last == [0]
 
 
@@ -186,7 +195,7 @@ def test_a_lack_of_memory_is_tried_again_and_other_errors_are_not(bench: Bench) 
 def test_a_folder_that_is_gone_is_said_to_be_gone(bench: Bench) -> None:
     bench.disk.full, bench.disk.path = True, bench.disk.path / "gone"
     with pytest.raises(RunError) as caught:
-        bench.saver.save_at_last(lambda: False)
+        bench.saver.save_at_last(hurried=False)
     assert caught.value.hint.startswith("The folder is gone, and the run with it.")
 
 
