@@ -166,7 +166,7 @@ def test_the_last_weights_serve_where_none_scored_best_yet(tmp_path: Path) -> No
     run = create_run(tmp_path, make_record(), VOCABULARY)
     with pytest.raises(RunError, match="no weights yet") as caught:
         run.load_weights()
-    assert "charlm runs delete one" in caught.value.hint
+    assert "charlm train --resume one" in caught.value.hint
     zeros = {name: np.zeros_like(each) for name, each in WEIGHTS.items()}
     run.save_last(zeros, TENSORS, SCALARS)
     assert_same(run.load_weights(), zeros)
