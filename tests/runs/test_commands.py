@@ -332,6 +332,7 @@ def test_a_run_that_cannot_be_written_or_deleted(monkeypatch: pytest.MonkeyPatch
     assert "delete the folder by hand" in result.err
     assert "--runs-dir" not in result.err
     monkeypatch.setattr("charlm.runs.directory.replace_folder", refuse)
+    monkeypatch.setattr("charlm.sessions.saving.PATIENCE", 0.0)
     result = charlm("train", "--resume", "r", "--max-steps", "4", "--runs-dir", "my runs")
     assert result.code == 1
     assert "charlm train --resume r --runs-dir 'my runs'" in result.err
