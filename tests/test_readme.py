@@ -196,7 +196,7 @@ def test_the_commands_that_install_and_test_are_the_ones_that_work() -> None:
     assert install == "pip install . && charlm train --cell gru"
     assert test == "pip install -e '.[dev]' && pytest -n auto"
     assert (
-        "pip install --quiet --disable-pip-version-check -e '.[dev]'"
+        "pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[dev]'"
         in (ROOT / ".ci" / "run").read_text()
     )
 
