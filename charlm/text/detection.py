@@ -4,6 +4,7 @@ What is certain comes first: byte-order marks, UTF-8, the zeros of UTF-16 and UT
 is guessed by charset-normalizer, among the encodings that texts are really found in.
 """
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
@@ -47,7 +48,6 @@ MOSTLY = 0.2
 # A guess is likely if so much of it is letters as often as its language has them, and the next best
 # one falls so far behind.
 COHERENT, AHEAD = 0.3, 0.1
-LIKELY = "likely"
 # Of many texts so many are looked at by themselves too, whether all are in one encoding.
 MOST_COMPARED = 100
 
@@ -138,6 +138,23 @@ def guess_by_letters(content: bytes, contents: Collection[bytes]) -> Guess | Non
         content: some of the text's bytes.
         contents: all of them, which must be in the encoding.
     """
+    found = ranking(content)
+    ranked = [name for name in found if all(fits(each, name) for each in contents)]
+    if not ranked:
+        return None
+    best, *others = ranked
+    text, (value, coherence) = content.decode(best, "ignore"), found[best]
+    rivals = [found[each][0] for each in others if content.decode(each, "ignore") != text]
+    is_likely = coherence >= COHERENT and all(each - value >= AHEAD for each in rivals)
+    sure = "likely" if is_likely else "a guess"
+    return Guess(known_name(best, contents), "it is not UTF-8, and reads best so", sure)
+
+
+def ranking(content: bytes) -> dict[str, tuple[float, float]]:
+    """The encodings that a text may be in, by Python's names, the likeliest first.
+
+    Of each how odd the text is in it, and how much it is like a language.
+    """
     from charset_normalizer import from_bytes
 
     has_controls = any(0x80 <= byte <= 0x9F for byte in set(content))
@@ -146,20 +163,11 @@ def guess_by_letters(content: bytes, contents: Collection[bytes]) -> Guess | Non
     found: dict[str, tuple[float, float]] = {}
     for match in from_bytes(content, cp_isolation=list(order[int(not has_controls) :])):
         # Names of other encodings that spell these bytes alike stand with it.
-        for name in {match.encoding, *match.could_be_from_charset}:
+        for name in {match.encoding, *match.could_be_from_charset} & set(order):
             found[name] = round(match.chaos - match.coherence / 2, 2), match.coherence
     if "cp1252" in found and not has_controls:
         found[ISO[0]] = found["cp1252"]
-    ranked = sorted(found.keys() & set(order), key=lambda name: (found[name][0], order.index(name)))
-    ranked = [name for name in ranked if all(fits(each, name) for each in contents)]
-    if not ranked:
-        return None
-    best, *others = ranked
-    text, (value, coherence) = content.decode(best, "ignore"), found[best]
-    rivals = [found[each][0] for each in others if content.decode(each, "ignore") != text]
-    is_likely = coherence >= COHERENT and all(each - value >= AHEAD for each in rivals)
-    sure = LIKELY if is_likely else "a guess"
-    return Guess(known_name(best, contents), "it is not UTF-8, and reads best so", sure)
+    return dict(sorted(found.items(), key=lambda pair: (pair[1][0], order.index(pair[0]))))
 
 
 def known_name(encoding: str, contents: Collection[bytes]) -> str:
@@ -226,9 +234,8 @@ def settle(texts: Iterable[tuple[str, bytes]]) -> Guess:
         known.pop(UTF_8, None)
         known[guess.encoding] = unclear[0][0], guess
         for label, content in unclear[: MOST_COMPARED if len(unclear) > 1 else 0]:
-            own = guess_encoding([content])
-            if own and own.sure == LIKELY and reads_otherwise(content, own, guess):
-                known.setdefault(own.encoding, (label, own))
+            if other := better_encoding(content, guess.encoding):
+                known.setdefault(other, (label, Guess(other, "")))
     if len(known) > 1:
         named = ", ".join(f"'{label}' seems to be {name}" for name, (label, _) in known.items())
         raise CorpusError(
@@ -237,11 +244,16 @@ def settle(texts: Iterable[tuple[str, bytes]]) -> Guess:
     return next((guess for _, guess in known.values()), Guess(UTF_8, "there is no text"))
 
 
-def reads_otherwise(content: bytes, one: Guess, other: Guess) -> bool:
-    """Whether two encodings make different texts of some bytes."""
-    return sample([content]).decode(one.encoding, "replace") != sample([content]).decode(
-        other.encoding, "replace"
-    )
+def better_encoding(content: bytes, encoding: str) -> str | None:
+    """The encoding in which a text that is not UTF-8 reads far better than in another."""
+    odd = sample(line for line in lines_of(content) if not fits(line, UTF_8))
+    encoding = codecs.lookup(encoding.removeprefix(MIXED)).name
+    found = {codecs.lookup(name).name: value for name, (value, _) in ranking(odd).items()}
+    best = next(iter(found), encoding)
+    if found.get(encoding, AHEAD + found.get(best, 0.0)) - found.get(best, 0.0) < AHEAD:
+        return None
+    same = odd.decode(best, "replace") == odd.decode(encoding, "replace")
+    return None if same else KNOWN_AS.get(best, best)
 
 
 def joint_encoding(names: Iterable[str]) -> str | None:
