@@ -1,7 +1,16 @@
 """What a JSON value may be, declared as types, and checked before anything believes it."""
 
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 LONGEST_QUOTE = 60  # characters of a value that a message quotes
 
@@ -21,7 +30,9 @@ def check(value: Any, kind: Any, name: str = "it") -> None:
         name: what the value is called in the message.
     """
     origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Annotated:
+    if origin is NotRequired:
+        check(value, arguments[0], name)
+    elif origin is Annotated:
         check(value, arguments[0], name)
         fail_unless(value >= 0, value, name)
     elif origin in (Union, UnionType):

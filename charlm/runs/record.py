@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypedDict, get_type_hints
+from typing import Any, NotRequired, TypedDict, get_type_hints
 
 from charlm.errors import RunError
 from charlm.files import strict_json
@@ -21,11 +21,11 @@ Values = dict[str, Scalar | list[str]]
 
 
 class CorpusEntries(TypedDict):
-    """What every task says of its data. Tasks add to it."""
+    """What tasks say of their data, whose runs check the rest."""
 
     name: str
-    source: list[str]
-    sha256: str
+    source: NotRequired[list[str]]
+    sha256: NotRequired[str]
 
 
 class ModelEntries(TypedDict):

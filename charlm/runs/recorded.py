@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from charlm.errors import CorpusError
-from charlm.files.schema import quoted
 from charlm.runs.commands import command
 from charlm.text.catalog import CATALOG, is_available
 
@@ -40,15 +39,15 @@ def recorded_sources(run: Path, sources: Iterable[str]) -> list[str]:
 
 def check_place(place: str, run: Path) -> None:
     """Raise CorpusError unless a path is absolute, on a disk of this machine, a file or folder."""
-    path, named = Path(place), quoted(place)
+    path = Path(place)
     if "\0" in place or not path.is_absolute():
-        raise CorpusError(f"{named} is no place that a run can name.")
+        raise CorpusError(f"'{place}' is no place that a run can name.")
     if path.drive.startswith(("\\\\", "//")) and path.drive != run.resolve().drive:
-        raise CorpusError(f"{named} is on another machine, which is not asked on a run's word.")
+        raise CorpusError(f"'{place}' is on another machine, which is not asked on a run's word.")
     try:
         mode = path.stat().st_mode
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise CorpusError(f"Cannot read {named}: {why}.") from None
+        raise CorpusError(f"Cannot read '{place}': {why}.") from None
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise CorpusError(f"{named} is no regular file, and a run names no other.")
+        raise CorpusError(f"'{place}' is no regular file, and a run names no other.")

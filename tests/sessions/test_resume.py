@@ -545,6 +545,8 @@ def test_a_training_state_that_cannot_be_is_refused_tensor_by_tensor(
             continue  # what counts steps is a number
         if how == "infinity" and "exp_avg_sq" in name:
             continue  # overflowed squares
+        if not array.ndim and changed.shape == (1,):
+            continue  # so the first runs kept a number
         there = [{**part, name: changed} if name in part else part for part in (weights, tensors)]
         run.save_last(*there, scalars)
         with pytest.raises(RunError) as caught:

@@ -22,7 +22,7 @@ VOCABULARY, TEXT = "vocabulary.json", "corpus.txt"
 # also have `characters_sha256` and `beginning_sha256` (see `evaluation_text.py`).
 CORPUS = {
     "name": str,
-    "source": list,
+    "source": list[str],
     "normalization": str,
     "sha256": str,
     "text_sha256": str,

@@ -13,12 +13,15 @@ from charlm.files.reading import COPY_AGAIN, Shapes
 from charlm.files.schema import Scalar, check
 from charlm.rnn.weights import check_shapes, encoder_shapes
 from charlm.runs.directory import RunDirectory
+from charlm.runs.record import check_types
 from charlm.runs.recorded import recorded_sources
 from charlm.tables.table import Table
 from charlm.tasks.supervised.settings import TableConfig
 from charlm.text.splits import count
 from charlm.text.vocabulary import Vocabulary
 
+# Types of what run.json says of the rows.
+CORPUS = {"name": str, "sha256": str, "source": list[str], "columns": list[str]}
 DATA, VOCABULARY = "data.jsonl", "vocabulary.json"
 # In data.jsonl, the column that says which part a row belongs to.
 PART = "part of the run"
@@ -70,7 +73,7 @@ class EncoderRun(RunDirectory):
     def check_contents(self) -> None:
         """Settings, and where the rows are."""
         super().check_contents()
-        _ = self.record.corpus["sha256"], self.record.corpus["source"]
+        check_types(self.record.corpus, CORPUS)
 
     def check_shapes(self, shapes: Shapes) -> None:
         """Raise RunError unless these are the names and shapes of the model's weights."""
