@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from charlm.errors import CharlmError
 from charlm.machine.memory import NotEnoughMemoryError
-from charlm.text import corpus as corpus_module
-from charlm.text import making_codes, preparing
+from charlm.text import large_files, making_codes, preparing
 from charlm.text.corpus import AnyCorpus, Corpus, Reading, open_corpus
 from charlm.text.large import LargeCorpus
 from charlm.text.preparing import delete_prepared, prepared_texts
@@ -273,7 +272,7 @@ def test_documents_stay_in_memory_if_there_is_enough(
     cache: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert isinstance(open_corpus(text, Reading(documents="lines")), Corpus)
-    monkeypatch.setattr(corpus_module, "available_memory", lambda: 100)
+    monkeypatch.setattr(large_files, "available_memory", lambda: 100)
     with pytest.raises(NotEnoughMemoryError, match="in documents would take"):
         open_corpus(text, Reading(documents="lines"))
 

@@ -184,11 +184,11 @@ def test_a_value_that_is_read_is_an_error_here(monkeypatch: pytest.MonkeyPatch) 
 def test_a_text_in_a_memory_map_is_copied_piece_by_piece(
     dtype: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "PIECE", 7)
+    monkeypatch.setattr(readers, "COPIED", 7)
     ids = np.arange(30, dtype=dtype)
     ids.setflags(write=False)
     reader = DeviceReader(ids, torch.device("cpu"))
     assert reader.ids.tolist() == list(range(30))
     assert reader.ids.dtype == (torch.uint8 if dtype is np.uint8 else torch.int32)
-    reader.load(np.array([[3, 20]]))
+    reader.load(readers.Starts(np.array([3]), np.array([0, 17])))
     assert reader.read(0, 4).tolist() == [[3, 20], [4, 21], [5, 22], [6, 23]]
