@@ -34,7 +34,6 @@ def bench(
     from charlm.bench.generation import measure_generation
     from charlm.bench.training import measure_training, training_plan
     from charlm.machine.device import choose_device
-    from charlm.rnn.backends.choice import BACKENDS
 
     where = choose_device(device)
     rounds = 5 if quick else 15
@@ -49,7 +48,7 @@ def bench(
         console.say(f"Generating with {cell}, 256 units ...")
         generation += measure_generation(cell, 256, rounds, where)
     best = max(
-        (row for row in training if row.backend in BACKENDS),
+        (row for row in training if row.backend != "limit"),
         key=lambda row: (row.cell == "gru", row.hidden_size >= 384, row.characters_per_second),
     )
     advice = f"--backend {best.backend} --precision {best.precision} --batch-size {best.batch_size}"

@@ -11,7 +11,6 @@ from charlm.generation.engine import Array, EngineState
 from charlm.generation.torch_drawing import generate_block
 from charlm.language_model import LanguageModel
 from charlm.machine.cuda_graphs import CapturedFunction, CudaGraphs
-from charlm.machine.device import matmul_precision
 
 # Steps in a block from which recording it as a CUDA graph pays off.
 WORTH_RECORDING = 32
@@ -32,7 +31,7 @@ class TorchEngine:
         return self.model.initial_state(texts)
 
     def step(self, ids: Array, state: EngineState) -> tuple[Array, EngineState]:
-        with torch.no_grad(), matmul_precision("fp32"):
+        with torch.inference_mode():
             window = torch.from_numpy(ids.astype(np.int64)).to(self.device).unsqueeze(0)
             logits, state = self.model(window, state)
             return logits[0].float().cpu().numpy(), state
@@ -47,14 +46,12 @@ class TorchEngine:
         if self.device.type == "cuda" and len(draws) >= WORTH_RECORDING:
             key = (*draws.shape, temperature == 0)
             if key not in self.graphs:
-                recorder = CudaGraphs(self.device)
-                self.graphs[key] = CapturedFunction(function, self.device, recorder)
+                self.graphs[key] = CapturedFunction(function, self.device, CudaGraphs())
             function = self.graphs[key]
         if self.device.type == "mps":  # which has no float64
             draws = draws.astype(np.float32)
         given = [torch.from_numpy(each).to(self.device) for each in (draws, logits)]
-        # Not in inference mode: a graph keeps tensors for random numbers that others would share.
-        with torch.no_grad(), matmul_precision("fp32"):
+        with torch.inference_mode():
             ids, after, *last = function(temperature, *given, *state)
             return ids.cpu().numpy(), after.cpu().numpy(), tuple(each.clone() for each in last)
 

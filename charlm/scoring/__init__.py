@@ -10,7 +10,6 @@ __all__ = [
     "dynamic",
     "exact",
     "intervals",
-    "large_results",
     "report",
     "results",
     "score",

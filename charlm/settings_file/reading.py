@@ -11,8 +11,7 @@ from typing import Any, get_args
 from charlm.config import fits
 from charlm.errors import CharlmError, SettingError, UsageError, option
 from charlm.files.paths import expanded
-from charlm.files.schema import quoted
-from charlm.files.toml import LARGEST, line_of, loads
+from charlm.files.toml import line_of
 from charlm.runs.commands import command
 from charlm.settings_file.keys import (
     OF_THE_COMMAND_LINE,
@@ -102,13 +101,13 @@ def read_settings_file(path: str | Path) -> SettingsFile:
     place = expanded(path)
     content = text_of(place)
     try:
-        found = loads(content)
+        found = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         raise SettingsFileError(
             f"'{place}' is no TOML: {with_line(lowered(str(error)), content)}.",
             'A line is a name, = and a value, such as cell = "lstm" or epochs = 3.',
         ) from None
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise SettingsFileError(f"'{place}' is no TOML: {lowered(str(error))}.") from None
     values: dict[str, Any] = {}
     spelled: dict[str, str] = {}
@@ -139,8 +138,7 @@ def text_of(path: Path) -> str:
         SettingsFileError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:  # which may be a pipe
-            return file.read(LARGEST + 1).decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingsFileError(
             f"'{path}' is not UTF-8 at byte {error.start:,}.", "Save it as UTF-8."
@@ -206,7 +204,7 @@ def shown(value: Any) -> str:
     """A value as it is written in TOML, more or less."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return quoted(value) if isinstance(value, str | list | int) else str(value)
+    return repr(value) if isinstance(value, str | list) else str(value)
 
 
 def nearest(key: str) -> str:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from charlm.text.corpus import AnyCorpus
-from charlm.text.mapped_ids import TokenIds
+from charlm.text.corpus import Corpus
 from charlm.text.splits import Splits
-from charlm.text.vocabulary import Vocabulary
+from charlm.text.vocabulary import Ids, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -18,22 +17,21 @@ class EncodedText:
         unknown: for each split, the tokens that are not in the vocabulary, with their counts.
     """
 
-    ids: TokenIds
+    ids: Ids
     vocabulary: Vocabulary
     splits: Splits
     unknown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, corpus: AnyCorpus, vocabulary: Vocabulary, splits: Splits) -> "EncodedText":
+    def of(cls, corpus: Corpus, vocabulary: Vocabulary, splits: Splits) -> "EncodedText":
         """Encode a corpus; what is not in the vocabulary becomes `<unk>`."""
         unknown = {
-            split: vocabulary.unknown_of(corpus.counts(vocabulary.units, *splits.span(split)))
+            split: vocabulary.unknown(splits.of_text(corpus.text, split, vocabulary.units))
             for split in ("train", "val", "test")
         }
-        ids = corpus.encode(vocabulary, 0, corpus.size(vocabulary.units))
-        return cls(ids, vocabulary, splits, unknown)
+        return cls(vocabulary.encode(corpus.text, "replace"), vocabulary, splits, unknown)
 
-    def split(self, name: str) -> TokenIds:
+    def split(self, name: str) -> Ids:
         """Ids of the split "train", "val" or "test", or of "all", as a view."""
         start, stop = self.splits.span(name)
         return self.ids[start:stop]

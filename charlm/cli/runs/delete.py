@@ -24,8 +24,7 @@ def delete(
     if not yes:
         if sys.stdin is None or not sys.stdin.isatty():
             raise UsageError("Deleting needs a yes.", "Give --yes.")
-        named = console.visible(", ".join(map(deletion_name, paths)))
-        typer.confirm(f"Delete {named} for good?", abort=True)
+        typer.confirm(f"Delete {', '.join(map(deletion_name, paths))} for good?", abort=True)
     for path in paths:
         what = deletion_name(path)
         delete_run(path)

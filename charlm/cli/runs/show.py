@@ -1,13 +1,12 @@
 """charlm runs show"""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from charlm.cli import console
 from charlm.cli.options import Json, RunArgument, RunsDir
-from charlm.errors import UsageError, spelled_out
+from charlm.errors import UsageError
 
 if TYPE_CHECKING:
     from charlm.runs.directory import RunDirectory
@@ -63,21 +62,15 @@ def show(
         (
             (
                 console.count(row["step"]),
-                row.get("epoch", "-"),
-                console.number(row.get(f"train_{task.loss_name}")),
+                row["epoch"],
+                console.number(row[f"train_{task.loss_name}"]),
                 console.number(row.get(task.loss_name)),
                 *(console.number(row.get(each.key)) for each in figures),
-                console.number(row.get("seconds"), 1),
+                console.number(row["seconds"], 1),
             )
             for row in found.metrics()
         ),
     )
-
-
-def number_in(row: Mapping[str, Any], name: str) -> float | None:
-    """A number in a row of metrics; None where there is none."""
-    value = row.get(name)
-    return value if isinstance(value, float | int) else None
 
 
 def show_toml(run: "RunDirectory") -> None:
@@ -86,4 +79,4 @@ def show_toml(run: "RunDirectory") -> None:
 
     console.write(settings_toml(run))
     for sentence in caveats(run):
-        console.say(spelled_out(sentence))
+        console.say(sentence)

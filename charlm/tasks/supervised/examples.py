@@ -9,7 +9,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from charlm.machine.device import to_device
 from charlm.seeds import Stream, generator
 
 # Batches are made of neighbours by length within so many batches' examples.
@@ -73,19 +72,19 @@ class Sequences:
         positions: npt.NDArray[np.int64] = np.arange(len(shift)) + shift
         return positions
 
-    def batch(self, rows: npt.NDArray[np.int64], device: torch.device, longest: int = 0) -> Batch:
-        """Some examples, padded to the longest of them, or further, to `longest` steps."""
+    def batch(self, rows: npt.NDArray[np.int64], device: torch.device) -> Batch:
+        """Some examples, padded to the longest of them."""
         lengths = self.lengths[rows]
         wide = np.float32 if np.issubdtype(self.steps.dtype, np.floating) else np.int64
-        t = np.arange(max(int(lengths.max()), longest))[:, None]
+        t = np.arange(lengths.max())[:, None]
         if len(t) == lengths.min():
             taken = self.steps[self.starts[rows] + t].astype(wide, copy=False)
-            return Batch(to_device(taken, device), None)
+            return Batch(torch.from_numpy(taken).to(device), None)
         inside = t < lengths
         taken = self.steps[np.where(inside, self.starts[rows] + t, 0)]
         inside = inside.reshape(*inside.shape, *(1,) * (taken.ndim - 2))
-        inputs = np.where(inside, taken, 0).astype(wide, copy=False)
-        return Batch(to_device(inputs, device), to_device(lengths, device))
+        inputs = torch.from_numpy(np.where(inside, taken, 0).astype(wide, copy=False))
+        return Batch(inputs.to(device), torch.from_numpy(lengths).to(device))
 
 
 def batches_of_epoch(
