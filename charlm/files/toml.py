@@ -10,8 +10,9 @@ from typing import Any
 
 # Values that are written: truth values, numbers, strings, and lists of these.
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+# TOML allows more than these, with which a terminal would do something else than show them.
+STEERING = "\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 # What a string in single quotes, in which nothing is escaped, cannot hold.
-STEERING = "\x7f-\x9f\u202a-\u202e\u2066-\u2069"  # what a terminal or an editor might heed
 NOT_LITERAL = re.compile(f"['\0-\x08\x0a-\x1f{STEERING}]")
 ESCAPED = re.compile(f'[\\\\"\0-\x1f{STEERING}]')
 SHORT = {"\\": "\\\\", '"': '\\"', "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
