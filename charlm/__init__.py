@@ -13,6 +13,7 @@ from charlm.version import __version__
 if TYPE_CHECKING:
     from charlm.api import load, resume, train
     from charlm.comparison import compare
+    from charlm.continuing import train_or_resume
     from charlm.cross_validation import CrossValidation, cross_validate
     from charlm.errors import CharlmError
     from charlm.repetition import Repetition, repeat
@@ -38,6 +39,7 @@ __all__ = [
     "resume",
     "settings_toml",
     "train",
+    "train_or_resume",
 ]
 
 _HOMES = {
@@ -52,6 +54,7 @@ _HOMES = {
     "settings_toml": "charlm.settings_file.repeating",
     "cross_validate": "charlm.cross_validation",
     "repeat": "charlm.repetition",
+    "train_or_resume": "charlm.continuing",
 }
 
 

@@ -1,41 +1,37 @@
 """The Python API: functions for what the command line does."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from charlm.distributed.world import ALONE, World
 from charlm.errors import SettingError, UsageError
 from charlm.files.paths import expanded
 from charlm.keywords import LimitKeywords, SettingsKeywords
 from charlm.machine.memory import memory_at_hand
 from charlm.presets import NO_PRESET, Settings, as_options, resolve
-from charlm.progress import ProgressCallback, ignore_progress
+from charlm.progress import ProgressCallback
 from charlm.run import Run, Source
 from charlm.runs.directory import RunDirectory
 from charlm.runs.locks import RunLock
 from charlm.runs.names import check_free
 from charlm.runs.store import runs_folder
-from charlm.scoring.adjusted import DynamicConfig
-from charlm.scoring.results import Evaluation
-from charlm.tasks.language_modeling.evaluation_text import (
-    EvaluationText,
-    check_alike,
-    check_same,
-    find_evaluation_text,
-    split_progress,
-)
 from charlm.tasks.registry import choose_task, find_run, open_run, task_of
 from charlm.tasks.relevance import applied_values, check_relevant
 from charlm.tasks.task import Task
 from charlm.text.catalog import CATALOG
 from charlm.text.corpus import Corpus
+from charlm.text.large import LargeCorpus
+from charlm.text.sources import STDIN
 
 if TYPE_CHECKING:
     from charlm.loggers.logger import Logger
     from charlm.loggers.registry import LogTo
     from charlm.sessions.session import Listener, Session
 
+AGAIN = "it begins again, with the same settings and the same seed."
 SMALLER = "Give a smaller --batch-size, --seq-length or --hidden-size."
 
 
@@ -53,6 +49,7 @@ def train(
     log_to: "LogTo" = None,
     should_stop: Callable[[], bool] | None = None,
     report: ProgressCallback | None = None,
+    world: World = ALONE,
     **settings: Unpack[SettingsKeywords],
 ) -> Run:
     """Train a model on a text and keep it as a run.
@@ -74,6 +71,8 @@ def train(
         should_stop: asked after every step; once it returns True, the run is saved and training
             ends.
         report: called with bytes received and total if a corpus has to be downloaded.
+        world: the processes that train it together, from `charlm.distributed.several.joined`; the
+            first one alone writes, logs and calls the listener.
         settings: by name, those of the task, such as cell="lstm", epochs=5.
 
     Raises:
@@ -83,22 +82,25 @@ def train(
     from charlm.sessions.session import Chosen
     from charlm.sessions.start import start_session
 
-    loggers = find_loggers(log_to)
+    loggers = find_loggers(log_to) if world.leads else []
     folder = runs_folder(runs_dir)
     parent = find_run(init_from, folder) if init_from is not None else None
     given = {name: value for name, value in settings.items() if value is not None}
     if given.get("folds") and "fold" not in given:
         raise SettingError("folds", "are trained by charlm.cross_validate; or name one: fold=1.")
-    if "encoding" in given and isinstance(source, Corpus):
+    if "encoding" in given and isinstance(source, Corpus | LargeCorpus):
         raise SettingError("encoding", "is of bytes, and this text is a string: leave it out.")
     kind, inherited, chosen = choose_settings(task, preset, parent, given)
     same_task = parent is not None and parent.record.task == kind.name
     described = replace(chosen, model=parent.settings.model) if parent and same_task else chosen
     check_relevant(described, kind.rules, kind.taken_from_parent if parent else ())
-    if run is not None:
-        run = check_free(folder, run)
-    dataset = kind.read(source, chosen, parent, report)
-    listen = (lambda _: None) if listener is None else listener
+    check_readable_by_all(source, world)
+    with world.leader_first():
+        if run is not None and world.leads:
+            run = check_free(folder, run)
+        dataset = kind.read(source, chosen, parent, report if world.leads else None)
+    dataset.world = world
+    listen = listener if listener is not None and world.leads else (lambda _: None)
     applied = applied_values(described, inherited, kind.rules, kind.presets, same_task)
     if chosen.preset != NO_PRESET:
         listen(Chosen(f"Preset {chosen.preset}: {as_options(applied)}"))
@@ -154,9 +156,12 @@ def resume(
     listener: "Listener | None" = None,
     log_to: "LogTo" = None,
     should_stop: Callable[[], bool] | None = None,
+    world: World = ALONE,
     **settings: Unpack[LimitKeywords],
 ) -> Run:
     """Continue an interrupted run, or train a finished one longer.
+
+    A run that stopped before its state was saved begins again.
 
     On one CPU, a run that was interrupted and resumed equals one that was not, bit for bit.
 
@@ -165,6 +170,7 @@ def resume(
         source: where the run's text is now, if it has moved: as in `train`. The run remembers it.
         encoding: encoding of that text, if it has changed.
         log_to: as in `train`; what was logged before goes on.
+        world: as in `train`; there may be more or fewer processes than before.
         settings: epochs, max_steps, max_minutes, patience, eval_every, learning_rate.
 
     Raises:
@@ -176,17 +182,34 @@ def resume(
     from charlm.sessions.session import Notice
 
     given = {name: value for name, value in settings.items() if value is not None}
-    listen = (lambda _: None) if listener is None else listener
-    loggers = find_loggers(log_to)
+    listen = listener if listener is not None and world.leads else (lambda _: None)
+    loggers = find_loggers(log_to) if world.leads else []
     path = find_run(run, runs_dir).path
-    with memory_at_hand("Go on where there is more memory."), RunLock.take(path) as lock:
-        if lock.problem:
+    check_readable_by_all(source, world)
+    locked = RunLock.take(path) if world.leads else nullcontext()
+    with memory_at_hand("Go on where there is more memory."), locked as lock:
+        if lock is not None and lock.problem:
             listen(Notice(lock.problem))
+        world.meet()
         # Until the lock was taken, another process may have trained the run.
         found = open_run(path)
         task = task_of(found)
-        session = resume_session(task, found, source, encoding, device, backend, given)
+        if world.leads:
+            found.finish_writing()
+        world.meet()
+        session = resume_session(task, found, source, encoding, device, backend, given, world)
+        if session.snapshot is None:
+            listen(Notice(f"The run '{found.name}' stopped before its state was saved: {AGAIN}"))
         return finish(session, listen, should_stop, loggers)
+
+
+def check_readable_by_all(source: Source, world: World) -> None:
+    """Raise UsageError for data that only one of several processes could read."""
+    named = source if isinstance(source, list | tuple) else [source]
+    if world.size > 1 and any(isinstance(each, str) and each == STDIN for each in named):
+        raise UsageError(
+            "Standard input can be read by one process only.", "Save it in a file, and name that."
+        )
 
 
 def finish(
@@ -212,63 +235,3 @@ def load(run: str | Path | None = None, *, runs_dir: str | Path | None = None) -
         CharlmError: there is no such run, or it is damaged.
     """
     return Run(find_run(run, runs_dir, shipped=True))
-
-
-def evaluate_together(
-    runs: Sequence[Run],
-    source: Source = None,
-    *,
-    split: str | None = None,
-    unknown: str = "replace",
-    encoding: str | None = None,
-    device: str = "cpu",
-    backend: str = "auto",
-    dynamic: bool | DynamicConfig = False,
-    report: ProgressCallback = ignore_progress,
-) -> tuple[Evaluation, list[Evaluation]]:
-    """Score one text with several runs, and with the average of their predictions.
-
-    The average gives each character the mean of the runs' probabilities; with `dynamic`, those of
-    dynamic evaluation are averaged too. The arguments are those of `Run.evaluate`.
-
-    Returns:
-        The evaluation of the average, and those of the runs.
-
-    Raises:
-        UsageError: two of the runs differ in their vocabularies, in their normalizations or in what
-            they hold out.
-        CharlmError: as in `Run.evaluate`.
-    """
-    from charlm.scoring.exact import averaged
-
-    if not runs:
-        raise UsageError("There is no run to score with.")
-    first = runs[0].language
-    texts: list[EvaluationText] = []
-    for run in runs:
-        check_alike(first, run.language)
-        # The text is read for the first run only, since standard input can be read only once.
-        read = bool(texts) and source is not None
-        given = texts[0].corpus if read else source
-        spelling = None if read else encoding
-        texts.append(find_evaluation_text(run.language, given, split, unknown, spelling))
-        check_same(first, texts[0], run.language, texts[-1])
-    reports = split_progress(report, [(len(texts[0].ids) - 1) * (1 + bool(dynamic))] * len(runs))
-    members = [
-        run.evaluate(
-            passage.corpus,
-            split=passage.split,
-            unknown=unknown,
-            device=device,
-            backend=backend,
-            dynamic=dynamic,
-            report=each,
-        )
-        for run, passage, each in zip(runs, texts, reports, strict=True)
-    ]
-    average = replace(members[0], surprise=averaged([each.surprise for each in members]))
-    followed = [each.dynamic for each in members if each.dynamic]
-    if followed:
-        surprise = averaged([each.surprise for each in followed])
-        average = replace(average, dynamic=replace(followed[0], surprise=surprise))
-    return average, members

@@ -9,6 +9,26 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+# Characters that could control a terminal or a log, or that no encoding has: controls but tab and
+# line feed, what changes the direction of what follows, halves of surrogate pairs.
+STEERING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+LONGEST = 1000  # characters of a message
+
+
+def spelled_out(text: str) -> str:
+    """The text with such characters as escapes, such as \\x1b: a message may quote a file."""
+    return STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def shortened(message: str) -> str:
+    """A message without its middle, if it quotes so much that nobody would read it."""
+    if len(message) <= LONGEST:
+        return message
+    return f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
+
+
 class CharlmError(Exception):
     """Base class of all errors; the command line prints one and exits with `exit_code`.
 
@@ -20,9 +40,8 @@ class CharlmError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message if not hint else f"{message} {hint}")
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = shortened(spelled_out(message)), spelled_out(hint)
+        super().__init__(self.message if not hint else f"{self.message} {self.hint}")
 
 
 class UsageError(CharlmError):
@@ -43,7 +62,7 @@ class SettingError(UsageError):
     def __init__(self, setting: str, problem: str, others: Collection[str] = ()) -> None:
         super().__init__(f"{setting} {problem}")
         self.setting = setting
-        self.problem = problem
+        self.problem = spelled_out(problem)
         self.others = others
 
     def in_options(self) -> str:

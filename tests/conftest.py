@@ -1,13 +1,40 @@
 """What tests of several floors share."""
 
+import ipaddress
 import os
+import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 # The models of the tests are tiny: threads would only wait for one another. Read when torch starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Nothing leaves this machine: neither from here, nor from the programs that tests start.
+os.environ["CHARLM_OFFLINE"] = "1"
+
+
+def stay_here(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse to connect to other machines, and to look up their names."""
+    host = None
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    if host in (None, "", b"", "localhost", b"localhost"):
+        return
+    try:
+        is_here = ipaddress.ip_address(
+            host.decode() if isinstance(host, bytes) else host
+        ).is_loopback
+    except ValueError:  # a name
+        is_here = False
+    if not is_here:
+        raise PermissionError(f"A test may not connect to {host}.")
+
+
+sys.addaudithook(stay_here)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

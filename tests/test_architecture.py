@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "charlm"
 FLOORS = [
     ["errors", "version", "seeds", "files", "progress", "palettes", "sections", "html", "kernels"],
-    ["config", "presets", "keywords", "machine"],
+    ["config", "presets", "keywords", "machine", "distributed"],
     ["text", "tables"],
     ["rnn"],
     ["language_model", "generation", "scoring"],
@@ -28,8 +28,10 @@ FLOORS = [
     [
         "run",
         "api",
+        "ensemble",
         "comparison",
         "cross_validation",
+        "continuing",
         "repetition",
         "several_runs",
         "settings_file",
@@ -47,6 +49,7 @@ ROOMS_OF = {
     "ctypes": ["kernels"],
     "safetensors": ["files"],
     "pooch": ["text"],
+    "charset_normalizer": ["text"],
     "matplotlib": ["plots"],
     "cycler": ["plots"],
     "plotille": ["cli"],
@@ -241,6 +244,14 @@ def test_no_assertion_decides_what_happens(module: str) -> None:
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Assert):
             assert ast.unparse(node.test).endswith("is not None"), ast.unparse(node)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_processes_talk_to_one_another_in_one_room(module: str) -> None:
+    names = {f"{name}.{of_it}" for name, of_it in imports(module)}
+    told = ("torch.distributed", "torch.multiprocessing", "torch.nn.parallel")
+    used = {name for name in names if name.startswith(told)}
+    assert room_of(module) == "distributed" or not used
 
 
 def test_no_two_files_of_tests_have_one_name() -> None:

@@ -1,6 +1,7 @@
 """What stands around the code: workflows, metadata, forms, and what they must agree on."""
 
 import re
+import socket
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,14 @@ ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+# Of each library that users may install, the versions that will do.
+REQUIREMENTS = {
+    each.partition(">")[0]: each[each.index(">") :]
+    for extra, needed in {"": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}.items()
+    if extra not in ("dev", "docs")
+    for each in needed
+    if ";" not in each
+}
 SYSTEMS = {"ubuntu", "macos", "windows"}
 # On PyPI charlm is somebody else's; nothing may tell anybody to install it.
 THEIRS = re.compile(
@@ -221,3 +230,25 @@ def test_fields_of_a_form_have_names_of_their_own(form: str) -> None:
     assert content["description"]
     names = [each["id"] for each in content["body"]]
     assert len(set(names)) == len(names) >= 3
+
+
+# What the tests may reach
+
+
+def test_no_test_reaches_another_machine() -> None:
+    with pytest.raises(PermissionError, match=r"may not connect to 192\.0\.2\.1"):
+        socket.create_connection(("192.0.2.1", 80), timeout=0.1)
+    with pytest.raises(PermissionError, match=r"may not connect to example\.org"):
+        socket.getaddrinfo("example.org", 443)
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as datagrams,
+        pytest.raises(PermissionError, match=r"may not connect to 192\.0\.2\.1"),
+    ):
+        datagrams.sendto(b"?", ("192.0.2.1", 53))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname(), timeout=10).close()
+
+
+@pytest.mark.parametrize("name", sorted(REQUIREMENTS))
+def test_every_dependency_has_both_bounds(name: str) -> None:
+    assert re.fullmatch(r">=[\d.]+,<[\d.]+", REQUIREMENTS[name])

@@ -366,14 +366,14 @@ def test_standard_input_is_read_once(table: Path, monkeypatch: pytest.MonkeyPatc
 def test_an_interrupted_command_says_how_to_go_on(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from charlm.cli import train
+    from charlm.cli import stopping
 
     arguments = ("train", str(table), *WORDS, "--folds", "3", "--run", "cv")
     stop = Stop()
     charlm.cross_validate(table, folds=3, run="whole", should_stop=stop, **NUMBERS)
     stop = Stop(stop.asked // 2)
     with monkeypatch.context() as patch:
-        patch.setattr(train.Stop, "asked", lambda self: stop())
+        patch.setattr(stopping.Stop, "asked", lambda self: stop())
         result = command(*arguments)
     assert result.code == 130
     assert "Interrupted after 1 of 3 folds; what is trained is saved." in result.err

@@ -104,7 +104,7 @@ def test_a_cross_validation(home: Path) -> None:
         ({"score": {}}, "The best held-out score so far"),
         ({"score": 3, "baselines": None, "split": "val"}, "The result of the run"),
         ({"score": {"nats": "x"}, "baselines": {}}, "The result of the run"),
-        ({"steps": None}, "The record of the run"),
+        ({"steps": None}, "The best held-out score so far"),
     ],
 )
 def test_a_run_without_a_result_or_with_a_damaged_one(

@@ -16,8 +16,8 @@ from types import SimpleNamespace
 import pytest
 from cli_runner import charlm
 
+from charlm.cli.stopping import graceful_stop
 from charlm.cli.streams import Output
-from charlm.cli.train import graceful_stop
 from charlm.files import whole
 from charlm.runs.commands import shell_quoted
 from charlm.tables.sources import LONGEST_FIELD
@@ -117,7 +117,7 @@ def test_a_lock_of_windows_is_a_small_file_that_says_whose_it_is(tmp_path: Path)
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     size, message, left = done.stdout.decode().splitlines()
-    # It is locked a gibibyte beyond its beginning, where nothing may be written.
+    # Its first byte is locked, and not to be read.
     assert int(size) < 200
     assert message.startswith("The run 'one' is in use by process ")
     assert left == "[]"
@@ -175,12 +175,15 @@ def test_a_pipe_that_nobody_reads_ends_the_program_quietly(monkeypatch: pytest.M
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="it stands for Ctrl-Break here")
 def test_ctrl_break_asks_training_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
+    monkeypatch.setattr("charlm.cli.stopping.ENDING_TRAINING", {"SIGUSR1": 130})
+    monkeypatch.setattr("charlm.cli.stopping.BY_HAND", ("SIGUSR1",))
     with graceful_stop() as stop:
         stop.listen()
         assert not stop.asked()
         signal.raise_signal(signal.SIGUSR1)
         assert stop.asked()
+        with pytest.raises(SystemExit):
+            signal.raise_signal(signal.SIGUSR1)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,12 @@ from charlm.presets import PRESETS
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 PAGES = ["README.md", *DOCS]
+# Options of other programs that a page shows.
+TORCHRUN = {"--nnodes", "--nproc-per-node", "--standalone", "--run-path"}
+TORCHRUN |= {"--rdzv-id", "--rdzv-backend", "--rdzv-endpoint"}
+SLURM = {"--job-name", "--nodes", "--ntasks-per-node", "--gpus-per-node", "--cpus-per-task"}
+SLURM |= {"--time", "--requeue", "--signal"}
+MEASURING = {"--paper"}  # of tests/measure
 MOST_LINES = 180  # that a newcomer reads to the end
 # The examples run with the pages' options, but in seconds.
 FAST = {"hidden_size": 16, "max_steps": 4, "batch_size": 4, "seq_length": 16, "precision": "fp32"}
@@ -119,6 +125,7 @@ def test_the_python_examples_work(
         "docs/numbers.md": "",
         "docs/copying.md": "0.",
     }
+    begins["docs/several-processes.md"] = ""
     begins["docs/settings-file.md"] = "# Trains the run 'third' again"
     assert out.startswith(begins.get(page, "time"))
 
@@ -171,6 +178,7 @@ def test_every_command_stands_on_a_page() -> None:
 def test_every_option_on_a_page_exists(page: str) -> None:
     root: Any = typer.main.get_command(app)
     everywhere = {"--help", "--logdir"}  # the last one is TensorBoard's
+    everywhere |= TORCHRUN | SLURM | MEASURING
     everywhere |= {name for each in root.params for name in each.opts}
     known = everywhere.union(
         spelling
@@ -178,7 +186,8 @@ def test_every_option_on_a_page_exists(page: str) -> None:
         for parameter in command.params
         for spelling in (*parameter.opts, *parameter.secondary_opts)
     )
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", content(page)))
+    ours = re.sub(r"(?m)^#SBATCH.*$", "", content(page))  # Slurm's options in scripts
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", ours))
     assert not named - known
 
 
@@ -187,7 +196,7 @@ def test_the_commands_that_install_and_test_are_the_ones_that_work() -> None:
     assert install == "pip install . && charlm train --cell gru"
     assert test == "pip install -e '.[dev]' && pytest -n auto"
     assert (
-        "pip install --quiet --disable-pip-version-check -e '.[dev]'"
+        "pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[dev]'"
         in (ROOT / ".ci" / "run").read_text()
     )
 

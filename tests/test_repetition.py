@@ -120,7 +120,7 @@ def test_sizes_that_were_planned_for_the_first_are_those_of_all(
     widths = iter((64, 128, 192, 256))
     monkeypatch.setattr(small_texts, "SMALL_TEXTS", {})
 
-    def plan(settings: Any, characters: int, speed: Any) -> Any:
+    def plan(settings: Any, characters: int, speed: Any, on_gpu: bool) -> Any:
         from charlm.presets import overridden
 
         return overridden(settings, hidden_size=next(widths), output_dropout=0.125), "Planned."
@@ -188,7 +188,7 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     charlm.repeat("book.txt", times=3, run="counted", should_stop=stop, **SMALL)
     for name in names():
         shutil.rmtree(f"runs/{name}")
-    monkeypatch.setattr("charlm.cli.train.Stop.asked", Stop(stop.asked // 2).__call__)
+    monkeypatch.setattr("charlm.cli.stopping.Stop.asked", Stop(stop.asked // 2).__call__)
     result = command("train", "book.txt", *WORDS, "--repeat", "3", "-q")
     assert result.code == 130
     assert "Interrupted after 1 of 3 seeds" in result.err

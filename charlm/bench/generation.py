@@ -9,7 +9,7 @@ import torch
 
 from charlm.bench.measure import Row, in_turns
 from charlm.bench.textbook import TorchModel, prediction
-from charlm.bench.training import CPU, GATES, VOCABULARY_SIZE
+from charlm.bench.training import CPU, GATES, VOCABULARY_SIZE, in_precision
 from charlm.config import ModelConfig, SamplingConfig
 from charlm.generation.choice import cpu_engine
 from charlm.generation.engine import BlockEngine, Engine
@@ -38,7 +38,8 @@ def measure_generation(
     """Time the tutorials' prediction loop, and each engine with one text and with many.
 
     The limit is one product with the recurrent weights per character, for all texts at once (with
-    NumPy on the CPU). `ratio_to_torch` compares with the torch engine on one text.
+    NumPy on the CPU). `ratio_to_torch` compares with the torch engine on one text. All products are
+    exact, also on CUDA.
     """
     config = ModelConfig(vocabulary_size=VOCABULARY_SIZE, cell=cell, hidden_size=hidden_size)
     model = LanguageModel(config)
@@ -56,10 +57,11 @@ def measure_generation(
     engines["torch"] = TorchEngine(model.to(device))
     textbook = TorchModel(cell, VOCABULARY_SIZE, hidden_size).to(device)
     calls: dict[tuple[str, int], Callable[[], None]] = {
-        ("textbook", 1): prediction(textbook, CHARACTERS)
+        ("textbook", 1): in_precision("fp32", prediction(textbook, CHARACTERS))
     }
     for number in sorted({each for numbers in texts.values() for each in numbers}):
-        calls["limit", number] = matrix_vector(cell, hidden_size, number, device)
+        limit = matrix_vector(cell, hidden_size, number, device)
+        calls["limit", number] = in_precision("fp32", limit)
     for name, engine in engines.items():
         for number in texts[name]:
             calls[name, number] = writing(engine, number)

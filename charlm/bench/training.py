@@ -11,7 +11,7 @@ from charlm.bench.measure import Row, in_turns
 from charlm.bench.textbook import TextbookModel, TorchModel, training_step
 from charlm.config import ModelConfig, TextTrainConfig
 from charlm.language_model import LanguageModel
-from charlm.machine.device import choose_precision, wait_for
+from charlm.machine.device import choose_precision, matmul_precision, wait_for
 from charlm.rnn.backends.choice import available_backends
 from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.training.optimization import DTYPES
@@ -38,6 +38,14 @@ class Shape:
     hidden_size: int
 
 
+def precisions_of(device: torch.device) -> list[str]:
+    """The precisions to measure: fp32, and what the device multiplies faster."""
+    native = choose_precision("auto", device)
+    # Whether bf16 pays off beside tf32 is for a measurement to say.
+    found = ["fp32", native, *(["bf16"] if native == "tf32" else [])]
+    return list(dict.fromkeys(found))
+
+
 def measure_training(
     cell: str, shape: Shape, rounds: int, device: torch.device = CPU
 ) -> list[TrainingRow]:
@@ -46,21 +54,24 @@ def measure_training(
     All take the same step: one-hot input, one layer, SGD, clipping. The limit of a row is the time
     of the matrix products that no implementation can avoid, in the same precision: a recurrent
     product for each step forward and back, the weight gradients, the output layer.
+
+    The tutorials' loops are in float32 on the CPU, and on CUDA in TF32 too, where they are compared
+    with rows in the same precision; those in bf16 with what is fastest of them.
     """
     B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
-    native = choose_precision("auto", device)
-    precisions = ["fp32"] if native == "fp32" else ["fp32", native]
+    precisions = precisions_of(device)
+    peers = [each for each in precisions if DTYPES[each] == torch.float32]
     windows = torch.randint(1, VOCABULARY_SIZE, (T + 1, B), device=device)
-    calls: dict[str, Callable[[], None]] = {
-        "textbook fp32": training_step(
-            TextbookModel(cell, VOCABULARY_SIZE, H).to(device), windows[:-1], windows[1:]
-        ),
-        "torch fp32": training_step(
-            TorchModel(cell, VOCABULARY_SIZE, H).to(device), windows[:-1], windows[1:]
-        ),
-    }
+    calls: dict[str, Callable[[], None]] = {}
+    for precision in peers:
+        for name, kind in (("textbook", TextbookModel), ("torch", TorchModel)):
+            step = training_step(
+                kind(cell, VOCABULARY_SIZE, H).to(device), windows[:-1], windows[1:]
+            )
+            calls[f"{name} {precision}"] = in_precision(precision, step)
     for precision in precisions:
-        calls |= {f"limit {precision}": products(cell, shape, precision, device)}
+        limit = products(cell, shape, precision, device)
+        calls[f"limit {precision}"] = in_precision(precision, limit)
         calls |= {
             f"{backend} {precision}": charlm_step(cell, shape, backend, precision, device)
             for backend in available_backends(ModelConfig(cell=cell), device.type)
@@ -69,7 +80,7 @@ def measure_training(
 
     def row(name: str) -> TrainingRow:
         backend, precision = name.split()
-        own = seconds[name]
+        own, peer = seconds[name], precision if precision in peers else peers[-1]
         return TrainingRow(
             cell=cell,
             backend=backend,
@@ -78,12 +89,22 @@ def measure_training(
             seq_length=T,
             hidden_size=H,
             characters_per_second=B * T / own,
-            ratio_to_textbook=seconds["textbook fp32"] / own,
-            ratio_to_torch=seconds["torch fp32"] / own,
+            ratio_to_textbook=seconds[f"textbook {peer}"] / own,
+            ratio_to_torch=seconds[f"torch {peer}"] / own,
             share_of_limit=seconds[f"limit {precision}"] / own,
         )
 
     return [row(name) for name in calls]
+
+
+def in_precision(precision: str, call: Callable[[], None]) -> Callable[[], None]:
+    """A function that calls another with products of float32 on CUDA in a precision."""
+
+    def called() -> None:
+        with matmul_precision(precision):
+            call()
+
+    return called
 
 
 def charlm_step(

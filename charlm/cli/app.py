@@ -1,14 +1,13 @@
 """The program `charlm`: its commands and exit codes."""
 
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from charlm.cli import console
+from charlm.cli.bars import preparing
 from charlm.cli.bench import bench
 from charlm.cli.commands import Commands
 from charlm.cli.compress import compress, decompress
@@ -22,12 +21,14 @@ from charlm.cli.plot import plot
 from charlm.cli.predict import predict
 from charlm.cli.report import report
 from charlm.cli.runs import runs_app
+from charlm.cli.stopping import Interrupted, end_on_signals
 from charlm.cli.streams import standard_streams
 from charlm.cli.train import train
 from charlm.cli.version import check_version_options, show_version
 from charlm.cli.vocab import vocab
 from charlm.errors import CharlmError
 from charlm.machine.memory import NotEnoughMemoryError, is_shortage
+from charlm.progress import PREPARING
 
 # A larger size of the terminal is taken for a mistake.
 MOST_COLUMNS = 10_000
@@ -76,20 +77,9 @@ def options(
         ctx.fail("Missing command.")
 
 
-class Interrupted(SystemExit):
-    """Raised on Ctrl-C in place of KeyboardInterrupt, on which older Typer versions exit with 1."""
-
-
-def interrupt(number: int, frame: FrameType | None) -> None:
-    """Handle the signal that Ctrl-C sends."""
-    raise Interrupted(130)
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    # Keep ignoring Ctrl-C where the parent does, as for a script's background jobs.
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, interrupt)
+    """Run a command line and exit: 0 done, 1 failed, 2 wrong usage; see `charlm.cli.stopping`."""
+    end_on_signals()
     if arguments is None:
         arguments = [os.fsencode(each).decode("utf-8", "surrogateescape") for each in sys.argv[1:]]
     ignore_odd_sizes()
@@ -103,11 +93,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 def exit_code(arguments: list[str]) -> int:
     """Run a command line and return its exit code; the standard streams are already set up."""
+    PREPARING.set(preparing())
     try:
-        app(arguments, prog_name="charlm")
-    except Interrupted:
+        app(arguments, prog_name="charlm", obj=arguments)
+    except Interrupted as signalled:
         console.say("Interrupted.")
-        return 130
+        return int(signalled.code or 0)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except CharlmError as error:

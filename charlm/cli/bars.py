@@ -66,9 +66,15 @@ def bar(label: str, unit: str, figures: tuple[str, ...]) -> Iterator[ProgressCal
         yield report
 
 
-def fetching() -> AbstractContextManager[ProgressCallback]:
-    """Progress of `fetch` and `open_corpus`, in bytes."""
-    return bar("Downloading", "bytes", ("DownloadColumn", "TransferSpeedColumn"))
+def fetching(label: str = "Getting the text") -> AbstractContextManager[ProgressCallback]:
+    """Progress of `fetch` and `open_corpus`, which downloads or prepares, in bytes."""
+    return bar(label, "bytes", ("DownloadColumn", "TransferSpeedColumn"))
+
+
+def preparing() -> ProgressCallback:
+    """Progress of a large text that is prepared on the way to something else: plain lines."""
+    pace = Pace()
+    return lambda done, total: pace.say(plain_line("Preparing the text", "bytes", done, total))
 
 
 def scoring() -> AbstractContextManager[ProgressCallback]:

@@ -34,6 +34,7 @@ def bench(
     from charlm.bench.generation import measure_generation
     from charlm.bench.training import measure_training, training_plan
     from charlm.machine.device import choose_device
+    from charlm.rnn.backends.choice import BACKENDS
 
     where = choose_device(device)
     rounds = 5 if quick else 15
@@ -48,7 +49,7 @@ def bench(
         console.say(f"Generating with {cell}, 256 units ...")
         generation += measure_generation(cell, 256, rounds, where)
     best = max(
-        (row for row in training if row.backend != "limit"),
+        (row for row in training if row.backend in BACKENDS),
         key=lambda row: (row.cell == "gru", row.hidden_size >= 384, row.characters_per_second),
     )
     advice = f"--backend {best.backend} --precision {best.precision} --batch-size {best.batch_size}"

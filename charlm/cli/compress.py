@@ -32,7 +32,9 @@ def compress(
     run: RunName = None,
     encoding: Annotated[
         str,
-        typer.Option(help="How the text's bytes spell characters; bytes that are none are kept."),
+        typer.Option(
+            help="How the text's bytes spell characters, or auto; bytes that are none are kept."
+        ),
     ] = "utf-8",
     threads: Threads = None,
     runs_dir: RunsDir = None,
@@ -59,9 +61,12 @@ def compress(
                 "characters": made.characters,
                 "unknown_characters": made.unknown,
                 "respelled_characters": made.respelled,
+                "encoding": made.encoding,
             }
         )
         return
+    if encoding == "auto":
+        console.say(f"The text is read as {made.encoding}; every byte of it comes back.")
     tell_what_was_spelled(trained.name, made)
     say_sizes(target, len(content), len(made.content))
 
@@ -169,8 +174,7 @@ def write(target: Path, content: bytes) -> None:
     from charlm.files.whole import write, writing
 
     if target == STREAM:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        console.write_bytes(content)
         return
     with writing(target, ANOTHER_FILE):
         write(target, content)

@@ -4,7 +4,7 @@ import math
 import re
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -26,10 +26,21 @@ def terminal(stderr: bool = False) -> "Console":
 @cache
 def console_for(stderr: bool, is_terminal: bool) -> "Console":
     """Make the console of `terminal`, once for each kind of stream."""
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class SafeConsole(Console):
+        """On a terminal, no text has an effect but that of being read, whoever prints it."""
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterator[Segment]:
+            for each in super().render(renderable, options):
+                is_text = is_terminal and not each.control
+                yield each._replace(text=spelled_out(each.text)) if is_text else each
 
     # FORCE_COLOR and TTY_COMPATIBLE are ignored: what goes into a pipe must not depend on them.
-    console = Console(
+    console = SafeConsole(
         stderr=stderr, force_terminal=is_terminal, markup=False, highlight=False, emoji=False
     )
     if console.is_dumb_terminal:
@@ -44,14 +55,25 @@ def is_live(stderr: bool = True) -> bool:
     return console.is_terminal and not console.is_dumb_terminal
 
 
+def put(text: str) -> None:
+    """Write text to standard output: into a pipe or a file as it is.
+
+    On a terminal, what could control it is spelled out.
+    """
+    sys.stdout.write(spelled_out(text) if sys.stdout.isatty() else text)
+
+
 def write(text: str) -> None:
-    """Write text to standard output as it is, and flush."""
-    sys.stdout.write(text)
+    """`put` text, and flush."""
+    put(text)
     sys.stdout.flush()
 
 
 def write_bytes(content: bytes) -> None:
-    """Write bytes to standard output as they are."""
+    """Write bytes to standard output, like a text; on a terminal they are read as UTF-8."""
+    if sys.stdout.isatty():
+        write(content.decode("utf-8", "surrogateescape"))
+        return
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
@@ -67,6 +89,8 @@ def heading(text: str) -> None:
 def say(text: "str | Text") -> None:
     """Print a message to standard error."""
     console = terminal(stderr=True)
+    if isinstance(text, str) and console.is_terminal:
+        text = visible(text)
     # Line breaks would make it hard to search a log file, and to copy a command.
     unwrapped = not console.is_terminal or "charlm " in str(text)
     console.print(text, soft_wrap=unwrapped)
@@ -78,9 +102,16 @@ def fail(error: CharlmError) -> None:
     say(f"Error: {message}" + (f" {error.hint}" if error.hint else ""))
 
 
-def write_json(value: Any) -> None:
-    """Print a value as JSON; infinity and NaN become null."""
-    write(strict_json.dumps(value, indent=2) + "\n")
+def write_json(value: Any, indent: int | None = 2) -> None:
+    """Print a value as JSON; infinity and NaN become null.
+
+    Args:
+        indent: blanks for each level; None puts all on one line.
+    """
+    text = strict_json.dumps(value, indent=indent)
+    if sys.stdout.isatty():
+        text = STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    write(text + "\n")
 
 
 # Unicode categories: controls, lone surrogates, line and paragraph separators.
@@ -175,9 +206,24 @@ def on_one_line(text: str) -> str:
 STEERING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+def spelled_out(text: str) -> str:
+    """The text with characters that could control the terminal as escapes, such as \\x1b.
+
+    A byte that is no UTF-8, which Python decodes to half of a surrogate pair, is shown as itself.
+    """
+    return STEERING.sub(lambda found: escape(found[0]), text)
+
+
+def escape(character: str) -> str:
+    """A character as Python would write it; an undecodable byte as \\x80 to \\xff."""
+    code = ord(character)
+    code -= 0xDC00 if 0xDC80 <= code <= 0xDCFF else 0
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+
+
 def visible(text: str) -> str:
-    """The text without characters that could control the terminal; tabs become blanks."""
-    return STEERING.sub("\N{REPLACEMENT CHARACTER}", text).expandtabs()
+    """The text as `spelled_out`, for columns and lines of a terminal; tabs become blanks."""
+    return spelled_out(text).expandtabs()
 
 
 def number(value: float | None, digits: int = 3) -> str:

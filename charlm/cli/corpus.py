@@ -10,6 +10,7 @@ from charlm.cli.commands import Commands
 from charlm.cli.completion import complete_corpora
 from charlm.cli.options import CorpusArgument, Encoding, Json, Normalize
 from charlm.errors import look_up
+from charlm.machine.memory import as_bytes
 from charlm.text.catalog import CATALOG, corpus_path, is_available
 from charlm.text.download import fetch
 
@@ -54,7 +55,7 @@ def download(
 ) -> None:
     """Fetch a corpus into the cache folder, check it, and print its path."""
     entry = look_up(CATALOG, name, "corpus")
-    with fetching() as report:
+    with fetching("Downloading") as report:
         path = fetch(entry, report)
     console.write(f"{path}\n")
 
@@ -68,6 +69,7 @@ def show(
 ) -> None:
     """What a text is made of: size, alphabet, origin, and how it begins."""
     from charlm.text.corpus import Reading, open_corpus
+    from charlm.text.tokens import CHARACTERS
 
     with fetching() as report:
         text = open_corpus(corpus, Reading(normalize, encoding), report=report)
@@ -83,9 +85,9 @@ def show(
         "files": files,
         "sha256": text.sha256,
         "normalization": text.normalization,
-        "characters": len(text.text),
-        "distinct": len(set(text.text)),
-        "beginning": text.text[:200],
+        "characters": text.characters,
+        "distinct": len(text.counts(CHARACTERS, 0, text.characters)),
+        "beginning": text.beginning(200),
     }
     if json:
         console.write_json(content)
@@ -96,3 +98,44 @@ def show(
         for name, value in shown.items()
         if value is not None
     )
+
+
+@corpus_app.command("prepared")
+def list_prepared(
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete them; they are prepared anew when needed.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """The large texts that lie prepared in the cache folder, and how much room they take."""
+    from charlm.text.preparing import delete_prepared, prepared_folder, prepared_texts
+
+    if delete:
+        freed = delete_prepared()
+        if json:
+            console.write_json({"folder": str(prepared_folder()), "freed": freed})
+        else:
+            console.say(f"Deleted what was prepared in '{prepared_folder()}': {as_bytes(freed)}.")
+        return
+    found = list(prepared_texts())
+    if json:
+        rows = [
+            {"files": list(each.paths), "read_as": each.way, "bytes": each.size} for each in found
+        ]
+        console.write_json({"folder": str(prepared_folder()), "texts": rows})
+        return
+    if not found:
+        console.say(f"No text lies prepared in '{prepared_folder()}'.")
+        return
+    console.table(
+        ("bytes", "read as", "text"),
+        ((console.count(each.size), each.way or "-", named(each.paths)) for each in found),
+        left=("read as", "text"),
+        wrap=("text",),
+    )
+
+
+def named(paths: tuple[str, ...]) -> str:
+    """The first of the files that a text was made of."""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{paths[0]}{more}" if paths else "not known any more"

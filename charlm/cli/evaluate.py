@@ -80,8 +80,8 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Score a text exactly: every character after the first, in order, the state carried along."""
-    from charlm.api import evaluate_together
     from charlm.cli.evaluate_tables import evaluate_table
+    from charlm.ensemble import evaluate_together
     from charlm.errors import UsageError
     from charlm.tasks.registry import DEFAULT_TASK
 

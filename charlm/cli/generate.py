@@ -231,8 +231,6 @@ def write_each(
         about: what each JSON line tells beside run, prefix and texts; None: print blocks, with an
             empty line between two prefixes.
     """
-    from charlm.files import strict_json
-
     config = writer.config(config)
     # On a terminal the texts themselves tell how far it is.
     with nullcontext(ignore_progress) if sys.stdout.isatty() else bars.continuing() as report:
@@ -242,4 +240,4 @@ def write_each(
                 console.write("\n" * (number > 0) + "".join(f"{text}\n" for text in written))
             else:
                 line = {"run": writer.run.name, "prefix": prefix, **about, "texts": written}
-                console.write(strict_json.dumps(line) + "\n")
+                console.write_json(line, indent=None)

@@ -23,13 +23,13 @@ def entries() -> Iterator[str]:
 
 def plain_lines() -> Iterator[str]:
     """Yield each line of standard input."""
-    from charlm.text.decoding import decode
+    from charlm.text.fragments import decode_utf_8
 
     if sys.stdin is None:
         return
     for line in sys.stdin.buffer:
         try:
-            yield decode(line, "the line").text.removesuffix("\n")
+            yield decode_utf_8(line, "the line").text.removesuffix("\n")
         except CharlmError as error:
             console.fail(error)
 

@@ -90,11 +90,14 @@ Threads = Annotated[
     ),
 ]
 Units = Annotated[str, typer.Option(help="What a text is read as: characters, words or bytes.")]
-Encoding = Annotated[str, typer.Option(help="How the text's bytes spell characters.")]
+Encoding = Annotated[str, typer.Option(help="How the text's bytes spell characters, or auto.")]
 # Of a text that may also be the run's own, whose encoding is known.
 TextEncoding = Annotated[
     str | None,
-    typer.Option(help="How the text's bytes spell characters.", show_default="utf-8"),
+    typer.Option(
+        help="How the text's bytes spell characters, or auto.",
+        show_default="utf-8, or as a run read that file",
+    ),
 ]
 Split = Annotated[
     str | None,

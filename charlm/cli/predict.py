@@ -4,6 +4,7 @@ import csv
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +12,6 @@ import typer
 from charlm.cli import console
 from charlm.cli.options import BackendName, Device, RunName, RunsDir, Threads, Threshold
 from charlm.errors import UsageError
-from charlm.files import strict_json
 from charlm.files.archives import archive_suffix
 from charlm.text.splits import count
 
@@ -42,7 +42,9 @@ def predict(
         int | None, typer.Option(help="Show so many labels, the likeliest.", min=1)
     ] = None,
     threshold: Threshold = None,
-    encoding: Annotated[str, typer.Option(help="How a file's bytes spell characters.")] = "utf-8",
+    encoding: Annotated[
+        str, typer.Option(help="How a file's bytes spell characters, or auto.")
+    ] = "utf-8",
     device: Device = "auto",
     backend: BackendName = "auto",
     threads: Threads = None,
@@ -74,6 +76,8 @@ def predict(
         if top is not None:
             raise UsageError("--top is of single texts; a table gets the likeliest label.")
         table = open_table(text, encoding)
+        for note in table.notes:
+            console.say(note)
         rows = task.predict_table(directory, model, table, text_column, options)
         show_table(table.columns, rows, json)
         return
@@ -97,9 +101,14 @@ def exists(path: Path) -> bool:
 def read_text(given: str, encoding: str) -> str:
     """The text of a file, or of standard input, without the line end at its end."""
     from charlm.text.decoding import decode
+    from charlm.text.detection import AUTO, settle
     from charlm.text.sources import read_source
 
     (piece,) = read_source(given, None)
+    if encoding == AUTO:
+        guess = settle([(piece.label, piece.content)])
+        console.say(guess.note(f"'{piece.label}'"))
+        encoding = guess.encoding
     return decode(piece.content, piece.label, encoding).text.removesuffix("\n")
 
 
@@ -131,7 +140,8 @@ def show_table(
     json: bool,
 ) -> None:
     """The rows as they came, each with what is predicted for it."""
-    writer, empty, names = csv.writer(sys.stdout, lineterminator="\n"), 0, dict[str, str]()
+    out = SimpleNamespace(write=console.put)
+    writer, empty, names = csv.writer(out, lineterminator="\n"), 0, dict[str, str]()
     for row, cells in rows:
         if not names:
             names = {each: free_name(columns, each) for each in cells}
@@ -140,7 +150,7 @@ def show_table(
         empty += all(cell is None for cell in cells.values())
         if json:
             added: dict[str, Any] = {names[each]: cell for each, cell in cells.items()}
-            console.write(strict_json.dumps({**row, **added}) + "\n")
+            console.write_json({**row, **added}, indent=None)
         else:
             writer.writerow((*row.values(), *map(as_written, cells.values())))
     if not names and not json:  # no rows

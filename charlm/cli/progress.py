@@ -77,14 +77,14 @@ class TrainingDisplay:
             self.progress.stop()
 
     def downloading(self, received: int, total: int) -> None:
-        """Show the progress of a download, in bytes; a `report` for `open_corpus`."""
+        """Show how much of a text is downloaded or prepared; a `report` for `open_corpus`."""
         if self.live:
             self.progress.start()
             share = received / total if total else 0.0
-            figures = [f"downloading, {received / 1e6:,.1f} MB"]
+            figures = [f"getting the text, {received / 1e6:,.1f} MB"]
             self.progress.update(self.bar, completed=share, figures=figures, refresh=True)
         elif not self.quiet:
-            self.pace.say(plain_line("Downloading", "bytes", received, total))
+            self.pace.say(plain_line("Getting the text", "bytes", received, total))
 
     def show(self, event: SessionEvent) -> None:
         """Show one event."""

@@ -13,15 +13,19 @@ if TYPE_CHECKING:
     from charlm.repetition import Repetition
 
 
-def show_folds(validated: "CrossValidation", json: bool) -> None:
-    """Print the scores of all folds, and of all rows beside the baselines."""
+def show_folds(validated: "CrossValidation", json: bool, code: int) -> None:
+    """Print the scores of all folds, and of all rows beside the baselines.
+
+    Args:
+        code: exit code if training was interrupted.
+    """
     runs, folds = validated.runs, validated.folds
     if not validated.finished:
         done = len([run for run in runs if "score" in run.result])
         base = runs[0].name.removesuffix("-fold-1")
         console.say(f"Interrupted after {done} of {folds} folds; what is trained is saved.")
         console.say(f"Give the same command with --run {base} to go on with them.")
-        raise typer.Exit(130)
+        raise typer.Exit(code)
     if json:
         console.write_json(validated.to_json())
         return
@@ -31,8 +35,12 @@ def show_folds(validated: "CrossValidation", json: bool) -> None:
     show_grid(validated.grid_of_rows, digits=3)
 
 
-def show_repetition(repeated: "Repetition", json: bool) -> None:
-    """Print the score of each seed, their mean and standard deviation."""
+def show_repetition(repeated: "Repetition", json: bool, code: int) -> None:
+    """Print the score of each seed, their mean and standard deviation.
+
+    Args:
+        code: exit code if training was interrupted.
+    """
     runs, times = repeated.runs, repeated.times
     if not repeated.finished:
         last = runs[-1]
@@ -40,7 +48,7 @@ def show_repetition(repeated: "Repetition", json: bool) -> None:
         done = len(runs) - (not repeated.ended[-1])
         console.say(f"Interrupted after {done} of {times} seeds; what is trained is saved.")
         console.say(f"Give the same command again, with --run {base}, to go on with them.")
-        raise typer.Exit(130)
+        raise typer.Exit(code)
     if json:
         console.write_json(repeated.to_json())
         return

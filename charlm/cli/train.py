@@ -1,10 +1,7 @@
 """charlm train"""
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,8 +20,17 @@ from charlm.cli.options import (
     settings_options,
 )
 from charlm.cli.settings_file import ConfigFile, settings_that_count, texts_that_count, told_by_line
+from charlm.cli.several_processes import (
+    MaxRestarts,
+    Processes,
+    launched,
+    run_to_go_on_with,
+    taking_part,
+)
 from charlm.cli.several_runs import show_folds, show_repetition
+from charlm.cli.stopping import graceful_stop
 from charlm.config import Config, EncoderConfig, TextConfig, TextTrainConfig
+from charlm.distributed.launcher import as_many_as
 from charlm.errors import UsageError
 from charlm.presets import DEFAULT_PRESET, PRESETS
 from charlm.runs.commands import run_command
@@ -52,6 +58,8 @@ PANELS: dict[str, type[Config]] = {
     "Training": TextTrainConfig,
     "Training on labels": EncoderTrainConfig,
 }
+# What `--resume` is given to go on with a run only if it is there.
+AUTO = "auto"
 ALL_PRESETS = (*PRESETS, *LABEL_PRESETS, *NUMBER_PRESETS)
 
 
@@ -83,7 +91,8 @@ def train(
         str | None,
         typer.Option(
             metavar="RUN",
-            help="Go on with an interrupted run; CORPUS, if its text has moved.",
+            help="Go on with an interrupted run; CORPUS, if its text has moved. "
+            "auto: with that called --run, or start it.",
             autocompletion=complete_runs,
         ),
     ] = None,
@@ -118,6 +127,8 @@ def train(
             help="Train N runs, with the seed given and those after it: how much is chance?",
         ),
     ] = None,
+    processes: Processes = None,
+    max_restarts: MaxRestarts = None,
     device: Device = "auto",
     backend: BackendName = "auto",
     threads: Threads = None,
@@ -133,7 +144,10 @@ def train(
     of the preset `quick`.
     """
     corpus, settings = texts_that_count(ctx, corpus), settings_that_count(ctx, settings)
-    if resume is not None:
+    all_folds = settings.get("folds") is not None and settings.get("fold") is None
+    if resume == AUTO:
+        check_auto(run, repeat is not None or all_folds)
+    elif resume is not None:
         extra = {"--task": task, "--preset": preset, "--run": run, "--init-from": init_from}
         more = {"--config": config, "--repeat": repeat}
         for name, value in {**more, **extra}.items():
@@ -142,56 +156,79 @@ def train(
                     f"{name} and --resume do not go together: a run goes on as itself.",
                     "Leave one of them out.",
                 )
-    all_folds = settings.get("folds") is not None and settings.get("fold") is None
     if plot is not None and all_folds:
         raise UsageError("--plot draws one run, and --folds trains several.", "Give a --fold.")
-    with told_by_line(ctx), graceful_stop() as stop:
+    asked = {**settings, "run": run, "resume": resume, "repeat": repeat, "processes": processes}
+    with told_by_line(ctx):
+        if launched(ctx, processes, max_restarts, asked):
+            return
+    with graceful_stop() as stop, taking_part(stop, device, asked) as world, told_by_line(ctx):
         # These import torch, which takes a second or two.
         import charlm
         from charlm.cli.progress import TrainingDisplay
 
         with (
-            LivePicture(plot) as picture,
+            LivePicture(plot if world.leads else None) as picture,
             TrainingDisplay(quiet=quiet, on_start=stop.listen) as display,
         ):
-            choices: dict[str, Any] = {
+            where: dict[str, Any] = {
                 "runs_dir": runs_dir,
                 "device": device,
                 "backend": backend,
                 "listener": picture.after(display.show),
                 "log_to": log_to,
                 "should_stop": stop.asked,
-                **settings,
             }
+            choices: dict[str, Any] = {"task": task, "preset": preset, "run": run}
+            choices |= {**where, **settings, "init_from": init_from, "report": display.downloading}
             trained: Run | CrossValidation | Repetition
-            if resume is not None:
-                trained = charlm.resume(resume, source=corpus or None, **choices)
+            if resume not in (None, AUTO):
+                source = corpus or None
+                trained = charlm.resume(resume, source=source, world=world, **where, **settings)
+            elif (again := run_to_go_on_with(run, runs_dir)) is not None:
+                trained = charlm.resume(again, world=world, **where)
+            elif resume == AUTO:
+                trained = charlm.train_or_resume(corpus, world=world, **choices)
+            elif repeat is not None:
+                trained = charlm.repeat(corpus, times=repeat, **choices)
+            elif all_folds:
+                trained = charlm.cross_validate(corpus, **choices)
             else:
-                choices |= {
-                    "task": task,
-                    "preset": preset,
-                    "run": run,
-                    "init_from": init_from,
-                    "report": display.downloading,
-                }
-                if repeat is not None:
-                    trained = charlm.repeat(corpus, times=repeat, **choices)
-                else:
-                    start = charlm.cross_validate if all_folds else charlm.train
-                    trained = start(corpus, **choices)
-    if isinstance(trained, charlm.CrossValidation):
-        show_folds(trained, json)
-    elif isinstance(trained, charlm.Repetition):
-        show_repetition(trained, json)
-    else:
-        show_result(trained, json, log_to or ())
+                trained = charlm.train(corpus, world=world, **choices)
+        if isinstance(trained, charlm.CrossValidation):
+            show_folds(trained, json, stop.code)
+        elif isinstance(trained, charlm.Repetition):
+            show_repetition(trained, json, stop.code)
+        elif world.leads:
+            show_result(trained, json, stop.code, log_to or (), as_many_as(world))
+        elif trained.directory.record.status == "interrupted":
+            raise typer.Exit(stop.code)
 
 
-def show_result(trained: "Run", json: bool, log_to: Sequence[str] = ()) -> None:
+def check_auto(run: str | None, several: bool) -> None:
+    """Raise UsageError unless `--resume auto` can be.
+
+    Args:
+        several: whether several runs are asked for.
+    """
+    if several:
+        raise UsageError(
+            "--resume auto is for one run; --repeat and --folds go on by themselves.",
+            "Leave out --resume auto, and name them with --run.",
+        )
+    if run is None:
+        raise UsageError("--resume auto needs the run's name.", "Give it with --run.")
+
+
+def show_result(
+    trained: "Run", json: bool, code: int, log_to: Sequence[str] = (), as_many: str = ""
+) -> None:
     """Print the scores next to those of the baselines, and what to do next.
 
     Args:
+        code: exit code if training was interrupted.
         log_to: names of the loggers that were asked for.
+        as_many: the option by which as many processes go on.
     """
     from charlm.tasks.registry import task_of
 
@@ -199,8 +236,8 @@ def show_result(trained: "Run", json: bool, log_to: Sequence[str] = ()) -> None:
     if record.status == "interrupted":
         console.say(f"Interrupted; the run '{trained.name}' is saved.")
         logged = "".join(f" --log-to {name}" for name in log_to)
-        console.say(f"Go on with it: {trained.directory.resume_command}{logged}")
-        raise typer.Exit(130)
+        console.say(f"Go on with it: {trained.directory.resume_command}{as_many}{logged}")
+        raise typer.Exit(code)
     result, task = record.result, task_of(trained.directory)
     if json:
         console.write_json({"run": trained.name, "status": record.status, **result})
@@ -212,6 +249,8 @@ def show_result(trained: "Run", json: bool, log_to: Sequence[str] = ()) -> None:
         console.write(f"Training {title} of the last epoch: {console.number(value)}\n")
     peak = result["peak_memory"]
     memory = f", at most {peak / 2**20:,.0f} MiB of memory" if peak else ""
+    if on_gpu := result.get("peak_gpu_memory"):
+        memory += f" and {on_gpu / 2**20:,.0f} MiB on the GPU"
     console.write(
         f"Run {trained.name}: {record.parameters:,} parameters, {count(result['steps'], 'step')} "
         f"in {console.duration(result['seconds'])}{memory}.\n"
@@ -231,43 +270,3 @@ def show_scores(run: str, result: dict[str, Any], task: "Task") -> None:
     console.gap()
     for remark in task.remarks(result):
         console.write(remark + "\n")
-
-
-class Stop:
-    """Whether to end training. Signals exit at once, except the first one after `listen`."""
-
-    def __init__(self) -> None:
-        self.wanted = False
-        self.listening = False
-
-    def listen(self) -> None:
-        """Let the next signal ask training to end, rather than exit."""
-        self.listening = True
-
-    def asked(self) -> bool:
-        """Whether a signal has asked training to end."""
-        return self.wanted
-
-    def handle(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal."""
-        if self.wanted or not self.listening:
-            # A save that is under way leaves temporary files behind, but never a broken run.
-            raise SystemExit(130)
-        self.wanted = True
-        console.say("Stopping after this step; once more to stop at once.")
-
-
-@contextmanager
-def graceful_stop() -> Iterator[Stop]:
-    """Yield a `Stop` that handles Ctrl-C, Ctrl-Break, SIGTERM and SIGHUP within the block."""
-    stop = Stop()
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # Keep ignoring the signals that are ignored at the start, as SIGHUP is with nohup.
-    handled = [each for each in signals if signal.getsignal(each) not in (signal.SIG_IGN, None)]
-    before = {number: signal.signal(number, stop.handle) for number in handled}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -33,10 +33,10 @@ def vocab(
     with fetching() as report:
         look_up(ITEMS, units, "unit")
         text = open_corpus(corpus, Reading(normalize, encoding, units), report=report)
-    vocabulary, item = Vocabulary.build(text.text, min_count, units), ITEMS[units]
+    size, item = text.size(units), ITEMS[units]
+    vocabulary = Vocabulary.of_tokens(text.counts(units, 0, size), units, min_count)
     for note in text.notes:
         console.say(note)
-    size = len(vocabulary.split(text.text))
     names = (UNKNOWN, *vocabulary.entries)
     counts = (vocabulary.unknown_count, *vocabulary.counts)
     entries = [

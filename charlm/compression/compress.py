@@ -4,6 +4,7 @@ import codecs
 import hashlib
 import json
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from charlm.progress import ProgressCallback, ignore_progress
 from charlm.runs.store import folder_called, runs_folder, shipped_run
 from charlm.tasks.language_modeling.run import LanguageModelRun, as_language_model
 from charlm.tasks.registry import find_run
+from charlm.text.detection import AUTO, settle
 from charlm.text.tokens import BYTES
 
 # Bytes that are not UTF-8 become lone surrogates, and such a surrogate the byte again.
@@ -36,6 +38,7 @@ class Compressed:
         characters: how many the run has read, after its normalization.
         unknown: how many of them it lacks.
         respelled: how many of the others stand for something else, such as a capital.
+        encoding: the one in which the text was read.
     """
 
     content: bytes
@@ -43,6 +46,7 @@ class Compressed:
     characters: int
     unknown: int
     respelled: int
+    encoding: str
 
 
 def compress(
@@ -54,7 +58,8 @@ def compress(
     """Compress the bytes of a text, whatever they are.
 
     Args:
-        encoding: of the text. Bytes that are not UTF-8 are kept; another encoding must fit.
+        encoding: of the text. Bytes that are not UTF-8 are kept; another encoding must fit. With
+            "auto" it is the one that the text seems to be in.
         report: called now and then with the number of characters done and the total.
 
     Raises:
@@ -86,6 +91,7 @@ def compress(
         characters=len(ids),
         unknown=len(ids) - len(known),
         respelled=sum(entry != spelling for _, entry, spelling in known),
+        encoding=encoding,
     )
 
 
@@ -155,6 +161,8 @@ def run_of(
 
 def decoded(content: bytes, encoding: str) -> tuple[str, str]:
     """The text, and the encoding that gives the same bytes again."""
+    if encoding == AUTO:
+        return decoded_as_guessed(content)
     try:
         name = codecs.lookup(encoding).name
     except LookupError:
@@ -183,6 +191,13 @@ def decoded(content: bytes, encoding: str) -> tuple[str, str]:
             KEPT,
         )
     return text, name
+
+
+def decoded_as_guessed(content: bytes) -> tuple[str, str]:
+    """The text in the encoding that it seems to be in, if that keeps all bytes, else in UTF-8."""
+    with suppress(CorpusError, SettingError):
+        return decoded(content, settle([("", content)]).encoding)
+    return decoded(content, UTF_8)
 
 
 def encoded(text: str, encoding: str) -> bytes:

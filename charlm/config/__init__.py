@@ -5,7 +5,7 @@ The defaults here are neutral; `charlm train` starts from the preset `quick` (`c
 
 from charlm.config.data import DataConfig, TextConfig
 from charlm.config.encoder import EncoderConfig
-from charlm.config.fields import Config, check, fits, setting
+from charlm.config.fields import Config, UnknownSettingError, check, fits, setting
 from charlm.config.model import ModelConfig
 from charlm.config.sampling import CONTEXT, SamplingConfig
 from charlm.config.train import TextTrainConfig, TrainConfig
@@ -20,6 +20,7 @@ __all__ = [
     "TextConfig",
     "TextTrainConfig",
     "TrainConfig",
+    "UnknownSettingError",
     "check",
     "fits",
     "setting",

@@ -10,7 +10,9 @@ from charlm.errors import SettingError
 class DataConfig(Config):
     """How any data become examples and splits."""
 
-    encoding: str = setting("utf-8", "How the text's bytes spell characters, as Python names it.")
+    encoding: str = setting(
+        "utf-8", "How the text's bytes spell characters, as Python names it; auto: as they seem to."
+    )
     min_count: int = setting(
         1, "Characters rarer than this in the training split become <unk>.", minimum=1
     )

@@ -7,6 +7,7 @@ from types import UnionType
 from typing import Any, Self, get_args, get_origin
 
 from charlm.errors import SettingError
+from charlm.files.schema import quoted
 
 
 def setting(
@@ -35,6 +36,13 @@ def setting(
     metadata = {"help": help, "choices": choices, "several": several, "identity": identity}
     metadata |= {"path": path, **ranges}
     return field(default=default, metadata=metadata)
+
+
+class UnknownSettingError(SettingError):
+    """A setting that this version does not know, as a newer one may have written."""
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(setting, "is a setting that this version of charlm does not know.")
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ class Config:
         """
         for name in values:
             if name not in cls.names():
-                raise SettingError(name, "is a setting that this version of charlm does not know.")
+                raise UnknownSettingError(name)
         return cls(**values)
 
 
@@ -95,10 +103,10 @@ def fits(value: Any, kind: Any) -> bool:
 def check(name: str, kind: Any, value: Any, metadata: Any) -> None:
     """Raise SettingError unless `value` is of type `kind` and within the ranges of `metadata`."""
     if not fits(value, kind):
-        raise SettingError(name, f"cannot be {value!r}.")
+        raise SettingError(name, f"cannot be {quoted(value)}.")
     choices = metadata["choices"]
     if choices and value not in choices:
-        raise SettingError(name, f"must be {' or '.join(choices)}, not '{value}'.")
+        raise SettingError(name, f"must be {' or '.join(choices)}, not {quoted(value)}.")
     if kind is bool or not isinstance(value, int | float):
         return
     bounds = {
@@ -113,4 +121,4 @@ def check(name: str, kind: Any, value: Any, metadata: Any) -> None:
     if infinite or not within:
         wanted = [f"{words} {limit}" for words, (limit, _) in limits.items()]
         wanted += ["finite"] if within else []
-        raise SettingError(name, f"must be {' and '.join(wanted)}, not {value}.")
+        raise SettingError(name, f"must be {' and '.join(wanted)}, not {quoted(value)}.")

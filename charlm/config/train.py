@@ -66,8 +66,8 @@ class TrainConfig(Config):
     )
     precision: str = setting(
         "fp32",
-        "Matrix products in fp32, tf32 (NVIDIA's GPUs), bf16 or fp16, weights in fp32; auto: bf16 "
-        "where hardware has it.",
+        "Matrix products in fp32, tf32 (NVIDIA's GPUs), bf16 or fp16, weights in fp32; auto: where "
+        "hardware has it tf32 on a GPU, bf16 on a CPU.",
         choices=("auto", "fp32", "tf32", "bf16", "fp16"),
     )
     cuda_graphs: bool = setting(

@@ -10,6 +10,7 @@ from charlm.runs.directory import RunDirectory
 from charlm.runs.locks import is_locked
 from charlm.runs.store import list_runs, runs_folder
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS, cache_folder, is_available
+from charlm.text.preparing import prepared_texts
 
 
 def folder_facts(runs_dir: str | None) -> dict[str, Any]:
@@ -21,6 +22,7 @@ def folder_facts(runs_dir: str | None) -> dict[str, Any]:
     return {
         "runs": known(lambda: folder(runs_folder(runs_dir))),
         "cache": known(lambda: folder(cache_folder())),
+        "prepared": known(lambda: sum(each.size for each in prepared_texts())),
         "temporary": known(lambda: folder(Path(tempfile.gettempdir()))),
         "bundled corpus": known(lambda: is_available(CATALOG[DEFAULT_CORPUS])),
     }

@@ -14,12 +14,23 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from charlm.errors import CorpusError
+from charlm.files.schema import quoted
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 # What an archive may hold before it is taken for a trap.
 MOST_ENTRIES = 1_000_000
 LARGEST_FILE = 256 << 20  # bytes
 MOST_BYTES = 4 << 30  # of all files together, unpacked
+# The list at a zip's end, which is read at once, at 46 bytes and a name for each file.
+LARGEST_LIST = 64 << 20
+LONGEST_END = (1 << 16) + 22  # bytes behind it, a comment among them
+# What stands before a file in a tar, such as a long name.
+LARGEST_NOTE = 1 << 13
+# How zips are packed, usually. The others, of which few bytes may be a gigabyte, are not unpacked
+# piece by piece.
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Of a tar, what stands between the files: a header and a note for each, and what fills blocks.
+MOST_HEADERS = MOST_ENTRIES * 2048
 CHUNK = 1 << 16
 # What the standard library raises where an archive is damaged; zipfile wants a password, or knows
 # no such compression, with a RuntimeError.
@@ -35,6 +46,19 @@ DAMAGES = (
     OverflowError,
     RuntimeError,
 )
+
+
+NOTES = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
+
+class LongNoteError(Exception):
+    """What stands before a file in a tar is too long."""
 
 
 class Member(NamedTuple):
@@ -71,20 +95,23 @@ def members(path: Path) -> Iterator[Member]:
     """
     is_zip, total = archive_suffix(path) == ".zip", 0
     with reading(path), path.open("rb") as file:
-        for number, entry in enumerate(zip_entries(file) if is_zip else tar_entries(path, file), 1):
+        entries = (zip_entries if is_zip else tar_entries)(path, file)
+        for number, entry in enumerate(entries, 1):
             if number > MOST_ENTRIES:
                 raise too_much(path, f"more than {MOST_ENTRIES:,} files")
             if entry.read is None:
                 continue
             total += entry.size
+            if entry.size < 0:
+                raise tarfile.ReadError
             if entry.size > LARGEST_FILE:
-                raise too_much(path, f"'{entry.name}', of more than {LARGEST_FILE:,} bytes")
+                raise too_much(path, f"{quoted(entry.name)}, of more than {LARGEST_FILE:,} bytes")
             if total > MOST_BYTES:
                 raise too_much(path, f"more than {MOST_BYTES:,} bytes")
             parts = tuple(each for each in entry.name.split("/") if each not in ("", "."))
             if entry.name.startswith("/") or ".." in parts:
                 raise CorpusError(
-                    f"'{path}' holds '{entry.name}', a path that leads out of it.",
+                    f"'{path}' holds {quoted(entry.name)}, a path that leads out of it.",
                     "Pack it with paths that begin inside.",
                 )
             yield Member(parts, within(path, entry.read))
@@ -105,6 +132,8 @@ def reading(path: Path) -> Iterator[None]:
     """Turn what goes wrong with an archive within the block into a CorpusError."""
     try:
         yield
+    except LongNoteError:
+        raise too_much(path, f"a name or note of more than {LARGEST_NOTE:,} bytes") from None
     except DAMAGES:
         raise CorpusError(
             f"'{path}' is damaged, cut off, locked, or no {archive_suffix(path)[1:]} archive.",
@@ -123,14 +152,46 @@ def too_much(path: Path, what: str) -> CorpusError:
     )
 
 
-def zip_entries(file: BinaryIO) -> Iterator[Entry]:
-    """What a zip lists."""
+def size_of_list(file: BinaryIO) -> int:
+    """Bytes of the list at the end of a zip, which says so itself; 0 if it does not."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - LONGEST_END))
+    end = file.read()
+    file.seek(0)
+    at = end.rfind(b"PK\x05\x06")
+    if at < 0 or len(end) < at + 16:
+        return 0
+    # One of 4 GB and more has its size elsewhere, and 2^32 - 1 here.
+    return int.from_bytes(end[at + 12 : at + 16], "little")
+
+
+def zip_entries(path: Path, file: BinaryIO) -> Iterator[Entry]:
+    """What a zip lists.
+
+    Raises:
+        CorpusError: its list is too long, or a file is packed in an unusual way.
+    """
+    if size_of_list(file) > LARGEST_LIST:
+        raise too_much(path, f"a list of files of more than {LARGEST_LIST:,} bytes")
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
-            is_file = not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)
+            # One without a name is no folder, as zipfile would look for its last character.
+            is_file = (
+                bool(info.filename)
+                and not info.is_dir()
+                and not stat.S_ISLNK(info.external_attr >> 16)
+            )
+
+            if is_file and info.compress_type not in METHODS:
+                raise CorpusError(
+                    f"'{path}' holds {quoted(info.filename)}, packed in a way that is not read.",
+                    "Pack it as zips usually are, or unpack it and name the folder.",
+                )
 
             def read(info: zipfile.ZipInfo = info) -> bytes:
-                return archive.read(info)
+                # No more is unpacked than it claims, and one byte more would fail its checksum.
+                with archive.open(info) as unpacked:
+                    return unpacked.read(info.file_size + 1)
 
             yield Entry(info.filename, info.file_size, read if is_file else None)
 
@@ -159,11 +220,14 @@ class Stream(io.RawIOBase):
     def __init__(self, path: Path, file: BinaryIO | gzip.GzipFile) -> None:
         self.path = path
         self.file = file
-        self.piece = 0
+        self.piece = self.total = 0
 
     def read(self, size: int = -1) -> bytes:
         content = self.file.read(size)
         self.piece += len(content)
+        self.total += len(content)
+        if self.total > MOST_BYTES + MOST_HEADERS:
+            raise too_much(self.path, f"more than {MOST_BYTES:,} bytes")
         if self.piece > LARGEST_FILE + CHUNK:
             raise too_much(self.path, f"more than {LARGEST_FILE:,} bytes in one piece")
         return content
@@ -171,6 +235,14 @@ class Stream(io.RawIOBase):
 
 class Header(tarfile.TarInfo):
     """A header of a tar. A bad one is an error, which tarfile takes for the end of the archive."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Header":
+        """Refuse notes that are long, which Python's reader takes the square of in time."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in NOTES and not 0 <= found.size <= LARGEST_NOTE:
+            raise LongNoteError
+        return found
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> "Header":

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.files import strict_json
+from charlm.files.schema import quoted
 
 T = TypeVar("T")
 # What an array may hold: truth values and numbers.
@@ -52,7 +52,7 @@ def loads(kind: type[T], content: str) -> T:
         ValueError: the content is not what `dumps` writes of this kind.
     """
     try:
-        return cast("T", value_of(kind, json.loads(content)))
+        return cast("T", value_of(kind, strict_json.loads(content)))
     except (KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise ValueError(f"no {kind.__name__} ({error})") from None
 
@@ -101,9 +101,11 @@ def tuple_of(kind: Any, tree: Any) -> tuple[Any, ...]:
 def array_of(tree: Mapping[str, Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """An array, which must be of the type that is expected."""
     shape = tree["shape"]
-    if dtype.kind not in KINDS or np.dtype(str(tree["dtype"])) != dtype:
-        raise TypeError(f"an array of {dtype} cannot be one of {tree['dtype']!r}")
-    if not all(isinstance(each, int) and each >= 0 for each in shape):
+    if dtype.kind not in KINDS or tree["dtype"] != dtype.newbyteorder("<").str:
+        raise TypeError(f"an array of {dtype} cannot be one of {quoted(tree['dtype'])}")
+    if not isinstance(shape, list) or not all(
+        isinstance(each, int) and each >= 0 for each in shape
+    ):
         raise ValueError(f"no array has the shape {shape}")
     flat = np.frombuffer(base64.b64decode(tree["data"], validate=True), dtype.newbyteorder("<"))
     return flat.reshape(shape).astype(dtype, copy=False)

@@ -10,6 +10,10 @@ from charlm.generation.engine import Array
 from charlm.generation.numpy_cells import STEPS, State, input_projection, normalize, prepare
 from charlm.rnn.names import by_letter
 
+# Of weights that are large the products are not: whoever draws from logits looks whether they are
+# finite, and nobody needs to be warned of each.
+unwarned = np.errstate(over="ignore", invalid="ignore")
+
 
 class NumpyEngine:
     """The model in NumPy, with every cell in every variant.
@@ -19,6 +23,7 @@ class NumpyEngine:
         weights: named as in `LanguageModel.weights`.
     """
 
+    @unwarned
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
         self.config = config
         self.cell_step, self.state_tensors = look_up(STEPS, config.cell, "cell")
@@ -50,6 +55,7 @@ class NumpyEngine:
         zeros = np.zeros((texts, self.config.hidden_size), dtype=self.output.dtype)
         return [(zeros,) * self.state_tensors for _ in self.layers]
 
+    @unwarned
     def step(self, ids: Array, state: list[State]) -> tuple[Array, list[State]]:
         """See `charlm.generation.engine.Engine`."""
         x, after = self.table.take(ids, axis=0), []

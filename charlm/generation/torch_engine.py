@@ -11,6 +11,7 @@ from charlm.generation.engine import Array, EngineState
 from charlm.generation.torch_drawing import generate_block
 from charlm.language_model import LanguageModel
 from charlm.machine.cuda_graphs import CapturedFunction, CudaGraphs
+from charlm.machine.device import matmul_precision
 
 # Steps in a block from which recording it as a CUDA graph pays off.
 WORTH_RECORDING = 32
@@ -31,7 +32,7 @@ class TorchEngine:
         return self.model.initial_state(texts)
 
     def step(self, ids: Array, state: EngineState) -> tuple[Array, EngineState]:
-        with torch.inference_mode():
+        with torch.no_grad(), matmul_precision("fp32"):
             window = torch.from_numpy(ids.astype(np.int64)).to(self.device).unsqueeze(0)
             logits, state = self.model(window, state)
             return logits[0].float().cpu().numpy(), state
@@ -46,12 +47,14 @@ class TorchEngine:
         if self.device.type == "cuda" and len(draws) >= WORTH_RECORDING:
             key = (*draws.shape, temperature == 0)
             if key not in self.graphs:
-                self.graphs[key] = CapturedFunction(function, self.device, CudaGraphs())
+                recorder = CudaGraphs(self.device)
+                self.graphs[key] = CapturedFunction(function, self.device, recorder)
             function = self.graphs[key]
         if self.device.type == "mps":  # which has no float64
             draws = draws.astype(np.float32)
         given = [torch.from_numpy(each).to(self.device) for each in (draws, logits)]
-        with torch.inference_mode():
+        # Not in inference mode: a graph keeps tensors for random numbers that others would share.
+        with torch.no_grad(), matmul_precision("fp32"):
             ids, after, *last = function(temperature, *given, *state)
             return ids.cpu().numpy(), after.cpu().numpy(), tuple(each.clone() for each in last)
 

@@ -202,7 +202,8 @@ def states_before(model: LanguageModel, ids: Ids, starts: Positions) -> State:
     state, at, found = model.initial_state(1), 0, list[State]()
     for start in starts.tolist():
         if start > at:
-            _, state = read(model, to_column(device_of(model), ids[at:start]), state)
+            with matmul_precision("fp32"):
+                _, state = read(model, to_column(device_of(model), ids[at:start]), state)
             at = start
         found.append(state)
     return tuple(torch.cat(each, 1) for each in zip(*found, strict=True))

@@ -6,10 +6,11 @@ from html import escape
 
 from charlm.loggers.logger import Logger
 from charlm.loggers.values import LoggedRun
+from charlm.text.download import is_offline
 
 
 class WeightsAndBiases(Logger):
-    """Logs by `wandb`, offline where WANDB_MODE says so."""
+    """Logs by `wandb`, offline where CHARLM_OFFLINE or WANDB_MODE says so."""
 
     name = library = "wandb"
 
@@ -20,7 +21,8 @@ class WeightsAndBiases(Logger):
         wandb.setup(wandb.Settings(silent=True))
         quick, project = wandb.Settings(console="off", init_timeout=30), os.getenv("WANDB_PROJECT")
         which = {"project": project or "charlm", "name": run.name, "id": run.identity}
-        how = {"resume": "allow", "reinit": "create_new", "settings": quick}
+        mode = "offline" if is_offline() else None
+        how = {"resume": "allow", "reinit": "create_new", "settings": quick, "mode": mode}
         self.html, self.run = wandb.Html, wandb.init(**which, **how, config=dict(run.settings))
         # Its own steps cannot go back, as those of training do when it diverges.
         self.run.define_metric("*", step_metric="step")

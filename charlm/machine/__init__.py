@@ -1,6 +1,6 @@
-"""What this computer offers: devices and their precisions, memory, threads, CUDA graphs.
+"""What this computer offers: devices, precisions, random generators, memory, threads, CUDA graphs.
 
 Nothing here knows about models.
 """
 
-__all__ = ["cuda_graphs", "device", "memory", "threads"]
+__all__ = ["cuda_graphs", "device", "generators", "memory", "threads"]

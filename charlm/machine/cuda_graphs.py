@@ -5,8 +5,9 @@ launches more slowly than the device runs them. A CUDA graph launches them all a
 """
 
 import warnings
-from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -82,17 +83,85 @@ class CapturedFunction(Generic[Result]):
 
 
 class CudaGraphs:
-    """Records work as CUDA graphs, as torch's documentation recommends."""
+    """Records work as CUDA graphs, on a stream of its own device.
+
+    `torch.cuda.graph` would record on a stream of whichever device was current when the process
+    recorded its first graph, and leaves that stream and the random generator in capture if the work
+    cannot be recorded, so that nothing could be computed afterwards.
+
+    Args:
+        device: where the work's tensors are.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def warm_up(self, work: Callable[[], None]) -> None:
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            work()
-        torch.cuda.current_stream().wait_stream(stream)
+        with torch.cuda.device(self.device):
+            current = torch.cuda.current_stream(self.device)
+            self.stream.wait_stream(current)
+            with torch.cuda.stream(self.stream):
+                work()
+            current.wait_stream(self.stream)
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            work()
+        with torch.cuda.device(self.device), generator_kept(self.device):
+            graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+            # What is cached now cannot be used by the graph, which has a pool of memory of its own.
+            torch.cuda.synchronize(self.device)
+            torch.cuda.empty_cache()
+            with torch.cuda.stream(self.stream):
+                try:
+                    graph.capture_begin(pool=pool)
+                    work()
+                except BaseException:
+                    # Ending it fails too, which is no news.
+                    with suppress(RuntimeError):
+                        end_capture(graph, self.device, pool)
+                    raise
+                end_capture(graph, self.device, pool)
         return graph.replay
+
+
+def end_capture(graph: torch.cuda.CUDAGraph, device: torch.device, pool: Any) -> None:
+    """End a capture.
+
+    Raises:
+        RuntimeError: something was done during it that cannot be recorded.
+    """
+    try:
+        graph.capture_end()
+    except RuntimeError:
+        end_allocation(device, pool)
+        raise
+
+
+def end_allocation(device: torch.device, pool: Any) -> None:
+    """Tell torch's allocator that a graph takes no more memory, if it has not been told.
+
+    Torch does not say so if a capture fails. It would then never again give memory back to the
+    device. The function is private, and has another name in older versions.
+    """
+    names = ("_cuda_endAllocateToPool", "_cuda_endAllocateCurrentStreamToPool")
+    for end in (getattr(torch._C, name, None) for name in names):
+        if end is not None:
+            with suppress(RuntimeError, TypeError):
+                end(device.index, pool)
+            return
+
+
+@contextmanager
+def generator_kept(device: torch.device) -> Iterator[None]:
+    """If a block fails, give a device's random generator the state that it had before.
+
+    It counts its numbers differently while a graph is recorded. In some versions of torch it goes
+    on so if the recording fails, and the next number that is drawn is an error.
+    """
+    generator = torch.cuda.default_generators[device.index]
+    before = generator.clone_state()
+    try:
+        yield
+    except BaseException:
+        generator.graphsafe_set_state(before)
+        raise

@@ -1,6 +1,7 @@
 """How much memory there is, and errors for when it is not enough."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,3 +148,13 @@ def text(path: Path) -> str:
         return path.read_text("utf-8")
     except (OSError, ValueError):
         return ""
+
+
+def peak_memory() -> int | None:
+    """Peak memory of this process so far, in bytes; None if the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

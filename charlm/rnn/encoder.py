@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from charlm.config import EncoderConfig
-from charlm.rnn.dropout import locked_dropout
+from charlm.rnn.dropout import dropout_of_each_step, locked_dropout
 from charlm.rnn.model import RecurrentModel
 from charlm.rnn.stack import RecurrentStack
 from charlm.seeds import Stream, derived_seed
@@ -59,7 +59,7 @@ class Encoder(RecurrentModel):
         vectors = None if self.embedding is None else self.embedding.weight
         p = self.config.input_dropout if self.training else 0.0
         if p and (vectors is not None or inputs.is_floating_point()):
-            inputs = F.dropout(self.look_up(inputs), p)
+            inputs = dropout_of_each_step(self.look_up(inputs), p)
         state = self.initial_state(inputs.shape[1])
         outputs, _ = self.rnn(inputs, state, vectors, lengths)
         return pool(outputs, lengths, self.config.encoder_pooling, len(self.rnn.directions))

@@ -1,13 +1,16 @@
 """Stacked recurrent layers."""
 
 import math
+from collections.abc import Callable
 from itertools import product
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from charlm.config import ModelConfig
+from charlm.rnn.backends import builtin, flat
 from charlm.rnn.backends.choice import BACKENDS, choose_backend
 from charlm.rnn.cells import Cell, LayerWeights, State, Zoneout, make_cell
 from charlm.rnn.dropout import dropout_mask, locked_dropout
@@ -57,6 +60,16 @@ class RecurrentStack(nn.Module):
         return LayerWeights(
             {each: getattr(self, weight_name(each, layer, reverse)) for each in letters}
         )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What torch calls to move or convert a module, after which each weight lies by itself."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for layer, reverse in product(range(self.config.num_layers), self.directions):
+            weights = self.layer_weights(layer, reverse)
+            plain = [weights[letter] for letter in flat.LETTERS if letter in weights]
+            if BACKENDS[self.backend] is builtin and flat.wants_flat(self.cell.name, plain):
+                flat.flatten(self.cell.name, plain)
+        return self
 
     def initial_state(self, batch_size: int) -> State:
         """A state of zeros, tensors (L, B, H); L counts each direction of a layer."""
@@ -120,7 +133,8 @@ class RecurrentStack(nn.Module):
             inputs, W = self._read(inputs, vectors, weights.W)
             weights = LayerWeights(weights | {"W": W})
         if self.training and self.config.weight_drop and "U" in weights:
-            mask = dropout_mask(weights.U, weights.U.shape, self.config.weight_drop)
+            p = self.config.weight_drop
+            mask = dropout_mask(weights.U, weights.U.shape, p, of_weights=True)
             weights = LayerWeights(weights | {"U": weights.U * mask})
         return cell, inputs, weights
 

@@ -4,4 +4,4 @@ A run takes its name atomically and has one writer at a time; readers take no lo
 besides settings, weights and metrics is up to its task (`charlm.tasks`).
 """
 
-__all__ = ["commands", "deletion", "directory", "locks", "names", "record", "store"]
+__all__ = ["commands", "deletion", "directory", "locks", "names", "record", "recorded", "store"]

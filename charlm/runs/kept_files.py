@@ -1,26 +1,43 @@
 """Files of a task in a run: texts and arrays, each written whole."""
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from charlm.errors import RunError
+from charlm.files.reading import COPY_AGAIN, LARGEST_TEXT, Shapes, load_arrays, read
 from charlm.files.structures import dumps, loads
-from charlm.files.whole import (
-    COPY_AGAIN,
-    Arrays,
-    load_arrays,
-    read,
-    save_arrays,
-    write,
-    writing,
-)
+from charlm.files.whole import Arrays, save_arrays, write, writing
+from charlm.machine.memory import available_memory, check_memory, memory_at_hand
 from charlm.runs.commands import run_command
 
 Parsed = TypeVar("Parsed")
 Kept = TypeVar("Kept")
+
+
+def load_what_fits(path: Path, check: Callable[[Shapes], None] = lambda shapes: None) -> Arrays:
+    """`load_arrays` of a file that may be a stranger's, if the memory can hold it.
+
+    Raises:
+        NotEnoughMemoryError: it cannot.
+        RunError: as in `load_arrays`, or from `check`.
+    """
+    with whole_in_memory(path.with_suffix(".safetensors")):
+        return load_arrays(path, check)
+
+
+@contextmanager
+def whole_in_memory(file: Path) -> Iterator[None]:
+    """Read a file whole within the block; NotEnoughMemoryError if the memory cannot hold it."""
+    advice = "Use it where there is more memory."
+    with suppress(OSError):  # of which its reader says what it is
+        size = file.stat().st_size
+        if size > LARGEST_TEXT:
+            check_memory(f"Reading '{file}'", size, available_memory(), advice)
+    with memory_at_hand(advice):
+        yield
 
 
 class KeptFiles:
@@ -42,10 +59,21 @@ class KeptFiles:
         """What to tell the user if the run can no longer be written."""
         return f"Once it can be written, go on with it: {self.resume_command}"
 
-    def read_file(self, name: str) -> str | None:
-        """Content of one of the task's files; None if there is no such file."""
+    def read_file(self, name: str, most: int = LARGEST_TEXT) -> str | None:
+        """Content of one of the task's files; None if there is no such file.
+
+        Args:
+            most: bytes that it may have; of data, as many as the memory holds.
+
+        Raises:
+            NotEnoughMemoryError: the memory cannot hold it.
+            RunError: it is damaged, or has more bytes than `most`.
+        """
         path = self.path / name
-        return read(path) if path.exists() else None
+        if not path.exists():
+            return None
+        with whole_in_memory(path):
+            return read(path, most)
 
     def parse_file(self, name: str, parse: Callable[[str], Parsed]) -> Parsed:
         """Read a file that the task needs.
@@ -85,7 +113,7 @@ class KeptFiles:
         if not file.exists():
             return None
         try:
-            return parse(load_arrays(self.path / name))
+            return parse(load_what_fits(self.path / name))
         except (ValueError, UnicodeDecodeError) as error:
             raise RunError(f"'{file}' is damaged ({error}).", COPY_AGAIN) from None
 

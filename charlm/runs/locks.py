@@ -1,63 +1,40 @@
 """Locks that give a run one writer at a time. Readers take none.
 
-A process that makes, trains or deletes a run locks the file `.<name>.lock` beside the run's folder.
-The operating system releases the lock when the process ends, however it ends. The file is removed
-on release; if a killed process leaves it behind, it is not locked and means nothing.
+A process that makes, trains or deletes a run locks the file `.<name>.lock` beside the run's folder,
+with filelock's lock of the operating system, which is released when the process ends, however it
+ends. The file is removed on release; if a killed process leaves it behind, it is not locked, and
+says only who that was.
 """
 
+import errno
 import os
 import platform
-import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from charlm.errors import RunError
 from charlm.files.whole import MOVES_OPEN_FILES, remove_drafts
 from charlm.runs.names import NameTakenError, free_names
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 T = TypeVar("T")
 PATIENCE = 1.0  # seconds; `is_locked` takes a lock for less than that
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def try_lock(handle: int) -> bool:
-        """Lock an open file, unless another has; OSError if the file system has no locks."""
-        # On Windows a locked byte cannot be read either, so lock one beyond the contents.
-        os.lseek(handle, 1 << 30, os.SEEK_SET)
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        finally:
-            # What is written to the file begins at its beginning.
-            os.lseek(handle, 0, os.SEEK_SET)
-        return True
-else:
-    import fcntl
-
-    def try_lock(handle: int) -> bool:
-        """Lock an open file, unless another has; OSError if the file system has no locks."""
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+# Windows locks the first byte, which then nobody else can read: what there is to say comes after.
+SAID_FROM, SAID_BYTES = 1, 120
 
 
 class RunInUseError(RunError):
     """Another process makes, trains or deletes a run."""
 
     def __init__(self, path: Path) -> None:
-        owner = "another process"
-        with suppress(OSError, ValueError):
-            owner = lock_file(path).read_text("utf-8") or owner
         super().__init__(
-            f"The run '{path.name}' is in use by {owner}, which trains it.",
+            f"The run '{path.name}' is in use by {owner_of(lock_file(path)) or 'another process'}, "
+            "which trains it.",
             "Wait for its end, or stop it.",
         )
 
@@ -66,13 +43,13 @@ class RunLock:
     """The lock of a run's name, held until `release` or the end of a `with` block.
 
     Args:
-        handle: descriptor of the open file; None if it could not be opened.
-        problem: a sentence that says why nothing is locked; empty if all is well.
+        lock: what is held; None if nothing could be locked.
+        problem: a sentence that says why the run may have another writer; empty if all is well.
     """
 
-    def __init__(self, file: Path, handle: int | None, problem: str = "") -> None:
+    def __init__(self, file: Path, lock: "BaseFileLock | None", problem: str = "") -> None:
         self.file = file
-        self.handle = handle
+        self.lock = lock
         self.problem = problem
 
     @classmethod
@@ -88,39 +65,34 @@ class RunLock:
             RunInUseError: another process holds the lock.
         """
         file = lock_file(path)
-        limit = time.monotonic() + patience
-        handle = None
-        while True:
-            try:
-                handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-                if try_lock(handle) and is_open_at(handle, file):
-                    os.ftruncate(handle, 0)
-                    os.write(handle, f"process {os.getpid()} on {platform.node()}".encode())
-                    return cls(file, handle)
-            except OSError as error:
-                why = (error.strerror or str(error)).lower()
-                return cls(
-                    file,
-                    handle,
-                    f"'{file}' cannot be locked ({why}): see to it that nothing else trains the "
-                    f"run '{path.name}'.",
-                )
-            # Another process holds it, or its last owner removed the file after it was opened.
-            os.close(handle)
-            handle = None
-            if time.monotonic() >= limit:
-                raise RunInUseError(path)
-            time.sleep(0.02)
+        before = owner_of(file)
+        try:
+            lock = acquired(file, patience)
+        except (OSError, NotImplementedError) as error:
+            why = (getattr(error, "strerror", None) or str(error)).lower()
+            return cls(
+                file,
+                None,
+                f"'{file}' cannot be locked ({why}): see to it that nothing else trains the run "
+                f"'{path.name}'.",
+            )
+        if lock is None:
+            raise RunInUseError(path)
+        say(file, f"process {os.getpid()} on {platform.node()}")
+        problem = ""
+        if is_elsewhere(before):
+            problem = f"The lock of '{path.name}' was left by {before}: see to it that it is gone."
+        return cls(file, lock, problem)
 
     def release(self) -> None:
         """Give up the lock and remove its file."""
-        if self.handle is None:
+        if self.lock is None:
             return
-        handle, self.handle = self.handle, None
+        lock, self.lock = self.lock, None
         # Once unlocked, the file may be another's.
         if MOVES_OPEN_FILES:
             self._remove()
-        os.close(handle)
+        lock.release()
         if not MOVES_OPEN_FILES:
             self._remove()
 
@@ -146,28 +118,66 @@ def lock_file(path: Path) -> Path:
     return real.parent / f".{real.name}.lock"
 
 
-def is_open_at(handle: int, file: Path) -> bool:
-    """Whether the open file is still the one at this path."""
+def acquired(file: Path, patience: float) -> "BaseFileLock | None":
+    """The lock of a file, held; None if another process has held it for so many seconds.
+
+    Raises:
+        OSError, NotImplementedError: it cannot be locked.
+    """
+    # Not before it is needed: it takes as long to import as all else that lists runs.
+    from filelock import FileLock, Timeout
+
+    if not file.parent.is_dir():  # which filelock would make
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
+    # Where the system has no locks, filelock can make do with the file's being there. No: a killed
+    # process would leave that behind.
+    lock = FileLock(file, thread_local=False, poll_interval=0.02, fallback_to_soft=False)
     try:
-        return os.path.samestat(os.fstat(handle), file.stat())
-    except FileNotFoundError:
-        return False
+        lock.acquire(timeout=patience)
+    except Timeout:
+        return None
+    return lock
+
+
+def owner_of(file: Path) -> str:
+    """Who took the lock last, such as "process 12 on host"; "" if nobody says."""
+    with suppress(OSError, ValueError), file.open("rb", buffering=0) as opened:
+        opened.seek(SAID_FROM)
+        return opened.read(SAID_BYTES).decode().strip()
+    return ""
+
+
+def say(file: Path, owner: str) -> None:
+    """Write down who has the lock, or had it."""
+    with suppress(OSError), file.open("r+b", buffering=0) as opened:
+        opened.seek(SAID_FROM)
+        opened.write(owner.encode().ljust(SAID_BYTES))
+
+
+def is_elsewhere(owner: str) -> bool:
+    """Whether a lock's owner is, or was, on another machine."""
+    return bool(owner) and owner.rpartition(" on ")[2] != platform.node()
 
 
 def is_locked(path: Path) -> bool | None:
-    """Whether a process makes, trains or deletes the run at `path`; None if it cannot be told."""
-    try:
-        handle = os.open(lock_file(path), os.O_RDWR)
-    except FileNotFoundError:
+    """Whether a process makes, trains or deletes the run at `path`; None if it cannot be told.
+
+    Of a process on another machine it can be told only that it holds the lock, and not that it does
+    not: some file systems of networks keep locks to the machine.
+    """
+    file = lock_file(path)
+    owner = owner_of(file)
+    if not file.exists():
         return False
-    except OSError:
-        return None
     try:
-        return not try_lock(handle)
-    except OSError:
+        lock = acquired(file, 0)
+    except (OSError, NotImplementedError):
         return None
-    finally:
-        os.close(handle)
+    if lock is None:
+        return True
+    say(file, owner)  # some versions of filelock empty the file
+    lock.release()
+    return None if is_elsewhere(owner) else False
 
 
 def make_run(
@@ -204,8 +214,10 @@ def make_run(
 
 def remove_abandoned(folder: Path) -> None:
     """Remove drafts and lock files that killed processes left behind."""
-    for file in folder.glob(".*.lock"):
-        path = folder / file.name.removeprefix(".").removesuffix(".lock")
-        with suppress(RunInUseError), RunLock.take(path, patience=0) as lock:
-            if not lock.problem:
-                remove_drafts(path)
+    left = {file.name.removesuffix(".lock") for file in folder.glob(".*.lock")}
+    left |= {draft.name.rpartition(".draft")[0] for draft in folder.glob(".*.draft*")}
+    for path in (folder / name.removeprefix(".") for name in left):
+        if is_locked(path) is False:
+            with suppress(RunInUseError), RunLock.take(path, patience=0) as lock:
+                if not lock.problem:
+                    remove_drafts(path)

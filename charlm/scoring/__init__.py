@@ -10,6 +10,7 @@ __all__ = [
     "dynamic",
     "exact",
     "intervals",
+    "large_results",
     "report",
     "results",
     "score",

@@ -1,6 +1,7 @@
 """Baselines for a network to beat: scores of models that are no networks, on the same split.
 
-Each scores every token of `held_out` after the first, as `exact.py` does.
+Each scores the tokens of `held_out` after the first, as `exact.py` does: of a very long text those
+of its beginning.
 """
 
 import lzma
@@ -11,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.scoring.cross_entropy import SCORES, TokenCrossEntropy
+from charlm.text.mapped_ids import TokenIds
 from charlm.text.vocabulary import Ids, Vocabulary
 
-# Baselines read at most this many tokens, from the end of the training text, to take seconds.
+# To take seconds, baselines read at most so many tokens, from the end of the training text, and
+# score at most so many, from the beginning of what is held out.
 MOST_TOKENS = 4_000_000
 
 # xz is far ahead if its score is below this share of the best other one.
@@ -22,19 +25,20 @@ FAR_AHEAD = 0.8
 
 def copying_is_far_ahead(scores: Mapping[str, TokenCrossEntropy]) -> bool:
     """Whether xz is far ahead, because held-out text repeats long passages that it can copy."""
-    others = [score.nats for name, score in scores.items() if name != "xz"]
-    return "xz" in scores and scores["xz"].nats < FAR_AHEAD * min(others)
+    others = [score.loss for name, score in scores.items() if name != "xz"]
+    return "xz" in scores and scores["xz"].loss < FAR_AHEAD * min(others)
 
 
 def baselines(
-    train: Ids, held_out: Ids, vocabulary: Vocabulary, order: int = 6
+    train: TokenIds, held_out: TokenIds, vocabulary: Vocabulary, order: int = 6
 ) -> dict[str, TokenCrossEntropy]:
     """Scores of all baselines, by name.
 
     Args:
         order: tokens in an n-gram, the predicted one included.
     """
-    train, mark = train[-MOST_TOKENS:], vocabulary.document_id
+    train, held_out = np.asarray(train[-MOST_TOKENS:]), np.asarray(held_out[:MOST_TOKENS])
+    mark = vocabulary.document_id
     nats = {
         "uniform": uniform(held_out, len(vocabulary)),
         "unigram": ngram(train, held_out, len(vocabulary), 1),

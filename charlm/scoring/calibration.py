@@ -18,6 +18,7 @@ from charlm.progress import ProgressCallback, ignore_progress
 from charlm.scoring.adjusted import Calibrated, Choice
 from charlm.scoring.baselines import MOST_TOKENS, ngram_probabilities
 from charlm.scoring.exact import log_probabilities
+from charlm.text.mapped_ids import TokenIds
 from charlm.text.vocabulary import Ids
 
 ORDER = 6
@@ -78,7 +79,7 @@ def best_choice(nats: Floats) -> Choice:
 def nats_of_model(
     model: LanguageModel,
     ids: Ids,
-    train: Ids,
+    train: TokenIds,
     report: ProgressCallback,
     choice: Choice | None = None,
     cut: int = 0,
@@ -86,7 +87,7 @@ def nats_of_model(
     """`nats_by_choice` for a model and an n-gram model of `train`: one choice, or the grid."""
     tau = TEMPERATURES if choice is None else np.array([choice.temperature])
     w = WEIGHTS if choice is None else np.array([choice.ngram_weight])
-    counted = train[-MOST_TOKENS:]
+    counted = np.asarray(train[-MOST_TOKENS:])
     config = model.config
     ngram = ngram_probabilities(counted, ids, config.vocabulary_size, ORDER, config.document_id)
     with closing(log_probabilities(model, ids, report=report)) as pieces:
@@ -94,7 +95,7 @@ def nats_of_model(
 
 
 def choose(
-    model: LanguageModel, val: Ids, train: Ids, report: ProgressCallback = ignore_progress
+    model: LanguageModel, val: Ids, train: TokenIds, report: ProgressCallback = ignore_progress
 ) -> Choice:
     """The choice that is best on `val`; the n-gram model counts `train`."""
     return best_choice(nats_of_model(model, val, train, report).sum(0))
@@ -103,7 +104,7 @@ def choose(
 def score_with(
     model: LanguageModel,
     ids: Ids,
-    train: Ids,
+    train: TokenIds,
     choice: Choice,
     report: ProgressCallback = ignore_progress,
 ) -> Calibrated:
@@ -113,7 +114,7 @@ def score_with(
 
 
 def cross_fit(
-    model: LanguageModel, ids: Ids, train: Ids, report: ProgressCallback = ignore_progress
+    model: LanguageModel, ids: Ids, train: TokenIds, report: ProgressCallback = ignore_progress
 ) -> Calibrated:
     """The score of a text, each half of it with the choice that is best on the other half.
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from charlm.scoring.score import Figure
+from charlm.scoring.score import Figure, stored_count, stored_number
 from charlm.text.tokens import BYTES, CHARACTERS, WORDS
 
 
@@ -60,8 +60,7 @@ class TokenCrossEntropy:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`; in files, None stands for a number that is not finite."""
-        nats = values["nats"]
-        return cls(math.nan if nats is None else nats, values[f"{cls.item}s"])
+        return cls(stored_number(values, "nats"), stored_count(values, f"{cls.item}s"))
 
     def to_json(self) -> dict[str, float | int]:
         return {

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charlm.language_model import LanguageModel
+from charlm.machine.device import matmul_precision
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.scoring.adjusted import DynamicConfig
 from charlm.scoring.exact import (
@@ -23,6 +24,7 @@ from charlm.scoring.exact import (
     surprise_of_ids,
     to_column,
 )
+from charlm.text.mapped_ids import TokenIds
 from charlm.text.vocabulary import Ids
 
 # Gradient statistics come from the beginning of the training text, cut into streams.
@@ -33,7 +35,7 @@ EPSILON = 0.1
 
 
 def mean_squares(
-    model: LanguageModel, ids: Ids, window: int = DynamicConfig.window
+    model: LanguageModel, ids: TokenIds, window: int = DynamicConfig.window
 ) -> list[Tensor]:
     """The mean square of each weight's gradient on the training text, one tensor per parameter.
 
@@ -57,9 +59,10 @@ def mean_squares(
     try:
         for start in starts:
             here = slice(start, start + window)
-            logits, state = model(inputs[here], state)
-            loss = F.cross_entropy(logits.flatten(0, 1), targets[here].flatten())
-            gradients = torch.autograd.grad(loss, parameters)
+            with matmul_precision("fp32"):
+                logits, state = model(inputs[here], state)
+                loss = F.cross_entropy(logits.flatten(0, 1), targets[here].flatten())
+                gradients = torch.autograd.grad(loss, parameters)
             torch._foreach_addcmul_(squares, gradients, gradients)
             state = tuple(each.detach() for each in state)
     finally:
@@ -104,7 +107,7 @@ def log_probabilities(
             piece = to_column(weights[0].device, ids[start : stop + 1])
             if begins_document(model.config, ids[start]):
                 state = model.initial_state(1)
-            with torch.enable_grad():
+            with torch.enable_grad(), matmul_precision("fp32"):
                 logits, state = model(piece[:-1], state)
                 logs = F.log_softmax(logits[:, 0], dim=1)
                 gradients = torch.autograd.grad(F.nll_loss(logs, piece[1:, 0]), parameters)

@@ -39,6 +39,7 @@ class ItemValues:
         groups: number of each item's group, (items,), where whole groups, such as documents, are
             independent of each other.
         group: what a group is.
+        each: how many items each value is the mean of, in a series that is very long.
     """
 
     values: Floats
@@ -47,6 +48,7 @@ class ItemValues:
     series: bool = False
     groups: npt.NDArray[np.int64] | None = None
     group: str = "group"
+    each: int = 1
 
 
 @dataclass(frozen=True)
@@ -142,16 +144,18 @@ def with_interval(
         return replace(plain, note=f"No interval: {short}, and it takes {LEAST_BLOCKS}.")
     if not np.ptp(columns, 0).any():
         return replace(plain, note=f"No interval: every {item} has the same value.")
-    found = middle(statistic(resampled_means(columns, block)), block, n // block)
+    found = middle(statistic(resampled_means(columns, block)), block * items.each, n // block)
     if not items.series:
         return replace(plain, interval=found)
-    twice = middle(statistic(resampled_means(columns, 2 * block)), 2 * block, n // (2 * block))
+    drawn = statistic(resampled_means(columns, 2 * block))
+    twice = middle(drawn, 2 * block * items.each, n // (2 * block))
     note = ""
     if twice.width > SETTLED * found.width:
         wider = twice.width / found.width - 1
         note = (
-            f"In blocks of {count(2 * block, item)} the interval is {wider:.0%} wider than in "
-            f"blocks of {block:,}: what lies far apart is alike too, and more text may vary more."
+            f"In blocks of {count(twice.block, item)} the interval is {wider:.0%} wider than in "
+            f"blocks of {found.block:,}: what lies far apart is alike too, and more text may vary "
+            "more."
         )
     return replace(plain, interval=max(found, twice, key=lambda each: each.width), note=note)
 

@@ -1,7 +1,7 @@
 """The results of scoring a text with a run."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -13,6 +13,7 @@ from charlm.html.notebook import HasSections
 from charlm.scoring.adjusted import Calibrated, Dynamic
 from charlm.scoring.cross_entropy import SCORES, TokenCrossEntropy
 from charlm.scoring.intervals import LEVEL, Estimate, ItemValues, estimate
+from charlm.scoring.totals import Totals, total
 from charlm.sections import Facts, Grid, Section
 from charlm.text.splits import count
 from charlm.text.tokens import BYTES, CHARACTERS, ITEMS, WORDS, written_words
@@ -25,6 +26,14 @@ class LineScore:
     number: int
     text: str
     score: TokenCrossEntropy
+
+
+def interval_of(nats: Totals, units: str) -> Estimate:
+    """Bits per token of running text, with the interval."""
+    items = ItemValues(nats.series, ITEMS[units], "", series=True, each=nats.each)
+    found = estimate(items, lambda means: means / np.log(2))
+    # The series may lack the last tokens.
+    return replace(found, value=SCORES[units](nats.total, nats.count).bits)
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ class Evaluation(HasSections):
     @property
     def score(self) -> TokenCrossEntropy:
         """The static cross-entropy of all tokens."""
-        return self.score_of(float(self.surprise.sum()))
+        return self.score_of(total(self.surprise))
 
     def score_of(self, nats: float) -> TokenCrossEntropy:
         """The cross-entropy of the same tokens, given other nats."""
@@ -118,18 +127,20 @@ class Evaluation(HasSections):
 
         Of documents whole ones are drawn, else stretches of the text.
         """
-        groups = None
         if self.marks is not None:
             groups = np.searchsorted(self.marks, np.arange(1, len(self.surprise) + 1))
-        items = ItemValues(self.surprise, ITEMS[self.units], "", groups is None, groups, "document")
-        return estimate(items, lambda means: means / np.log(2))
+            items = ItemValues(
+                self.surprise, ITEMS[self.units], "", groups=groups, group="document"
+            )
+            return estimate(items, lambda means: means / np.log(2))
+        return interval_of(Totals.of([self.surprise]), self.units)
 
     @property
     def scores(self) -> dict[str, TokenCrossEntropy]:
         """The static score and any others that were asked for, by name."""
         scores = {"static": self.score}
         if self.dynamic:
-            scores["dynamic"] = self.score_of(float(self.dynamic.surprise.sum()))
+            scores["dynamic"] = self.score_of(total(self.dynamic.surprise))
         if self.calibrated:
             scores["calibrated"] = self.score_of(self.calibrated.nats)
         return scores

@@ -1,8 +1,11 @@
 """The interface that the scores of all tasks share."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
+
+from charlm.files.schema import Count, check, quoted
 
 
 class Figure(NamedTuple):
@@ -47,6 +50,36 @@ class Score(Protocol):
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`; in files, None stands for a number that is not finite."""
+
+
+# Squares of larger numbers are none of float64.
+LARGEST = 1e150
+
+
+def stored_number(values: Mapping[str, Any], name: str, least: float = -math.inf) -> float:
+    """A number of a stored score; NaN where it is null.
+
+    Raises:
+        KeyError, ValueError: there is none, or it is none that a score can have.
+    """
+    value = values[name]
+    if value is None:
+        return math.nan
+    if type(value) not in (int, float) or not (least <= value or value != value):
+        raise ValueError(f"{name} cannot be {quoted(value)}")
+    if abs(value) > LARGEST:
+        raise ValueError(f"{name} is too large")
+    return float(value)
+
+
+def stored_count(values: Mapping[str, Any], name: str) -> int:
+    """A number of items of a stored score.
+
+    Raises:
+        KeyError, ValueError: there is none, or it is none.
+    """
+    check(values[name], Count, name)
+    return int(values[name])
 
 
 @dataclass(frozen=True)

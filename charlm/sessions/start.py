@@ -1,7 +1,7 @@
 """Starting a new run: from data and settings to a session that is ready to train."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from charlm.config import TrainConfig
+from charlm.distributed.world import World
+from charlm.errors import SettingError
 from charlm.files.whole import writing
 from charlm.machine.device import choose_device
 from charlm.machine.threads import named_threads
@@ -41,6 +43,8 @@ def start_session(
 ) -> Iterator[Session]:
     """Create a run that is ready to train, and hold its lock within the `with` block.
 
+    Of the processes of the dataset's world the first does so, and all make the same choices.
+
     Args:
         folder: folder of the runs.
         name: name of the run; None makes one from the names of the data and the cell.
@@ -51,7 +55,7 @@ def start_session(
     Raises:
         CharlmError: a setting is invalid, the name is taken, or there is not enough memory.
     """
-    where = choose_device(device)
+    world, where = dataset.world, choose_device(device)
     check_on_device(settings, where.type)
 
     def tell(choice: str) -> None:
@@ -59,22 +63,46 @@ def start_session(
 
     settings = dataset.choose_settings(settings, parent, where, backend, tell)
     check_held_out(settings, dataset.splits)
+    check_processes(settings, world)
     settings, backend_name = with_arithmetic(settings, where, backend)
+    settings, backend_name = settings_of_leader(settings, backend_name, world)
     model = task.make_model(settings.model, backend_name)
     dataset.initialize(model, settings, parent)
     # Done before the run is created, since the device may lack the memory.
     model = model.to(where)
     record = describe(task, dataset, settings, model, where, parent)
-    run, lock = create(task, folder, name, record, dataset.take_files())
-    with lock:
+    files, lock = dataset.take_files(), None
+    if world.leads:
+        run, lock = create(task, folder, name, record, files)
+        world.tell(run.name)
+    else:
+        # Not read from there: another machine may not see it at once.
+        name = str(world.tell(None))
+        run = task.run_type(folder / name, replace(record, name=name))
+    with lock or nullcontext():
         for notice in (
-            *([lock.problem] if lock.problem else []),
+            *([lock.problem] if lock and lock.problem else []),
             *dataset.notices,
             *(slow_cell(model) if backend == "auto" else ()),
             *long_plateau(settings.train),
         ):
             listener(Notice(notice))
-        yield Session(task, run, model, dataset)
+        yield Session(task, run, model, dataset, world=world)
+
+
+def check_processes(settings: Settings, world: World) -> None:
+    """Raise SettingError for what several processes cannot do."""
+    world.check_batch(settings.train.batch_size)
+    if world.size > 1 and settings.given.get("cuda_graphs"):
+        raise SettingError("cuda_graphs", "cannot record what processes send one another.")
+
+
+def settings_of_leader(settings: Settings, backend: str, world: World) -> tuple[Settings, str]:
+    """The settings, and the name of the backend, that the first process has chosen."""
+    mine = {"model": settings.model.to_json(), "train": settings.train.to_json()}
+    told = world.tell({**mine, "backend": backend})
+    model, train = (type(getattr(settings, name)).from_json(told[name]) for name in mine)
+    return replace(settings, model=model, train=train), told["backend"]
 
 
 def with_arithmetic(settings: Settings, where: torch.device, backend: str) -> tuple[Settings, str]:
@@ -118,6 +146,7 @@ def describe(
         preset=settings.preset,
         given=dict(settings.given),
         threads=named_threads(),
+        processes=dataset.world.size,
     )
 
 

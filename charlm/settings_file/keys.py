@@ -21,6 +21,8 @@ OPTIONS: dict[str, Any] = {
     "init_from": str,
     "plot": str,
     "repeat": int,
+    "processes": int,
+    "max_restarts": int,
     "device": str,
     "backend": str,
     "threads": int,
@@ -30,7 +32,15 @@ OPTIONS: dict[str, Any] = {
     "quiet": bool,
 }
 # Those that only the command line has; Python has other ways.
-OF_THE_COMMAND_LINE = ("plot", "repeat", "threads", "json", "quiet")
+OF_THE_COMMAND_LINE = (
+    "plot",
+    "repeat",
+    "processes",
+    "max_restarts",
+    "threads",
+    "json",
+    "quiet",
+)
 # The dataclass fields of each setting, of every task that has it; their types are the same.
 FIELDS: dict[str, list[Field[Any]]] = {}
 for _task in TASKS.values():
@@ -70,7 +80,7 @@ def check_name(name: str, value: Any) -> None:
 
 def check_range(name: str, value: Any) -> None:
     """Raise SettingError unless a setting's value is within its range."""
-    least = {"threads": 1, "repeat": 2}.get(name)
+    least = {"threads": 1, "repeat": 2, "processes": 1, "max_restarts": 0}.get(name)
     if least is not None and value < least:
         raise SettingError(name, f"must be at least {least}, not {value}.")
     problems = []

@@ -11,7 +11,8 @@ from typing import Any, get_args
 from charlm.config import fits
 from charlm.errors import CharlmError, SettingError, UsageError, option
 from charlm.files.paths import expanded
-from charlm.files.toml import line_of
+from charlm.files.schema import quoted
+from charlm.files.toml import LARGEST, line_of, loads
 from charlm.runs.commands import command
 from charlm.settings_file.keys import (
     OF_THE_COMMAND_LINE,
@@ -101,13 +102,13 @@ def read_settings_file(path: str | Path) -> SettingsFile:
     place = expanded(path)
     content = text_of(place)
     try:
-        found = tomllib.loads(content)
+        found = loads(content)
     except tomllib.TOMLDecodeError as error:
         raise SettingsFileError(
             f"'{place}' is no TOML: {with_line(lowered(str(error)), content)}.",
             'A line is a name, = and a value, such as cell = "lstm" or epochs = 3.',
         ) from None
-    except (RecursionError, ValueError) as error:
+    except ValueError as error:
         raise SettingsFileError(f"'{place}' is no TOML: {lowered(str(error))}.") from None
     values: dict[str, Any] = {}
     spelled: dict[str, str] = {}
@@ -138,7 +139,8 @@ def text_of(path: Path) -> str:
         SettingsFileError: it cannot be read.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:  # which may be a pipe
+            return file.read(LARGEST + 1).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingsFileError(
             f"'{path}' is not UTF-8 at byte {error.start:,}.", "Save it as UTF-8."
@@ -204,7 +206,7 @@ def shown(value: Any) -> str:
     """A value as it is written in TOML, more or less."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value) if isinstance(value, str | list) else str(value)
+    return quoted(value) if isinstance(value, str | list | int) else str(value)
 
 
 def nearest(key: str) -> str:

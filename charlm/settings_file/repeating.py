@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from charlm.errors import RunError, SettingError
+from charlm.errors import RunError, SettingError, spelled_out
 from charlm.files import toml
 from charlm.presets import DECIDED_BY_DATA, NO_PRESET, Settings, as_options
 from charlm.runs.commands import command
@@ -40,11 +40,12 @@ def settings_toml(run: "Run | RunDirectory") -> str:
         "corpus": source[0] if len(source) == 1 else source,
         "task": record.task,
         "preset": NO_PRESET,
-        "init_from": parent_of(directory),
+        "init_from": directory.parent_path and str(directory.parent_path),
         "device": record.device,
         # In older versions, which kept no preset, backends had other cells.
         "backend": record.backend if record.preset else None,
         "threads": record.threads,
+        "processes": record.processes if record.processes > 1 else None,
     }
     blocks = [{name: value for name, value in options.items() if value is not None}]
     sections = {name: values_of(directory, name, copied) for name in HEADINGS}
@@ -60,8 +61,8 @@ def settings_toml(run: "Run | RunDirectory") -> str:
 
 
 def comments(sentences: Iterator[str]) -> str:
-    """Sentences as comments, one on each line."""
-    return "".join("# " + " ".join(each.split()) + "\n" for each in sentences)
+    """Sentences as comments, one on each line; of control characters TOML has none there."""
+    return "".join("# " + spelled_out(" ".join(each.split())) + "\n" for each in sentences)
 
 
 def introduction(run: RunDirectory) -> Iterator[str]:
@@ -105,7 +106,7 @@ def caveats(run: RunDirectory) -> Iterator[str]:
 
 def caveats_of_parent(run: RunDirectory) -> Iterator[str]:
     """In a sentence, what has happened to the run that this one started from."""
-    record, path = run.record, Path(parent_of(run) or "")
+    record, path = run.record, run.parent_path or Path()
     try:
         weights = open_run(path).weights_sha256()
     except RunError:
@@ -118,14 +119,6 @@ def caveats_of_parent(run: RunDirectory) -> Iterator[str]:
         )
     elif weights != record.parent_sha256:
         yield f"The run '{record.parent}', from which it started, was trained further since."
-
-
-def parent_of(run: RunDirectory) -> str | None:
-    """The path of the run that another one started from; None if it started from none."""
-    record = run.record
-    if record.parent is None:
-        return None
-    return record.parent_path or str(run.path.resolve().parent / record.parent)
 
 
 def values_of(run: RunDirectory, section: str, copied: dict[str, Any]) -> dict[str, Any]:

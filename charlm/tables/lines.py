@@ -2,11 +2,13 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
 from charlm.errors import CorpusError, SettingError
+from charlm.text.detection import AUTO, settle
 
 # Bytes that the encoding does not know, as Python's surrogateescape spells them.
 UNDECODABLE = re.compile("[\udc80-\udcff]")
@@ -18,6 +20,29 @@ def read_binary(path: Path) -> BinaryIO:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise CorpusError(f"Cannot read '{path}': {reason}.") from None
+
+
+def chosen_encoding(
+    encoding: str, texts: Callable[[], Iterator[tuple[str, BinaryIO]]]
+) -> tuple[str, tuple[str, ...]]:
+    """The encoding to read texts in, and what to tell of it: as named, or guessed for "auto".
+
+    Args:
+        texts: opens them: of each what to call it, and its bytes.
+
+    Raises:
+        CorpusError: one seems to be no text, or they are in several encodings.
+    """
+    if encoding != AUTO:
+        return encoding, ()
+
+    def contents() -> Iterator[tuple[str, bytes]]:
+        for label, file in texts():
+            with closing(file):
+                yield label.strip("'"), file.read()
+
+    guess = settle(contents())
+    return guess.encoding, (guess.note("The table"),)
 
 
 def lines_of(file: BinaryIO, label: str, encoding: str) -> Iterator[str]:
@@ -37,7 +62,7 @@ def lines_of(file: BinaryIO, label: str, encoding: str) -> Iterator[str]:
     except UnicodeError:
         raise CorpusError(
             f"{label} is not {encoding} text, after line {number:,}.",
-            "Name its encoding with --encoding.",
+            "Name its encoding with --encoding, or have it guessed: --encoding auto.",
         ) from None
     except LookupError:
         raise SettingError("encoding", f"'{encoding}' is not known.") from None
@@ -48,11 +73,11 @@ def check_line(line: str, number: int, label: str, encoding: str) -> None:
     if "\0" in line:
         raise CorpusError(
             f"{label} has a NUL in line {number:,}: it is binary, or text in utf-16.",
-            "Name its encoding with --encoding, for example utf-16.",
+            "Name its encoding with --encoding, or have it guessed: --encoding auto.",
         )
     if found := UNDECODABLE.search(line):
         raise CorpusError(
             f"{label} is not {encoding} text: line {number:,} has the byte "
             f"0x{ord(found.group()) - 0xDC00:02X}.",
-            "Name its encoding with --encoding, for example latin-1 or cp1251.",
+            "Name its encoding with --encoding, or have it guessed: --encoding auto.",
         )

@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import weakref
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,10 +16,11 @@ from charlm.errors import CorpusError
 from charlm.files.archives import archive_suffix
 from charlm.files.paths import expanded
 from charlm.progress import ProgressCallback
-from charlm.tables.lines import lines_of, read_binary
+from charlm.tables.lines import chosen_encoding, lines_of, read_binary
 from charlm.tables.table import Row, Table
 from charlm.tables.trees import open_archive, open_folder
 from charlm.text.catalog import CATALOG
+from charlm.text.detection import joint_encoding
 from charlm.text.download import fetch
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -34,16 +36,24 @@ def open_table(sources: str | Path | Iterable[str | Path], encoding: str = "utf-
 
     Args:
         sources: one or several, of the same columns.
-        encoding: as Python names it.
+        encoding: as Python names it; "auto": as the bytes seem to be.
 
     Raises:
-        CorpusError: nothing there, no table, or columns that differ.
+        CorpusError: nothing there, no table, or columns or encodings that differ.
         SettingError: Python knows no such encoding.
     """
     given = [sources] if isinstance(sources, str | Path) else list(sources)
     tables = [open_one(str(each), encoding) for each in given]
     if not tables:
         raise CorpusError("No table was given.", "Name a CSV file, or a folder of texts.")
+    joint = joint_encoding(each.encoding for each in tables)
+    if joint is None or (STDIN in given and len({each.encoding for each in tables}) > 1):
+        named = ", ".join(f"{each.name} seems to be {each.encoding}" for each in tables)
+        raise CorpusError(
+            f"The tables are in several encodings: {named}.", "Convert them to one, such as utf-8."
+        )
+    if any(each.encoding != joint for each in tables):
+        tables = [open_one(str(each), joint) for each in given]
     first = tables[0]
     for other in tables[1:]:
         if other.columns != first.columns:
@@ -61,6 +71,8 @@ def open_table(sources: str | Path | Iterable[str | Path], encoding: str = "utf-
         lambda: (row for each in tables for row in each),
         sources_of_all if all(each.source for each in tables) else (),
         first.part_column,
+        joint,
+        tuple(dict.fromkeys(note for each in tables for note in each.notes)),
     )
 
 
@@ -137,6 +149,7 @@ def open_delimited(
     that makes most fields of the first row.
     """
     csv.field_size_limit(LONGEST_FIELD)
+    encoding, notes = chosen_encoding(encoding, lambda: iter([(label, reopen())]))
 
     def records(delimiter: str) -> Generator[tuple[int, list[str]], None, None]:
         with closing(reopen()) as file:
@@ -160,7 +173,7 @@ def open_delimited(
     if not columns:
         raise CorpusError(f"{label} is empty.", "Give a table with a row of column names.")
     if len(set(columns)) < len(columns):
-        twice = next(each for each in columns if columns.count(each) > 1)
+        twice = Counter(columns).most_common(1)[0][0]
         raise CorpusError(f"{label} has two columns called '{twice}'.", "Rename one of them.")
 
     def rows() -> Iterator[Row]:
@@ -175,7 +188,7 @@ def open_delimited(
                 )
             yield dict(zip(columns, record, strict=True))
 
-    return Table(name, columns, rows, source)
+    return Table(name, columns, rows, source, encoding=encoding, notes=notes)
 
 
 def open_json_lines(
@@ -186,6 +199,7 @@ def open_json_lines(
     source: tuple[str, ...],
 ) -> Table:
     """A file of JSON objects, one a line, all with the keys of the first."""
+    encoding, notes = chosen_encoding(encoding, lambda: iter([(label, reopen())]))
 
     def objects() -> Generator[tuple[int, dict[str, object]], None, None]:
         with closing(reopen()) as file:
@@ -216,7 +230,7 @@ def open_json_lines(
                 )
             yield {each: as_written(value[each], label, number, each) for each in columns}
 
-    return Table(name, columns, rows, source)
+    return Table(name, columns, rows, source, encoding=encoding, notes=notes)
 
 
 def as_written(value: object, label: str, number: int, column: str) -> str:

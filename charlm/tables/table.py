@@ -22,6 +22,8 @@ class Table:
         rows: reads the rows from the first one on; every row has a value for every column.
         source: where it can be read again: absolute paths, or a catalog name; nothing where it
             cannot.
+        encoding: the one in which it is read.
+        notes: sentences to show to the user.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Table:
     rows: Callable[[], Iterator[Row]]
     source: tuple[str, ...] = ()
     part_column: str | None = None
+    encoding: str = "utf-8"
+    notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Row]:
         return self.rows()

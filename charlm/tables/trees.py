@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from charlm.errors import CorpusError
 from charlm.files.archives import members
-from charlm.tables.lines import lines_of, read_binary
+from charlm.tables.lines import chosen_encoding, lines_of, read_binary
 from charlm.tables.table import Row, Table
 
 TEXT_SUFFIXES = (".txt", ".text")
@@ -137,6 +137,9 @@ def tree(
             f"{where} has no folders of text files ({', '.join(TEXT_SUFFIXES)}).",
             "Put the texts of each label into a folder of its own, or name a CSV file.",
         )
+    encoding, notes = chosen_encoding(
+        encoding, lambda: ((label, opened) for _, label, opened in texts())
+    )
     told = (LABEL_COLUMN, PART_COLUMN)[: len(next(iter(said.values())))]
     columns = (TEXT_COLUMN, told[0], FILE_COLUMN, *told[1:])
 
@@ -147,4 +150,5 @@ def tree(
             values = (text, said[place][0], "/".join(place), *said[place][1:])
             yield dict(zip(columns, values, strict=True))
 
-    return Table(name, columns, rows, source, PART_COLUMN if PART_COLUMN in columns else None)
+    part = PART_COLUMN if PART_COLUMN in columns else None
+    return Table(name, columns, rows, source, part, encoding, notes)

@@ -1,10 +1,12 @@
 """The scores of several runs, and reasons why they may not be comparable."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from charlm.runs.directory import RunDirectory
-from charlm.scoring.score import Scored
+from charlm.scoring.score import Score, Scored
 from charlm.tasks.registry import task_of
+from charlm.tasks.task import Task
 
 
 def scored(run: RunDirectory) -> Scored | None:
@@ -18,11 +20,24 @@ def scored(run: RunDirectory) -> Scored | None:
             stored.get(items),
             final=True,
         )
-    rows = [row for row in run.metrics() if row.get(task.loss_name) is not None]
-    if not rows:
+    found = [(score, row) for row in run.metrics() if (score := score_of(task, row)) is not None]
+    if not found:
         return None
-    best = min(rows, key=lambda row: row[task.loss_name])
-    return Scored(task.score_type.from_json(best), "val", best.get(items), final=False)
+    best, row = min(found, key=lambda each: float(each[1][task.loss_name]))
+    count = row.get(items)
+    return Scored(best, "val", count if isinstance(count, int) else None, final=False)
+
+
+def score_of(task: Task, row: Mapping[str, Any]) -> Score | None:
+    """The score in a row of metrics; None if there is none, or only part of it."""
+    if not isinstance(row.get(task.loss_name), float | int):
+        return None
+    try:
+        score = task.score_type.from_json(row)
+        score.to_json()  # which computes with it
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return None
+    return score
 
 
 def differences(runs: Sequence[RunDirectory]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from charlm.config import ModelConfig, TrainConfig
+from charlm.distributed.world import ALONE, World
 from charlm.files.whole import Arrays
 from charlm.presets import Settings
 from charlm.progress import ProgressCallback, ignore_progress
@@ -33,6 +34,8 @@ class Dataset(ABC):
         splits: start and stop of each split, in items, by name; also in `run.json`.
         notices: sentences that the user should see before training begins.
         files: files that a new run stores, content by name.
+        world: the processes that train together. Batches, and what `score` scores, are shared among
+            them; all else that is asked of a dataset, one process answers alone.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Dataset(ABC):
     splits: dict[str, list[int]]
     notices: Sequence[str] = ()
     files: Mapping[str, str] = MappingProxyType({})
+    world: World = ALONE
 
     @abstractmethod
     def choose_settings(

@@ -46,7 +46,7 @@ def about(run: RunDirectory) -> Iterator[Section]:
         ("splits", ", ".join(lengths)),
         ("status", run.status),
     ]
-    if "steps" in result:
+    if "steps" in result and "seconds" in result:
         steps, seconds = count(result["steps"], "step"), result["seconds"]
         time = f"{seconds / 60:,.1f} minutes" if seconds >= 60 else f"{seconds:.1f} seconds"
         on = f"{record.device}, {record.backend} backend"

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charlm.errors import RunError, UsageError, look_up
+from charlm.files.schema import check
 from charlm.presets import NO_PRESET
 from charlm.runs import store
 from charlm.runs.directory import RunDirectory
+from charlm.runs.record import ScoredResult, misunderstood
 from charlm.tasks.classification.task import ClassificationTask
 from charlm.tasks.language_modeling.task import LanguageModelTask
 from charlm.tasks.regression.task import RegressionTask
@@ -82,7 +84,20 @@ def open_run(path: Path) -> RunDirectory:
     plain = RunDirectory.open(path)
     run = task_of(plain).run_type(path, plain.record)
     run.check()
+    check_result(run)
     return run
+
+
+def check_result(run: RunDirectory) -> None:
+    """Raise RunError unless the scores in a run's record are those of its task."""
+    result, kind = run.record.result, task_of(run).score_type
+    try:
+        if "score" in result:
+            check(result, ScoredResult, "result")
+            for values in (result["score"], *result["baselines"].values()):
+                kind.from_json(values)
+    except (LookupError, ValueError) as error:
+        raise misunderstood(run.path / "run.json", vars(run.record), error) from None
 
 
 def find_run(

@@ -105,4 +105,4 @@ def minutes_of(run: RunDirectory) -> float | None:
     seconds = run.record.result.get("seconds")
     if seconds is None:
         seconds = next((row.get("seconds") for row in reversed(run.metrics())), None)
-    return None if seconds is None else seconds / 60
+    return seconds / 60 if isinstance(seconds, float | int) else None

@@ -52,10 +52,7 @@ _ENTRIES = (
             "d2l.ai's data folder. d2l gives the file's SHA-1, "
             "090b5e7e70c295757f55df93cb0a180b9691891a; the SHA-256 is that of the file with it."
         ),
-        urls=(
-            "https://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt",
-            "http://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt",
-        ),
+        urls=("https://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt",),
         prefix="time traveller",
     ),
     CatalogEntry(
@@ -146,10 +143,7 @@ _ENTRIES = (
             "tensorflow/datasets (datasets/imdb_reviews/checksums.tsv) and huggingface/datasets "
             "(datasets/imdb/dataset_infos.json)."
         ),
-        urls=(
-            "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
-            "http://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
-        ),
+        urls=("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",),
         texts="aclImdb/train/unsup",
     ),
 )

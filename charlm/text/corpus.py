@@ -8,32 +8,26 @@ from pathlib import Path
 from charlm.errors import CorpusError, look_up
 from charlm.progress import ProgressCallback
 from charlm.text.catalog import CATALOG, DEFAULT_CORPUS
-from charlm.text.decoding import BytesRead, Decoded, as_bytes, decode, decode_string, join
+from charlm.text.decoding import (
+    LINE_ENDS,
+    BytesRead,
+    Decoded,
+    as_bytes,
+    decode,
+    decode_string,
+    join,
+)
+from charlm.text.detection import AUTO, settle
 from charlm.text.documents import marked, split_documents
+from charlm.text.large import LargeCorpus
+from charlm.text.large_files import called, nothing_left_error, open_large
 from charlm.text.normalize import NORMALIZATIONS, none
+from charlm.text.reading import AS_IT_COMES
+from charlm.text.reading import Reading as Reading
 from charlm.text.sources import STDIN, name_of, read_source
-from charlm.text.tokens import BYTES, CHARACTERS, DOCUMENT
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a text is read.
-
-    Args:
-        normalization: name of the normalization; None: the text's own.
-        encoding: how its bytes spell characters.
-        units: "bytes": it is read as bytes, whatever they are; else as characters.
-        documents: what stands between two documents, as in `charlm.text.documents`; None: it is not
-            made of documents.
-    """
-
-    normalization: str | None = None
-    encoding: str = "utf-8"
-    units: str = CHARACTERS
-    documents: str | None = None
-
-
-AS_IT_COMES = Reading()
+from charlm.text.splits import span_in_characters
+from charlm.text.tokens import BYTES, DOCUMENT, WORDS, written_words
+from charlm.text.vocabulary import Ids, Vocabulary, count_tokens
 
 
 @dataclass(frozen=True)
@@ -54,6 +48,7 @@ class Corpus:
         notes: sentences to show to the user.
         files: where each file but the first begins in the text, before any normalization.
         is_bytes: whether the characters of the text stand for bytes.
+        encoding: the one that its bytes were read in; that of a string is utf-8.
     """
 
     name: str
@@ -66,6 +61,7 @@ class Corpus:
     notes: tuple[str, ...] = ()
     files: tuple[int, ...] = field(default=(), repr=False)
     is_bytes: bool = False
+    encoding: str = "utf-8"
 
     @property
     def needs_copy(self) -> bool:
@@ -131,11 +127,55 @@ class Corpus:
         bytes_read = self.bytes_read if text == self.text else None
         return replace(self, text=text, normalization=normalization, bytes_read=bytes_read)
 
+    # What a `LargeCorpus` answers too; spans are those of tokens
+
+    @property
+    def text_sha256(self) -> str:
+        """Hash of the characters."""
+        return sha256_of(self.text)
+
+    @property
+    def characters(self) -> int:
+        """Number of characters."""
+        return len(self.text)
+
+    def size(self, units: str) -> int:
+        """Number of tokens."""
+        return len(written_words(self.text) if units == WORDS else self.text)
+
+    def counts(self, units: str, start: int, stop: int) -> dict[str, int]:
+        """How often each token occurs in a span."""
+        return count_tokens(self.text[slice(*self._span(start, stop, units))], units)
+
+    def encode(self, vocabulary: Vocabulary, start: int, stop: int) -> Ids:
+        """The ids of a span; what is not in the vocabulary becomes `<unk>`."""
+        first, last = self._span(start, stop, vocabulary.units)
+        return vocabulary.encode(self.text[first:last], "replace")
+
+    def part(self, start: int, stop: int, units: str) -> str:
+        """The characters of a span."""
+        return self.text[slice(*self._span(start, stop, units))]
+
+    def beginning(self, characters: int) -> str:
+        """The first characters."""
+        return self.text[:characters]
+
+    def bytes_of(self, start: int, stop: int, units: str) -> int | None:
+        """Number of bytes that a span was read from, as `count_bytes`."""
+        return self.count_bytes(*self._span(start, stop, units))
+
+    def fits(self, start: int, stop: int) -> bool:
+        """Whether the characters of a span, and their scores, may be held in memory."""
+        return True
+
+    def _span(self, start: int, stop: int, units: str) -> tuple[int, int]:
+        return span_in_characters(self.text, start, stop, units)
+
     @property
     def lossless(self) -> bool:
         """Whether encoding `text` gives the bytes read, but for a byte-order mark at the start."""
         counts = self.bytes_read
-        return counts is not None and not self.notes and not counts.extra.any()
+        return counts is not None and LINE_ENDS not in self.notes and not counts.extra.any()
 
     def count_bytes(self, start: int, stop: int) -> int | None:
         """Number of bytes that `text[start:stop]` was read from; `start` is at least 1.
@@ -151,8 +191,10 @@ class Corpus:
             return None
 
 
+# Texts in memory, or in a map.
+AnyCorpus = Corpus | LargeCorpus
 # Ways to specify a text; None means the bundled corpus, or a run's own text.
-Source = str | Path | Corpus | Iterable[str | Path] | None
+Source = str | Path | AnyCorpus | Iterable[str | Path] | None
 
 
 def open_corpus(
@@ -161,14 +203,17 @@ def open_corpus(
     *,
     report: ProgressCallback | None = None,
     line_end: str = "\n",
-) -> Corpus:
+) -> AnyCorpus:
     """Read a corpus by catalog name, file, folder, glob, several of these, or "-" (standard input).
+
+    Files of more than 64 MiB together are prepared in the cache folder (see `preparing.py`).
 
     Args:
         source: None means the bundled corpus. A folder stands for all text files below it.
         reading: how to read it; by default the normalization is that of the catalog entry, and
             "none" for any other text and for bytes.
-        report: called with the bytes received and their total while a corpus is downloaded.
+        report: called with the bytes done and their total while a corpus is downloaded, or a large
+            text prepared.
         line_end: inserted between two texts if the first does not end in it.
 
     Raises:
@@ -178,21 +223,28 @@ def open_corpus(
     if source is None:
         source = DEFAULT_CORPUS
     given = [str(source)] if isinstance(source, str | Path) else [str(each) for each in source]
-    pieces = [piece for each in given for piece in read_source(each, report)]
-    if not pieces:
-        raise CorpusError("No text was given.", "Name a file, a folder or a corpus.")
     normalization, in_bytes = reading.normalization, reading.units == BYTES
     if normalization is None:
         named = len(given) == 1 and given[0] in CATALOG and not in_bytes
         normalization = CATALOG[given[0]].normalization if named else "none"
     look_up(NORMALIZATIONS, normalization, "normalization")
+    reading = replace(reading, normalization=normalization)
+    large = open_large(given, reading, line_end, report)
+    if large is not None:
+        return large
+    pieces = [piece for each in given for piece in read_source(each, report)]
+    if not pieces:
+        raise CorpusError("No text was given.", "Name a file, a folder or a corpus.")
     labels = [piece.label for piece in pieces]
+    told, encoding = tuple(piece.note for piece in pieces if piece.note), reading.encoding
+    if encoding == AUTO and not in_bytes:
+        guess = settle((piece.label, piece.content) for piece in pieces)
+        encoding, told = guess.encoding, (*told, guess.note(called(labels)))
     if in_bytes:  # Nothing is put between files.
         texts, line_end = [as_bytes(piece.content) for piece in pieces], ""
     else:
-        texts = [decode(piece.content, piece.label, reading.encoding) for piece in pieces]
+        texts = [decode(piece.content, piece.label, encoding) for piece in pieces]
     decoded = join(texts, labels, line_end)
-    told = tuple(piece.note for piece in pieces if piece.note)
     if not decoded.text:
         raise CorpusError(f"{labels[0]} is empty.", "Give a text with something in it.")
     corpus = Corpus.of(
@@ -201,13 +253,10 @@ def open_corpus(
         hashlib.sha256(b"".join(piece.content for piece in pieces)).hexdigest(),
         tuple(piece.source for piece in pieces),
     )
-    corpus = replace(corpus, is_bytes=in_bytes)
-    corpus = corpus.read_as(replace(reading, normalization=normalization))
+    corpus = replace(corpus, is_bytes=in_bytes, encoding="utf-8" if in_bytes else encoding)
+    corpus = corpus.read_as(reading)
     if not corpus.text.strip(DOCUMENT):
-        raise CorpusError(
-            f"Nothing of {corpus.name} is left after the normalization '{normalization}'.",
-            "Give another text, or have it read with --normalize none (train, vocab, corpus show).",
-        )
+        raise nothing_left_error(corpus.name, normalization)
     return corpus
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.errors import CorpusError, SettingError
+from charlm.text.detection import advice
 from charlm.text.tokens import BYTES
 from charlm.text.vocabulary import code_points
 
@@ -117,6 +118,7 @@ def decode(content: bytes, label: str, encoding: str = "utf-8") -> Decoded:
 
     Args:
         label: what to call the text in an error, such as a file's path.
+        encoding: as Python names it, also as in `charlm.text.mixed`.
 
     Raises:
         CorpusError: the bytes are not text; the message gives the offset of the first bad byte.
@@ -169,25 +171,42 @@ def decode_strictly(content: bytes, label: str, encoding: str) -> str:
     except UnicodeDecodeError as error:
         # "It is binary" helps more than "byte 0xFF cannot stand there".
         if b"\0" in content and "\0".encode(encoding) == b"\0":
-            raise binary_file_error(label, content.find(b"\0")) from None
-        raise CorpusError(
-            f"'{label}' is not {encoding} text: byte 0x{error.object[error.start]:02X} "
-            f"at offset {len(content) - len(error.object) + error.start:,} cannot stand there.",
-            "Name its encoding with --encoding, for example latin-1, cp1251 or utf-16.",
-        ) from None
+            raise binary_file_error(label, content.find(b"\0"), content) from None
+        raise not_text_error(label, encoding, error, len(content), content) from None
     except (LookupError, UnicodeError):
-        raise SettingError("encoding", f"'{encoding}' is not known, or does not fit.") from None
+        raise unknown_encoding_error(encoding) from None
     if "\0" in text:
         before = text[: text.index("\0")]
-        raise binary_file_error(label, len(before.encode(encoding)))
+        raise binary_file_error(label, len(before.encode(encoding)), content)
     return text
 
 
-def binary_file_error(label: str, offset: int) -> CorpusError:
+def not_text_error(
+    label: str, encoding: str, error: UnicodeDecodeError, read: int, content: bytes
+) -> CorpusError:
+    """The error for bytes that are not text.
+
+    Args:
+        read: bytes up to the end of those that the error is about.
+        content: bytes of the text, to guess what they may be.
+    """
+    return CorpusError(
+        f"'{label}' is not {encoding} text: byte 0x{error.object[error.start]:02X} "
+        f"at offset {read - len(error.object) + error.start:,} cannot stand there.",
+        advice(content),
+    )
+
+
+def unknown_encoding_error(encoding: str) -> SettingError:
+    """The error for an encoding that Python does not know, or that is not of texts."""
+    return SettingError("encoding", f"'{encoding}' is not known, or does not fit.")
+
+
+def binary_file_error(label: str, offset: int, content: bytes) -> CorpusError:
     """The error for a text with a NUL byte at this offset."""
     return CorpusError(
         f"'{label}' has a NUL byte at offset {offset:,}: it is binary, or text in utf-16.",
-        "Give a text file, or name its encoding with --encoding, for example utf-16.",
+        advice(content),
     )
 
 
@@ -221,12 +240,17 @@ def join(texts: Sequence[Decoded], labels: Sequence[str], line_end: str = "\n") 
     notes = dict.fromkeys(note for each, _ in filled for note in each.notes)
     files = tuple(accumulate(len(part) for part in parts[:-1]))
     if unended:
-        names = ", ".join(f"'{label}'" for label in unended[:3])
-        more = f" and {len(unended) - 3} more" if len(unended) > 3 else ""
-        end = "ends" if len(unended) == 1 else "end"
-        notes[f"A line end is put after {names}{more}, which {end} in none."] = None
+        notes[line_ends_put_after(unended)] = None
     bytes_read = join_bytes_read([each for each, _ in filled], parts)
     return Decoded("".join(parts), bytes_read, notes=tuple(notes), files=files)
+
+
+def line_ends_put_after(labels: Sequence[str]) -> str:
+    """The note about texts that end in no line end, after each of which one is put."""
+    names = ", ".join(f"'{label}'" for label in labels[:3])
+    more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+    end = "ends" if len(labels) == 1 else "end"
+    return f"A line end is put after {names}{more}, which {end} in none."
 
 
 def join_bytes_read(texts: Sequence[Decoded], parts: Sequence[str]) -> BytesRead | None:

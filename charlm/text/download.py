@@ -6,11 +6,15 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
 from charlm.errors import CorpusError
 from charlm.progress import ProgressCallback
 from charlm.text.catalog import DEFAULT_CORPUS, CatalogEntry, corpus_path, is_available
+
+if TYPE_CHECKING:
+    from requests import Response
 
 ADVICE = f"Name a text file of your own, or the bundled corpus '{DEFAULT_CORPUS}'."
 LABELLED_ADVICE = "Name a table or a text of your own, or none for what comes with charlm."
@@ -65,7 +69,7 @@ def fetch(entry: CatalogEntry, report: ProgressCallback | None = None) -> Path:
             f"The bundled corpus '{entry.name}' is missing or damaged ('{path}').",
             "Reinstall charlm, or name a text file of your own.",
         )
-    if os.environ.get("CHARLM_OFFLINE", "") not in ("", "0"):
+    if is_offline():
         raise CorpusError(
             f"'{entry.name}' is not downloaded yet, and CHARLM_OFFLINE forbids downloading.",
             f"Unset CHARLM_OFFLINE, or do without it. {advice(entry)}",
@@ -87,6 +91,11 @@ def fetch(entry: CatalogEntry, report: ProgressCallback | None = None) -> Path:
                 "Set CHARLM_CACHE_DIR to a folder that can, with enough room on its disk.",
             ) from error
     return path
+
+
+def is_offline() -> bool:
+    """Whether CHARLM_OFFLINE is set, to anything but 0."""
+    return os.environ.get("CHARLM_OFFLINE", "") not in ("", "0")
 
 
 def advice(entry: CatalogEntry) -> str:
@@ -117,7 +126,11 @@ def _from_mirror(
     # Uncompressed, so that Content-Length counts the bytes that are written.
     headers = {"User-Agent": "charlm", "Accept-Encoding": "identity"}
     get = pooch.HTTPDownloader(
-        progressbar=progress, chunk_size=CHUNK, timeout=TIMEOUT, headers=headers
+        progressbar=progress,
+        chunk_size=CHUNK,
+        timeout=TIMEOUT,
+        headers=headers,
+        hooks={"response": _stay_secure},
     )
     try:
         get(url, str(arrived), None)
@@ -139,6 +152,14 @@ def _from_mirror(
         shutil.copyfileobj(member, unpacked)
     _check(text, entry.sha256)
     return text
+
+
+def _stay_secure(response: "Response", **_: Any) -> None:
+    """Raise _MirrorError if an https server sends on to an address without encryption."""
+    target = urljoin(response.url, response.headers.get("Location", ""))
+    schemes = urlsplit(response.url).scheme, urlsplit(target).scheme
+    if response.is_redirect and schemes == ("https", "http"):
+        raise _MirrorError("it sends on to an address without encryption")
 
 
 def _check(file: Path, sha256: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from charlm.errors import UnknownCharacterError, UsageError
+from charlm.errors import CorpusError, UnknownCharacterError, UsageError
 from charlm.files.paths import expanded
 from charlm.text.decoding import Decoded, decode, decode_string
 from charlm.text.normalize import FRAGMENT_NORMALIZATIONS, removed_characters
@@ -19,11 +19,23 @@ def read_file(file: str) -> Decoded:
     """What stands in a file, to its last character; "-" is standard input.
 
     Raises:
-        CorpusError: it cannot be read, or is no text.
+        CorpusError: it cannot be read, or is no text in UTF-8.
     """
-    if file == STDIN:
-        return decode(read_standard_input(), "standard input")
-    return decode(read_bytes(expanded(file)), file)
+    is_input = file == STDIN
+    content = read_standard_input() if is_input else read_bytes(expanded(file))
+    return decode_utf_8(content, "standard input" if is_input else file)
+
+
+def decode_utf_8(content: bytes, label: str) -> Decoded:
+    """`decode` where no other encoding can be named.
+
+    Raises:
+        CorpusError: it is no text in UTF-8.
+    """
+    try:
+        return decode(content, label)
+    except CorpusError as error:
+        raise CorpusError(error.message, "Convert it to utf-8, in which it is read.") from None
 
 
 def read_prefix(

@@ -2,19 +2,22 @@
 
 import glob
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from charlm.errors import CorpusError, UsageError, suggestion
 from charlm.files.paths import expanded
+from charlm.machine.memory import available_memory, check_memory
 from charlm.progress import ProgressCallback
 from charlm.text.catalog import CATALOG
 from charlm.text.download import fetch
+from charlm.text.file_bytes import TextFile
 from charlm.text.unlabelled import read_unlabelled
 
 STDIN = "-"
+IN_MEMORY = 16 << 20  # bytes of standard input at a time
 SUFFIXES = (".txt", ".text", ".md")
 # The order of paths on every system; Windows' own does not tell A from a.
 BY_PARTS = attrgetter("parts")
@@ -50,11 +53,37 @@ def read_source(given: str, report: ProgressCallback | None) -> list[Piece]:
     return [Piece(str(path), content, lasting_source(path, content)) for path, content in contents]
 
 
-def lasting_source(path: Path, content: bytes) -> str:
-    """Absolute path to read a file again, or STDIN if it cannot be: a pipe, a file in /proc."""
+def files_of(given: Sequence[str], report: ProgressCallback | None) -> list[TextFile] | None:
+    """The files that texts lie in, if all of them do and can be read again; else None.
+
+    Args:
+        given: catalog names, paths, folders, globs or "-".
+    """
+    files: list[TextFile] = []
+    for each in given:
+        if each == STDIN or (each in CATALOG and CATALOG[each].texts):
+            return None
+        if each in CATALOG:
+            files.append(TextFile(each, fetch(CATALOG[each], report), each))
+            continue
+        for path in text_files(each):
+            source = lasting_source(path)
+            if source == STDIN:
+                return None
+            files.append(TextFile(str(path), path, source))
+    return files
+
+
+def lasting_source(path: Path, content: bytes | None = None) -> str:
+    """Absolute path to read a file again, or STDIN if it cannot be: a pipe, a file in /proc.
+
+    Args:
+        content: what was read; None: nothing was yet.
+    """
     resolved = path.resolve()
     try:
-        is_regular = resolved.is_file() and resolved.stat().st_size == len(content)
+        size = None if content is None else len(content)
+        is_regular = resolved.is_file() and size in (None, resolved.stat().st_size)
     except OSError:
         is_regular = False
     # On some systems redirected input looks like a regular file here, but only to this process.
@@ -71,12 +100,28 @@ def read_standard_input() -> bytes:
     problem = "it is closed"
     if sys.stdin is not None:
         try:
-            return sys.stdin.buffer.read()
+            return read_into_memory(sys.stdin.buffer)
         except (OSError, ValueError) as error:
             problem = (getattr(error, "strerror", None) or str(error)).lower()
     raise CorpusError(
         f"Cannot read standard input: {problem}.", "Name a file, or send the text in a pipe."
     )
+
+
+def read_into_memory(stream: BinaryIO) -> bytes:
+    """Read what can be read only once, as long as there is memory for it.
+
+    Raises:
+        NotEnoughMemoryError: there is not.
+    """
+    pieces, size = list[bytes](), 0
+    while piece := stream.read(IN_MEMORY):
+        pieces.append(piece)
+        size += len(piece)
+        # Joined and decoded it takes as much again, and again.
+        advice = "Write it to a file, and name that: large files are read piece by piece."
+        check_memory("Text from standard input", 3 * size, available_memory(), advice)
+    return b"".join(pieces)
 
 
 def name_of(given: list[str], pieces: list[Piece]) -> str:

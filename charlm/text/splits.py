@@ -88,12 +88,16 @@ class Splits:
 
     def characters_of(self, text: str, name: str, units: str = CHARACTERS) -> Span:
         """The span of a split in characters of `text`."""
-        start, stop = self.span(name)
-        if units != WORDS:
-            return start, stop
-        words = written_words(text)
-        before, inside = sum(map(len, words[:start])), sum(map(len, words[start:stop]))
-        return before, before + inside
+        return span_in_characters(text, *self.span(name), units)
+
+
+def span_in_characters(text: str, start: int, stop: int, units: str) -> Span:
+    """A span of tokens in characters of `text`."""
+    if units != WORDS:
+        return start, stop
+    words = written_words(text)
+    before, inside = sum(map(len, words[:start])), sum(map(len, words[start:stop]))
+    return before, before + inside
 
 
 def count(number: int, one: str = "character", many: str = "") -> str:

@@ -1,6 +1,6 @@
 """The vocabulary: characters, words or bytes, and their ids."""
 
-import json
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +20,7 @@ Ids = npt.NDArray[np.unsignedinteger[Any]]
 UNKNOWN = "<unk>"
 UNKNOWN_ID = 0
 UNITS = (CHARACTERS, WORDS, BYTES)
+SURROGATE = re.compile("[\ud800-\udfff]")
 POLICIES = {"error": "refuse the text", "replace": f"read them as {UNKNOWN}", "skip": "drop them"}
 
 
@@ -42,6 +43,14 @@ def printable(entry: str) -> str:
     if entry.isprintable() and unicodedata.category(entry)[0] != "M":
         return entry
     return f"U+{ord(entry):04X}"
+
+
+def count_tokens(text: str, units: str) -> dict[str, int]:
+    """How often each token of a text occurs."""
+    if units == WORDS:
+        return Counter(written_words(text))
+    points, numbers = np.unique(code_points(text), return_counts=True)
+    return {chr(p): n for p, n in zip(points.tolist(), numbers.tolist(), strict=True)}
 
 
 class Vocabulary:
@@ -79,6 +88,8 @@ class Vocabulary:
             raise ValueError("a vocabulary's entries are bytes")
         if not all(isinstance(each, int) for each in (*self.counts, unknown_count)):
             raise ValueError("a vocabulary's counts are whole numbers")
+        if min((*self.counts, unknown_count)) < 0:
+            raise ValueError("a vocabulary's counts are at least 0")
         if not len(self.counts) == len(self.entries) == len(set(self.entries)):
             raise ValueError("a vocabulary needs distinct characters and a count for each")
 
@@ -93,12 +104,15 @@ class Vocabulary:
         Args:
             most: keep no more entries than this, the most frequent ones; None: all.
         """
-        if units == WORDS:
-            return cls.of_counts(Counter(written_words(text)), units, min_count, most)
-        points, numbers = np.unique(code_points(text), return_counts=True)
-        counts = {chr(p): n for p, n in zip(points.tolist(), numbers.tolist(), strict=True)}
+        return cls.of_tokens(count_tokens(text, units), units, min_count, most)
+
+    @classmethod
+    def of_tokens(
+        cls, counts: Mapping[str, int], units: str, min_count: int = 1, most: int | None = None
+    ) -> "Vocabulary":
+        """`build` for a text of which the tokens are counted."""
         if units == BYTES:
-            counts = {chr(byte): 0 for byte in range(256)} | counts
+            counts = {chr(byte): 0 for byte in range(256)} | dict(counts)
             min_count, most = 0, None
         return cls.of_counts(counts, units, min_count, most)
 
@@ -164,11 +178,10 @@ class Vocabulary:
 
     def unknown(self, text: str) -> dict[str, int]:
         """What of `text` is not in the vocabulary, with counts, the most frequent first."""
-        if self.units == WORDS:
-            counts: Mapping[str, int] = Counter(written_words(text))
-        else:
-            points, numbers = np.unique(code_points(text), return_counts=True)
-            counts = {chr(p): int(n) for p, n in zip(points, numbers, strict=True)}
+        return self.unknown_of(count_tokens(text, self.units))
+
+    def unknown_of(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """`unknown` for a text of which the tokens are counted."""
         missing = [(-n, entry) for entry, n in counts.items() if entry not in self]
         return {entry: -n for n, entry in sorted(missing)}
 
@@ -190,10 +203,7 @@ class Vocabulary:
             ids = self._ids[np.minimum(points, len(self._ids) - 1)]
         if unknown != "replace" and not ids.all():
             if unknown == "error":
-                raise UnknownCharacterError(
-                    f"The vocabulary lacks {describe(self.unknown(text))}.",
-                    "Use --unknown replace or --unknown skip, or leave them out.",
-                )
+                raise lacking(self.unknown(text))
             ids = ids[ids != UNKNOWN_ID]
         return ids
 
@@ -228,10 +238,15 @@ class Vocabulary:
             ValueError: the content is not what `to_json` writes.
         """
         try:
-            values = json.loads(content)
+            values = strict_json.loads(content)
             named = (each for each in UNITS if each in values and values[each] is not None)
             units = next(named, CHARACTERS)
-            return cls(values[units], values["counts"], values["unknown_count"], units)
+            entries, counts = values[units], values["counts"]
+            if not (isinstance(entries, list) and isinstance(counts, list)):
+                raise ValueError("a vocabulary has lists")
+            if any(SURROGATE.search(each) for each in entries if each != DOCUMENT):
+                raise ValueError("a vocabulary has no halves of surrogate pairs")
+            return cls(entries, counts, values["unknown_count"], units)
         except (TypeError, KeyError) as error:
             raise ValueError(f"no vocabulary ({error})") from None
 
@@ -241,3 +256,11 @@ def describe(unknown: Mapping[str, int], most: int = 12) -> str:
     named = ", ".join(f"'{printable(entry)}'" for entry in list(unknown)[:most])
     rest = f" and {len(unknown) - most} more" if len(unknown) > most else ""
     return f"{named}{rest}"
+
+
+def lacking(unknown: Mapping[str, int]) -> UnknownCharacterError:
+    """The error for a text with unknown characters, or words, where none are allowed."""
+    return UnknownCharacterError(
+        f"The vocabulary lacks {describe(unknown)}.",
+        "Use --unknown replace or --unknown skip, or leave them out.",
+    )

@@ -67,10 +67,16 @@ class Averages:
             self._swap(kind)
 
     def _swap(self, kind: str) -> None:
-        """Exchange the model's weights with an average, without copying."""
+        """Exchange the values of the model's weights with those of an average.
+
+        Each stays where it is: recorded work knows the weights by their places, and cuDNN wants
+        those of a layer in one piece.
+        """
         average = self.averages.get(kind, [])
-        for i, weight in enumerate(self.model.parameters() if average else ()):
-            weight.data, average[i] = average[i], weight.data
+        for weight, mean in zip(self.model.parameters() if average else (), average, strict=True):
+            before = weight.detach().clone()
+            weight.detach().copy_(mean)
+            mean.copy_(before)
 
     def weights(self, kind: str) -> dict[str, Tensor]:
         """Weights of this kind by name, sharing memory with the model or the average."""

@@ -28,6 +28,19 @@ EPSILON = 1e-8
 FINAL_SHARE = 0.01  # of the learning rate, at the end of a cosine schedule
 
 
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The block in which a model trained in this precision computes its outputs.
+
+    Args:
+        precision: one of `DTYPES`.
+    """
+    dtype = DTYPES[precision]
+    if dtype == torch.float32:
+        # Without naming the type: some versions of torch warn of it, even where nothing is cast.
+        return torch.autocast(device.type, enabled=False)
+    return torch.autocast(device.type, dtype)
+
+
 class Optimizer:
     """SGD with momentum, Adam, or AdamW (Loshchilov & Hutter 2019) over a model's weights.
 

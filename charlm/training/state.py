@@ -10,6 +10,8 @@ from torch import Tensor
 
 from charlm.config import fits
 from charlm.errors import RunError
+from charlm.files.schema import quoted
+from charlm.machine.generators import generator_states, restore_generators
 
 
 @dataclass
@@ -100,7 +102,7 @@ class Snapshot:
             for name, kind in get_type_hints(Counters).items():
                 value = getattr(counters, name)
                 if not fits(value, kind) or (value or 0) < -1:
-                    raise ValueError(f"{name} cannot be {value!r}")
+                    raise ValueError(f"{name} cannot be {quoted(value)}")
             scaler = dict(scalars["scaler"])
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"The training state is damaged: {error}.") from None
@@ -118,6 +120,15 @@ def copy_to_cpu(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", copy=True).contiguous()
 
 
+def is_sound(name: str, tensor: Tensor) -> bool:
+    """Whether training can go on from a tensor that is saved by this name: its values are finite.
+
+    Averages of squared gradients may be infinite, which merely freezes their weights.
+    """
+    sound = ~tensor.isnan() if "exp_avg_sq" in name else tensor.isfinite()
+    return bool(sound.all())
+
+
 @torch.no_grad()
 def restore_tensor(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> None:
     """Copy the values saved as `name` into `tensor`.
@@ -127,25 +138,23 @@ def restore_tensor(tensor: Tensor, name: str, saved: Mapping[str, Tensor]) -> No
         RunError: the values are of another shape, not floating-point, NaN or infinite.
     """
     found = saved[name]
+    if tensor.shape == () and found.shape == (1,):
+        found = found[0]  # the first runs kept numbers so
     if found.shape != tensor.shape or not found.is_floating_point():
         raise RunError(f"The training state does not fit the run: {name} is another.")
-    # Averages of squared gradients may be infinite, which merely freezes their weights.
-    sound = ~found.isnan() if "exp_avg_sq" in name else found.isfinite()
-    if not sound.all():
+    if not is_sound(name, found):
         raise RunError(f"The training state is damaged: {name} holds NaN or infinity.")
     tensor.copy_(found)
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:
     """States of the torch generators that dropout draws from, by name."""
-    states = {"random/cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["random/cuda"] = torch.cuda.get_rng_state(device)
-    return states
+    return {f"random/{kind}": each for kind, each in generator_states(device).items()}
 
 
 def restore_random_states(device: torch.device, tensors: dict[str, Tensor]) -> None:
     """Restore what `random_states` returned."""
-    torch.set_rng_state(tensors["random/cpu"])
-    if device.type == "cuda" and "random/cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random/cuda"], device)
+    prefix = "random/"
+    restore_generators(
+        device, {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    )

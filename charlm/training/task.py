@@ -20,14 +20,18 @@ class WindowLoss(NamedTuple):
     Args:
         loss: mean over the items, a scalar.
         state: recurrent state after the window.
-        items: number of items predicted.
+        items: number of items predicted, by all processes.
         penalty: regularization term that is minimized along with the loss but not reported.
+        share: this process's share of the window's loss: where several processes divide a window
+            among them, the window's loss is the sum of everybody's `loss` times `share`. Of the
+            penalty each has its part, and the window's is their sum.
     """
 
     loss: Tensor
     state: State
     items: int
     penalty: Tensor | None = None
+    share: float = 1.0
 
 
 class TrainingTask(Protocol):
@@ -54,10 +58,10 @@ class TrainingTask(Protocol):
         """Prepare an epoch (from 0) and return its number of windows."""
 
     def initial_state(self) -> State:
-        """Recurrent state before the first window of an epoch."""
+        """Recurrent state before the first window of an epoch, of this process's sequences."""
 
     def batch(self, window: int) -> tuple[Tensor, ...]:
-        """One window of the epoch, as the tensors that `loss` takes."""
+        """One window of the epoch, as the tensors that `loss` takes: this process's share of it."""
 
     def loss(self, batch: tuple[Tensor, ...], state: State) -> WindowLoss:
         """The loss of a window, given the recurrent state after the previous one.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from charlm.config import TrainConfig
+from charlm.distributed.world import ALONE, World
 from charlm.errors import RunError
 from charlm.machine.threads import ThreadTuner
 from charlm.presets import EVALUATIONS, LIMITS
@@ -41,8 +42,9 @@ class Trainer:
 
     Args:
         snapshot: state to resume from; None starts anew.
-        clock: returns the time in seconds.
+        clock: returns the time in seconds; None: that of the world.
         tuner: chooses the number of CPU threads; None leaves it as it is.
+        world: processes that train together, and decide alike at the time they agree on.
     """
 
     def __init__(
@@ -50,16 +52,16 @@ class Trainer:
         task: TrainingTask,
         config: TrainConfig,
         snapshot: Snapshot | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
         tuner: ThreadTuner | None = None,
+        world: World = ALONE,
     ) -> None:
-        self.task = task
-        self.config = config
-        self.learner = Learner(task, config)
-        self.clock = clock
+        self.task, self.config, self.world = task, config, world
+        self.learner = Learner(task, config, world)
+        world.meet()
+        self.clock = clock = clock or world.clock
         self.tuner = tuner or ThreadTuner(1)
-        self.threads = self.tuner.chosen
-        self.started = clock()
+        self.threads, self.started = self.tuner.chosen, clock()
         self.reported = Sums(0, 0, 0.0, 0.0, self.started)
         self.counters = Counters()
         self.lowered: RateLowered | None = None  # by the last evaluation
@@ -124,13 +126,13 @@ class Trainer:
             impatient = is_out_of_patience(self.counters, self.config)
             finished = self.progress >= 1 or impatient
             evaluate = self._evaluation_due(finished)
-            interrupted = should_stop()
+            interrupted = self.world.any(should_stop() or self.world.is_orphaned)
             if self.tuner.chosen != self.threads:
                 self.threads = self.tuner.chosen
                 yield ThreadsChanged(self.threads, self.tuner.most)
             if evaluate or interrupted or self._report_due():
                 event: Event | None
-                if not self.learner.is_finite(weights=evaluate or interrupted):
+                if not self.learner.is_finite(whole_state=evaluate or interrupted):
                     event = self._roll_back()
                 elif interrupted:
                     event = self._stopped("interrupted")

@@ -1,5 +1,6 @@
 """What the bench measures is what it says it measures; no test asserts a time."""
 
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -109,6 +110,95 @@ def test_rows_are_ratios_of_the_same_round(cell: str) -> None:
         assert row.share_of_limit == pytest.approx(
             rate / rows["limit", precision].characters_per_second
         )
+
+
+def test_on_a_gpu_each_precision_is_compared_with_torch_in_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Torch's own default there is TF32 in recurrent layers: no match for exact products."""
+    matmul, rnn = torch.backends.cuda.matmul, torch.backends.cudnn.rnn
+    seen: dict[str, set[tuple[str, str]]] = {}
+
+    def watch(
+        calls: dict[str, Callable[[], None]], rounds: int, wait: Callable[[], None]
+    ) -> dict[str, float]:
+        plain = torch.nn.Linear.forward
+
+        for name, call in calls.items():
+            found = seen.setdefault(name, set())
+
+            def forward(
+                layer: torch.nn.Linear, inputs: torch.Tensor, found: set[tuple[str, str]] = found
+            ) -> torch.Tensor:
+                found.add((matmul.fp32_precision, rnn.fp32_precision))
+                return plain(layer, inputs)
+
+            monkeypatch.setattr(torch.nn.Linear, "forward", forward)
+            call()
+        monkeypatch.setattr(torch.nn.Linear, "forward", plain)
+        return {name: 1.0 + number for number, name in enumerate(calls)}
+
+    monkeypatch.setattr(training, "precisions_of", lambda device: ["fp32", "tf32", "bf16"])
+    monkeypatch.setattr(training, "in_turns", watch)
+    rows = {(r.backend, r.precision): r for r in measure_training("gru", Shape(2, 3, 4), rounds=1)}
+    peers = [key for key in rows if key[0] in ("textbook", "torch")]
+    assert peers == [(name, p) for p in ("fp32", "tf32") for name in ("textbook", "torch")]
+    for (backend, precision), row in rows.items():
+        peer = "fp32" if precision == "fp32" else "tf32"
+        own = row.characters_per_second
+        for ratio, other in [
+            (row.ratio_to_torch, rows["torch", peer]),
+            (row.ratio_to_textbook, rows["textbook", peer]),
+            (row.share_of_limit, rows["limit", precision]),
+        ]:
+            assert ratio == pytest.approx(own / other.characters_per_second)
+        if backend not in ("textbook", "limit"):
+            wanted = "ieee" if precision == "fp32" else "tf32"
+            assert seen[f"{backend} {precision}"] == {(wanted, wanted)}
+
+
+@pytest.mark.parametrize(
+    ("device", "native", "wanted"),
+    [
+        ("cpu", "fp32", ["fp32"]),
+        ("cpu", "bf16", ["fp32", "bf16"]),
+        ("cuda", "fp32", ["fp32"]),
+        ("cuda", "tf32", ["fp32", "tf32", "bf16"]),
+    ],
+)
+def test_what_is_measured_is_what_the_device_multiplies(
+    device: str, native: str, wanted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "choose_precision", lambda name, where: native)
+    assert training.precisions_of(torch.device(device)) == wanted
+
+
+def test_writing_is_compared_in_exact_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def watch(model: TorchModel, characters: int) -> Callable[[], None]:
+        matmul, rnn = torch.backends.cuda.matmul, torch.backends.cudnn.rnn
+        return lambda: seen.append((matmul.fp32_precision, rnn.fp32_precision))
+
+    monkeypatch.setattr(generation, "prediction", watch)
+    monkeypatch.setattr(generation, "CHARACTERS", 2)
+    monkeypatch.setattr(measure, "TURN_SECONDS", 0.0)
+    generation.measure_generation("gru", 4, 1)
+    assert seen and set(seen) == {("ieee", "ieee")}
+
+
+def test_no_peer_is_recommended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where the tutorials' loop was fastest, there is no --backend textbook."""
+
+    def instant(calls: dict[str, object], *_: object) -> dict[str, float]:
+        return {name: 1e-9 if name.startswith("t") else 1.0 for name in calls}
+
+    monkeypatch.setattr(training, "in_turns", instant)
+    monkeypatch.setattr(training, "training_plan", lambda quick, device: [("gru", Shape(2, 3, 4))])
+    monkeypatch.setattr(generation, "CHARACTERS", 2)
+    monkeypatch.setattr(measure, "TURN_SECONDS", 0.0)
+    advice = charlm("bench", "--quick", "--device", "cpu").out.splitlines()[-1]
+    assert any(f"--backend {each} " in advice for each in ("scratch", "builtin", *FUSED)), advice
 
 
 def test_the_command_prints_tables_and_json(monkeypatch: pytest.MonkeyPatch) -> None:

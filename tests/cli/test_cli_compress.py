@@ -49,6 +49,7 @@ def test_json_counts(folder: Path) -> None:
         "characters": 14,
         "unknown_characters": 1,
         "respelled_characters": 1,
+        "encoding": "utf-8",
     }
     back = charlm("decompress", "b", "--json", "--out", "c").json
     assert back == {"run": "gru", "file": "c", "bytes": 16, "compressed_bytes": size}

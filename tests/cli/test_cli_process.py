@@ -65,8 +65,13 @@ has_signals = pytest.mark.skipif(os.name == "nt", reason="a process cannot be se
 
 
 @has_signals
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_names_the_command_that_goes_on(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129), ("SIGUSR1", 75)]
+)
+def test_a_signal_saves_and_names_the_command_that_goes_on(
+    tmp_path: Path, name: str, code: int
+) -> None:
+    number = getattr(signal, name)
     process = subprocess.Popen(
         [*CHARLM, "train", "--run", "cut", "--max-steps", "100000", "--eval-every", "20", *SMALL],
         cwd=tmp_path,
@@ -76,8 +81,10 @@ def test_a_signal_saves_and_names_the_command_that_goes_on(tmp_path: Path, numbe
     )
     wait_for(tmp_path / "runs/cut/last")
     process.send_signal(number)
+    if name != "SIGINT":
+        process.send_signal(number)  # as queues may
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     assert out == ""
     assert "charlm train --resume cut" in err
     assert "Traceback" not in err
@@ -87,6 +94,26 @@ def test_a_signal_saves_and_names_the_command_that_goes_on(tmp_path: Path, numbe
     resumed = run("train", "--resume", "cut", "--max-steps", more, "--json", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads(resumed.stdout)["steps"] == int(more)
+
+
+@has_signals
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_other_commands_end_on_signals_without_a_traceback(
+    tmp_path: Path, name: str, code: int
+) -> None:
+    process = subprocess.Popen(
+        [*CHARLM, "generate", "--length", "100000000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(10)
+    process.send_signal(getattr(signal, name))
+    process.stdout.read()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert b"Traceback" not in err
 
 
 @has_signals

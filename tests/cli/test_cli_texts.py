@@ -217,9 +217,10 @@ def test_what_steers_a_terminal_is_not_shown(tmp_path: Path) -> None:
     steering = "\x07\x08\x0b\x0c\x1b\x7f\x85\x9b\u202a\u202e\u2066\u2069"
     (tmp_path / "text.txt").write_text(f"a{steering}b\n", encoding="utf-8")
     shown = charlm("corpus", "show", str(tmp_path / "text.txt"), columns=100).out
-    assert "a" + "\N{REPLACEMENT CHARACTER}" * len(steering) + "b" in shown
+    spelled = r"\x07\x08\x0b\x0c\x1b\x7f\x85\x9b\u202a\u202e\u2066\u2069"
+    assert f"a{spelled}b" in shown.replace("\n", "").replace(" ", "")
     assert not set(steering) & set(shown)
-    assert console.visible("a\ud800b") == "a\N{REPLACEMENT CHARACTER}b"
+    assert console.visible("a\ud800b\udc9b") == r"a\ud800b\x9b"
 
 
 def test_a_tab_is_shown_as_one_and_breaks_no_column(tmp_path: Path) -> None:

@@ -232,6 +232,12 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "cannot be written: permission denied",
         "CHARLM_CACHE_DIR",
     ),
+    "much is prepared": (
+        changed(folders__prepared=3 * 10**9),
+        "note",
+        "take 3 GB in the cache",
+        "charlm corpus prepared --delete",
+    ),
     "no room for corpora": (
         changed(folders__cache={**FOLDER, "free": 90_000_000}),
         "limited",

@@ -3,6 +3,7 @@
 import gzip
 import random
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def test_a_bomb_is_cut_by_the_limits(
             return content
 
     monkeypatch.setattr(archives.gzip, "GzipFile", Counted)  # type: ignore[attr-defined]
-    refused(path, "more than 1,048,576 bytes")
+    refused(path, f"more than {1 << 20 if kind == tarfile.REGTYPE else 1 << 13:,} bytes")
     assert sum(read) < 2 << 20
 
 
@@ -226,3 +227,51 @@ def test_a_gzipped_file_whose_checksum_is_wrong(tmp_path: Path) -> None:
     content[-6] ^= 1
     (tmp_path / "a.tar.gz").write_bytes(content)
     refused(tmp_path / "a.tar.gz", "is damaged")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_are_not_unpacked_piece_by_piece(tmp_path: Path, method: int) -> None:
+    """Of which a few bytes may be gigabytes, whatever size they claim."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("a/b.txt", "x")
+    refused(tmp_path / "a.zip", "packed in a way that is not read")
+
+
+@pytest.mark.parametrize("claimed", [0, 10, 1 << 20])
+def test_a_zip_that_lies_about_a_size(tmp_path: Path, claimed: int) -> None:
+    """No more is unpacked than it claims; less or more fails its checksum."""
+    path, content = tmp_path / "a.zip", bytes(8 << 20)
+    pack(path, {"a/b.txt": content})
+    true, lie = (number.to_bytes(4, "little") for number in (len(content), claimed))
+    path.write_bytes(path.read_bytes().replace(true, lie))
+    tracemalloc.start()
+    try:
+        refused(path, "is damaged, cut off, locked, or no")
+        assert tracemalloc.get_traced_memory()[1] < (1 << 20) + 4 * claimed
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_list_of_files_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked at before Python reads it whole."""
+    path = pack(tmp_path / "a.zip", {f"a/{number}.txt": b"" for number in range(100)})
+    monkeypatch.setattr(archives, "LARGEST_LIST", 1000)
+    refused(path, "a list of files of more than 1,000 bytes")
+
+
+def test_a_file_without_a_name(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {"x": b"1"})
+    path.write_bytes(path.read_bytes().replace(b"x", b"\0"))
+    assert contents(path) == {}  # it is passed over
+
+
+def test_all_that_a_tar_unpacks_to_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what belongs to no file, such as a note for each."""
+    long = {f"{'a' * 200}/{number}.txt": b"" for number in range(50)}
+    path = pack(tmp_path / "a.tgz", long)
+    assert len(contents(path)) == 50
+    monkeypatch.setattr(archives, "MOST_BYTES", 0)
+    monkeypatch.setattr(archives, "MOST_HEADERS", 20_000)
+    refused(path, "more than 0 bytes")

@@ -48,7 +48,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-inners = st.builds(Inner, st.text(), st.tuples(st.integers(), st.floats()))
+inners = st.builds(Inner, st.text(), st.tuples(st.integers(-(2**64), 2**64), st.floats()))
 shapes = array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4)
 outers = st.builds(
     Outer,

@@ -126,10 +126,13 @@ def test_wandb_is_asked_for_a_run_that_goes_on(monkeypatch: pytest.MonkeyPatch) 
     assert logged.finish.call_args.kwargs["exit_code"] == 1
 
 
-def test_wandb_keeps_a_run_offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("wandb", reason="wandb is not installed")
-    monkeypatch.setenv("WANDB_MODE", "offline")
+@pytest.mark.parametrize(("name", "value"), [("WANDB_MODE", "offline"), ("CHARLM_OFFLINE", "1")])
+def test_wandb_keeps_a_run_offline(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    wandb = pytest.importorskip("wandb", reason="wandb is not installed")
+    monkeypatch.delenv("CHARLM_OFFLINE")
+    monkeypatch.setenv(name, value)
     train_and_go_on("wandb")
+    wandb.teardown()  # it remembers the folder, and writes the rest
     files = list(Path("wandb").glob("offline-run-*-mine-*/run-mine-*.wandb"))
     assert len(files) == 2
     assert all(b"held_out/perplexity" in file.read_bytes() for file in files)

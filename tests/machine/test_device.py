@@ -1,10 +1,22 @@
 """Choosing a device and a precision."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
+from fake_cuda import install
 
 from charlm.errors import UsageError
-from charlm.machine.device import choose_device, choose_precision, matmul_precision
+from charlm.machine.device import (
+    choose_device,
+    choose_precision,
+    forget_peak_memory,
+    free_memory,
+    matmul_precision,
+    peak_memory,
+    to_device,
+)
 
 
 @pytest.fixture
@@ -74,7 +86,7 @@ def test_a_precision_given_by_name_is_taken(name: str, device: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("capability", "chosen"), [((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")]
+    ("capability", "chosen"), [((7, 5), "fp32"), ((8, 0), "tf32"), ((9, 0), "tf32")]
 )
 def test_auto_asks_a_gpu_for_its_generation(
     capability: tuple[int, int], chosen: str, monkeypatch: pytest.MonkeyPatch
@@ -103,21 +115,106 @@ def test_auto_is_fp32_on_other_devices() -> None:
     assert choose_precision("auto", torch.device("mps")) == "fp32"
 
 
-def test_products_are_exact_unless_tf32_is_asked_for_and_torch_is_left_as_it_was() -> None:
-    matmul = torch.backends.cuda.matmul
+def switches() -> list[str]:
+    """How torch multiplies float32 on CUDA, in products and in recurrent layers."""
+    backends = torch.backends
+    if hasattr(backends.cuda.matmul, "fp32_precision"):
+        return [backends.cuda.matmul.fp32_precision, backends.cudnn.rnn.fp32_precision]
+    rounded = (backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32)
+    return ["tf32" if each else "ieee" for each in rounded]
 
-    def rounds() -> bool | str:
-        return getattr(matmul, "fp32_precision", None) or matmul.allow_tf32
 
-    def exact() -> bool:
-        return rounds() in ("ieee", False)
+EXACT, ROUNDED = ["ieee"] * 2, ["tf32"] * 2
 
-    before = rounds()
-    for outer, inner in [("fp32", "tf32"), ("tf32", "bf16"), ("tf32", "fp16")]:
+
+def test_only_fp32_is_exact_and_torch_is_left_as_it_was() -> None:
+    before = switches()
+    wanted = {"fp32": EXACT, "tf32": ROUNDED, "bf16": ROUNDED, "fp16": ROUNDED}
+    for outer, inner in [("fp32", "tf32"), ("tf32", "fp32"), ("bf16", "fp32"), ("fp16", "tf32")]:
         with matmul_precision(outer):
-            assert exact() is (outer != "tf32")
+            assert switches() == wanted[outer]
             with pytest.raises(KeyError), matmul_precision(inner):
-                assert exact() is (inner != "tf32")
+                assert switches() == wanted[inner]
                 raise KeyError
-            assert exact() is (outer != "tf32")
-    assert rounds() == before
+            assert switches() == wanted[outer]
+    assert switches() == before
+
+
+def test_torchs_own_switches_can_still_be_read_afterwards() -> None:
+    """The old ones raise an error once the new ones say something else than they did."""
+    with matmul_precision("tf32"):
+        pass
+    assert torch.backends.cuda.matmul.allow_tf32 is False
+    assert torch.backends.cudnn.allow_tf32 is True
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+class Old:
+    """A switch of torch before 2.9, which has no other attributes to set."""
+
+    __slots__ = ("allow_tf32", "rnn")
+
+    def __init__(self, allow_tf32: bool) -> None:
+        self.allow_tf32 = allow_tf32
+
+
+@pytest.mark.parametrize("has_run_a_layer", [False, True])
+def test_before_torch_2_9_the_old_switches_are_set(
+    has_run_a_layer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, cudnn.rnn is a file that torch's own layers import when they first run."""
+    matmul, cudnn = Old(False), Old(True)
+    if has_run_a_layer:
+        cudnn.rnn = SimpleNamespace()
+    cuda = SimpleNamespace(matmul=matmul)
+    monkeypatch.setattr(torch, "backends", SimpleNamespace(cuda=cuda, cudnn=cudnn))
+    for precision, rounded in [("fp32", False), ("tf32", True), ("bf16", True)]:
+        with matmul_precision(precision):
+            assert (matmul.allow_tf32, cudnn.allow_tf32) == (rounded, rounded)
+        assert (matmul.allow_tf32, cudnn.allow_tf32) == (False, True)
+
+
+def test_a_copy_to_a_gpu_is_from_pinned_memory_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[object] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        steps.append("pinned")
+        return tensor
+
+    def to(tensor: torch.Tensor, *where: object, **how: object) -> torch.Tensor:
+        steps.append((*where, how))
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    device = torch.device("cuda", 1)
+    assert to_device(np.arange(3), device).tolist() == [0, 1, 2]
+    assert steps == ["pinned", (device, {"non_blocking": True})]
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_other_devices_get_copies_of_any_array(device: str) -> None:
+    array = np.arange(12).reshape(3, 4).T
+    array.setflags(write=False)
+    there = to_device(array, torch.device(device))
+    assert (there.device.type, tuple(there.shape)) == (device, (4, 3))
+    if device == "cpu":
+        np.testing.assert_array_equal(there.numpy(), array)
+
+
+@pytest.mark.parametrize("device", ["cpu", "mps", "meta"])
+def test_nobody_knows_the_memory_of_other_devices(device: str) -> None:
+    assert free_memory(torch.device(device)) is None
+    forget_peak_memory(torch.device(device))
+    assert peak_memory(torch.device(device)) is None
+
+
+def test_the_peak_is_that_of_the_device_that_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = install(monkeypatch)
+    second = torch.device("cuda", 1)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 1000 + device.index)
+    forget_peak_memory(second)
+    assert cuda.asked == [("reset_peak_memory_stats", second)]
+    assert peak_memory(second) == 1001

@@ -80,6 +80,31 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     assert hidden(tmp_path) == []
 
 
+def test_a_lock_left_by_another_machine_is_said_to_be_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_run(tmp_path).path
+    with held_elsewhere(path) as process:
+        process.kill()
+        process.wait()
+    assert open_run(path).status == "stopped"
+    monkeypatch.setattr("charlm.runs.locks.platform.node", lambda: "another")
+    assert is_locked(path) is None
+    assert open_run(path).status == "running?"
+    remove_abandoned(tmp_path)
+    assert hidden(tmp_path) == [".one.lock"]
+    with RunLock.take(path) as lock:
+        assert f"process {process.pid} on " in lock.problem
+        assert is_locked(path) is True
+    assert hidden(tmp_path) == []
+
+
+def test_drafts_without_a_lock_file_are_removed_too(tmp_path: Path) -> None:
+    (tmp_path / ".one.draft-1234").mkdir()
+    remove_abandoned(tmp_path)
+    assert hidden(tmp_path) == []
+
+
 def test_a_run_is_locked_whichever_way_leads_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,15 +120,16 @@ def test_a_run_is_locked_whichever_way_leads_to_it(
 def test_where_nothing_can_be_locked_it_says_so_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(handle: int) -> bool:
+    def refuse(lock: object, **_: object) -> bool:
         raise OSError(37, "No locks available")
 
     path = make_run(tmp_path).path
-    monkeypatch.setattr("charlm.runs.locks.try_lock", refuse)
+    (tmp_path / ".one.lock").touch()
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     with RunLock.take(path) as lock:
         assert "no locks available" in lock.problem
         assert is_locked(path) is None
-        assert open_run(path).status == "running"
+        assert open_run(path).status == "running?"
     with RunLock.take(tmp_path / "no folder" / "one") as lock:
         assert "no such file or directory" in lock.problem
     # Names are taken once all the same.
@@ -158,7 +184,7 @@ def test_a_new_folder_takes_no_place_that_is_taken(there: str, tmp_path: Path) -
     else:
         path.symlink_to(tmp_path / "nowhere")
     with pytest.raises(FileExistsError):
-        create_folder(path, lambda draft: None)
+        create_folder(path, [])
     assert len(list(tmp_path.iterdir())) == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 from cli_runner import charlm as command
 
 import charlm
-from charlm.api import evaluate_together
+from charlm.ensemble import evaluate_together
 from charlm.errors import CharlmError, RunError, UsageError
 from charlm.scoring.adjusted import DynamicConfig
 from charlm.scoring.calibration import choose, cross_fit, score_with

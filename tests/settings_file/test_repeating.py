@@ -108,7 +108,7 @@ def test_sizes_that_were_planned_for_a_time_are_written(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fitting, "for_small_text", lambda *_: {})
-    monkeypatch.setattr(fitting, "measured", lambda *_: lambda *_: 1e5)
+    monkeypatch.setattr(dataset, "measured", lambda *_: lambda *_: 1e5)
     run = charlm.train("book.txt", max_minutes=0.002)
     model, train = run.config, run.directory.settings.train
     written = tomllib.loads(charlm.settings_toml(run))

@@ -5,20 +5,18 @@
 runs charlm with each of the lists of arguments in one JSON list. The last line of standard error is
 the list of their exit codes.
 
-Modules and functions of POSIX alone are gone, the C library cannot be opened without a name, open
-files cannot be renamed or removed, and locks are those of msvcrt. Libraries are imported before, as
-they are made for the system that this is. `os.name` stays, since Python's own paths depend on it.
+Modules and functions of POSIX alone are gone, the C library cannot be opened without a name, and
+open files cannot be renamed or removed. Libraries, that of locks among them, are imported before,
+as they are made for the system that this is. `os.name` stays, since Python's own paths depend on
+it.
 """
 
-import array
 import ctypes
-import fcntl
 import importlib
 import json
 import os
 import signal
 import sys
-import types
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -32,10 +30,8 @@ GONE = {
 }
 LIBRARIES = (
     *("subprocess", "numba", "llvmlite.binding", "torch", "rich.console", "typer"),
-    *("matplotlib.pyplot", "pooch", "jinja2"),
+    *("matplotlib.pyplot", "pooch", "jinja2", "filelock"),
 )
-LK_UNLCK, LK_NBLCK = 0, 2
-F_OFD_SETLK = 37  # of Linux: a lock of the opened file, not of the process
 
 
 class Absent(MetaPathFinder):
@@ -45,19 +41,6 @@ class Absent(MetaPathFinder):
         if name in ABSENT:
             raise ModuleNotFoundError(f"No module named '{name}'", name=name)
         return None
-
-
-def locking(handle: int, mode: int, size: int) -> None:
-    """What `msvcrt.locking` does: lock or unlock so many bytes from the file's position on."""
-    kind = fcntl.F_UNLCK if mode == LK_UNLCK else fcntl.F_WRLCK
-    start = os.lseek(handle, 0, os.SEEK_CUR)
-    # struct flock: type and whence, start, length and process.
-    lock = array.array("h", [kind, os.SEEK_SET, 0, 0]).tobytes()
-    lock += array.array("q", [start, size, 0]).tobytes()
-    try:
-        fcntl.fcntl(handle, F_OFD_SETLK, lock)
-    except OSError:
-        raise PermissionError(13, "Permission denied") from None
 
 
 def check_closed(*paths: Any) -> None:
@@ -98,7 +81,7 @@ def hold_open_files() -> None:
 
 
 def take_away() -> None:
-    """Take away what Windows lacks, and put its locks in place."""
+    """Take away what Windows lacks."""
     for name in LIBRARIES:
         importlib.import_module(name)
     for name in ABSENT:
@@ -116,14 +99,11 @@ def take_away() -> None:
         return library(name, *arguments, **options)
 
     setattr(ctypes, "CDLL", named)  # noqa: B010 (a type, to type checkers)
-    sys.modules["msvcrt"] = msvcrt = types.ModuleType("msvcrt")
-    vars(msvcrt).update(locking=locking, LK_NBLCK=LK_NBLCK, LK_UNLCK=LK_UNLCK)
     hold_open_files()
-    # These ask while they are imported which system this is.
+    # It asks while it is imported which system this is.
     system, sys.platform = sys.platform, "win32"
     try:
         importlib.import_module("charlm.files.whole")
-        importlib.import_module("charlm.runs.locks")
     finally:
         sys.platform = system
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from unittest.mock import patch
 
 from charlm.cli import main
+from charlm.cli.stopping import ENDING, heeded
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def charlm(
     kept = kind() if out == "pipe" else out, kind() if err == "pipe" else err
     streams = [each and io.TextIOWrapper(each, encoding="utf-8") for each in kept]
     given = None if stdin is None else io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
-    handler = signal.getsignal(signal.SIGINT)
+    handlers = {each: signal.getsignal(each) for each in heeded(ENDING)}
     width = {} if columns is None else {"COLUMNS": str(columns), "TERM": term}
     code = 0
     with (
@@ -64,7 +65,8 @@ def charlm(
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1 if stop.code else 0
         finally:
-            signal.signal(signal.SIGINT, handler)
+            for each, handler in handlers.items():
+                signal.signal(each, handler)
     # What is no UTF-8 is kept, as in Python's names of files.
     texts = (each and each.getvalue().decode("utf-8", "surrogateescape") for each in kept)
     return Result(code, *(each or "" for each in texts))

@@ -49,7 +49,7 @@ class Sequences(Dataset):
     name, split = "bits", "val"
 
     def __init__(self, config: ParityConfig) -> None:
-        self.length, self.corpus = config.bits, {"name": "bits"}
+        self.length, self.corpus = config.bits, {"name": "bits", "source": [], "sha256": ""}
         self.splits = {"train": [0, 512], "val": [512, 640], "test": [640, 640]}
         self.bits = np.random.default_rng(7).integers(0, 2, (640, self.length))
 

@@ -38,7 +38,7 @@ def test_every_entry_says_what_it_is(name: str) -> None:
 def test_every_address_is_one_and_archives_are_known(name: str) -> None:
     entry = CATALOG[name]
     for url in entry.urls:
-        assert urlsplit(url).scheme in ("https", "http")
+        assert urlsplit(url).scheme == "https"
         assert urlsplit(url).hostname
         assert url.endswith(".zip") == bool(entry.member)
         assert url.endswith(".tar.gz") == bool(entry.texts)

@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from archives import describe, pack, reviews
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
 
 import charlm.text.catalog
 from charlm.errors import CorpusError
@@ -161,6 +164,33 @@ def test_redirects_are_followed(server: Server) -> None:
 def test_a_redirect_in_circles_ends(server: Server, cache: Path) -> None:
     circle = server.offers("/round", Answer(status=302, location="/round"))
     assert "made no sense" in failure(entry_of(circle), cache).message
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_begins_encrypted_stays_so(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """The servers of both schemes are one here: a certificate of our own would not be trusted."""
+
+    class Plain(HTTPAdapter):
+        def send(self, request: PreparedRequest, *args: Any, **more: Any) -> Response:
+            address, request.url = (
+                request.url,
+                request.url and request.url.replace("https:", "http:"),
+            )
+            response = super().send(request, *args, **more)
+            response.url = request.url = address or ""
+            return response
+
+    monkeypatch.setattr("requests.sessions.HTTPAdapter", Plain)
+    moved = server.offers("/book.txt", Answer(TEXT)).replace("http:", f"{scheme}:")
+    first = server.offers("/old.txt", Answer(status=302, location=moved)).replace("http", "https")
+    if scheme == "https":
+        assert fetch(entry_of(first)).read_bytes() == TEXT
+    else:
+        error = failure(entry_of(first), cache)
+        assert error.message.endswith("127.0.0.1: it sends on to an address without encryption.")
+        assert server.requests == ["/old.txt"]
 
 
 def test_a_zip_leaves_only_its_text(server: Server, cache: Path) -> None:

@@ -874,7 +874,7 @@ def test_penalties_are_those_of_merity(a: float, b: float, T: int) -> None:
     task = real_task(some_ids(), settings, output_dropout=0.5, num_layers=2)
     task.model.train()
     torch.manual_seed(4)
-    loss, _, _, penalty = task.loss(task.batch(0), task.initial_state())
+    loss, _, _, penalty, _ = task.loss(task.batch(0), task.initial_state())
     inputs, targets = task.windows[0].inputs, task.windows[0].targets
     h, _ = task.model.rnn(inputs, task.initial_state())
     torch.manual_seed(4)

@@ -24,7 +24,8 @@ def delete(
     if not yes:
         if sys.stdin is None or not sys.stdin.isatty():
             raise UsageError("Deleting needs a yes.", "Give --yes.")
-        typer.confirm(f"Delete {', '.join(map(deletion_name, paths))} for good?", abort=True)
+        named = console.visible(", ".join(map(deletion_name, paths)))
+        typer.confirm(f"Delete {named} for good?", abort=True)
     for path in paths:
         what = deletion_name(path)
         delete_run(path)

@@ -1,12 +1,13 @@
 """charlm runs show"""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from charlm.cli import console
 from charlm.cli.options import Json, RunArgument, RunsDir
-from charlm.errors import UsageError
+from charlm.errors import UsageError, spelled_out
 
 if TYPE_CHECKING:
     from charlm.runs.directory import RunDirectory
@@ -62,15 +63,21 @@ def show(
         (
             (
                 console.count(row["step"]),
-                row["epoch"],
-                console.number(row[f"train_{task.loss_name}"]),
+                row.get("epoch", "-"),
+                console.number(row.get(f"train_{task.loss_name}")),
                 console.number(row.get(task.loss_name)),
                 *(console.number(row.get(each.key)) for each in figures),
-                console.number(row["seconds"], 1),
+                console.number(row.get("seconds"), 1),
             )
             for row in found.metrics()
         ),
     )
+
+
+def number_in(row: Mapping[str, Any], name: str) -> float | None:
+    """A number in a row of metrics; None where there is none."""
+    value = row.get(name)
+    return value if isinstance(value, float | int) else None
 
 
 def show_toml(run: "RunDirectory") -> None:
@@ -79,4 +86,4 @@ def show_toml(run: "RunDirectory") -> None:
 
     console.write(settings_toml(run))
     for sentence in caveats(run):
-        console.say(sentence)
+        console.say(spelled_out(sentence))

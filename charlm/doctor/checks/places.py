@@ -10,6 +10,7 @@ from charlm.runs.commands import command
 
 # Bytes: of a run that is saved while it trains; of the largest corpus in the catalog.
 ROOM_FOR_A_RUN, ROOM_FOR_CORPORA = 50_000_000, 200_000_000
+MUCH_PREPARED = 1_000_000_000  # bytes
 NAMED = 3  # names that a sentence lists
 
 
@@ -40,6 +41,14 @@ def cache_folder(facts: Facts) -> Iterator[Finding]:
     if free is not None and free < ROOM_FOR_CORPORA:
         what = f"Where corpora are kept ('{path}'), only {as_bytes(int(free))} are free."
         yield Finding("limited", what, "The larger ones take 100 MB: set CHARLM_CACHE_DIR.")
+
+
+def prepared(facts: Facts) -> Iterator[Finding]:
+    """How much room large texts take that were prepared for training."""
+    size = number_at(facts, "folders", "prepared")
+    if size is not None and size >= MUCH_PREPARED:
+        what = f"Large texts that were prepared take {as_bytes(int(size))} in the cache folder."
+        yield Finding("note", what, command("corpus", "prepared", delete=True))
 
 
 def temporary_folder(facts: Facts) -> Iterator[Finding]:
@@ -97,4 +106,4 @@ def network(facts: Facts) -> Iterator[Finding]:
         yield Finding("note", f"Corpora are downloaded through the proxy {', '.join(proxies)}.")
 
 
-PLACES = (runs_folder, cache_folder, temporary_folder, runs, terminal, network)
+PLACES = (runs_folder, cache_folder, prepared, temporary_folder, runs, terminal, network)

@@ -1,13 +1,13 @@
 """Torch's own kernels (cuDNN, oneDNN and ATen) behind torch.nn.RNN, GRU and LSTM."""
 
-import warnings
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from charlm.rnn.backends import flat
 from charlm.rnn.cells import Cell, LayerWeights, State
 
 LOOKS_UP = False
@@ -26,32 +26,33 @@ def supports(cell: Cell) -> bool:
 def run_layer(
     cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
 ) -> tuple[Tensor, State]:
-    """Run one layer over a window; see `charlm.rnn.backends.backend.Backend`."""
-    kernel = KERNELS[cell.name]
-    if inputs.device.type == "cuda":
-        ignore_copied_weights()
+    """Run one layer over a window; see `charlm.rnn.backends.backend.Backend`.
+
+    Off the CPU autocast does not reach these kernels, and they compute with the weights as they
+    are. On CUDA it would make no bfloat16 of them, whatever it is told to: since torch 2.11 they
+    would run in float16, without any scaling of the loss, and before as a loop over the steps.
+    """
+    kernel, device = KERNELS[cell.name], inputs.device.type
+    dtype = weights.W.dtype
+    if device == "cpu" and torch.is_autocast_enabled(device):
+        # There it leaves them in float32, so the cast is made here.
+        dtype = torch.get_autocast_dtype(device)
     if not inputs.is_floating_point():
-        inputs = F.one_hot(inputs, weights.W.shape[1]).to(weights.W.dtype)
-    device = inputs.device.type
-    # Under autocast torch leaves these kernels in fp32 on the CPU, so the cast is made here.
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
+        inputs = F.one_hot(inputs, weights.W.shape[1])
+    given: Sequence[Tensor] = [weights[letter].to(dtype) for letter in flat.LETTERS]
+    if flat.wants_flat(cell.name, given):
+        given = flat.flattened(cell.name, given)
     first = [each.to(dtype).unsqueeze(0) for each in state]
-    outputs, *last = kernel(
-        inputs.to(dtype),
-        tuple(first) if len(first) > 1 else first[0],
-        [weights[letter].to(dtype) for letter in "WUbc"],
-        True,  # biases
-        1,  # layers
-        0.0,  # dropout
-        torch.is_grad_enabled(),
-        False,  # bidirectional
-        False,  # batch first
-    )
+    with nullcontext() if device == "cpu" else torch.autocast(device, enabled=False):
+        outputs, *last = kernel(
+            inputs.to(dtype),
+            tuple(first) if len(first) > 1 else first[0],
+            given,
+            True,  # biases
+            1,  # layers
+            0.0,  # dropout
+            torch.is_grad_enabled(),
+            False,  # bidirectional
+            False,  # batch first
+        )
     return outputs, tuple(each.squeeze(0).to(state[0].dtype) for each in last)
-
-
-@cache
-def ignore_copied_weights() -> None:
-    """Silence cuDNN's warning that it copies the weights at each call, which takes microseconds."""
-    message = "RNN module weights are not part of single contiguous"
-    warnings.filterwarnings("ignore", message=message)

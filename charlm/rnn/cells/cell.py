@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charlm.config import ModelConfig
+from charlm.rnn.dropout import own_rows, whole_shape
 from charlm.rnn.weights import Shape, layer_shapes
 
 # The recurrent state: (h,) for most cells, (h, C) for the lstm and the Mogrifier.
@@ -162,4 +163,9 @@ class Zoneout(Cell):
         pairs = zip(state, self.cell.update(gates, state), strict=True)
         if not self.training:
             return tuple(torch.lerp(new, old, self.p) for old, new in pairs)
-        return tuple(torch.where(torch.rand_like(new) < self.p, old, new) for old, new in pairs)
+        return tuple(torch.where(self._keeps(new), old, new) for old, new in pairs)
+
+    def _keeps(self, new: Tensor) -> Tensor:
+        """Which units keep their value, (B, H)."""
+        shape = whole_shape(new.shape, 0)
+        return own_rows(torch.rand(shape, dtype=new.dtype, device=new.device), 0) < self.p

@@ -1,8 +1,7 @@
 """Labelled texts as the data of a run."""
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -12,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from charlm.config import EncoderConfig, TrainConfig
-from charlm.errors import CorpusError, SettingError, UsageError
+from charlm.errors import SettingError, UsageError
 from charlm.presets import Settings
 from charlm.progress import ProgressCallback, ignore_progress
 from charlm.rnn.encoder import Encoder
@@ -24,6 +23,7 @@ from charlm.seeds import Stream, generator
 from charlm.tables.parts import spans_of
 from charlm.tables.table import Digest
 from charlm.tasks.classification.baselines import Baselines
+from charlm.tasks.classification.labels import labels_of, numbers_of
 from charlm.tasks.classification.parent import check_parent, check_unseen, load_encoder, tell_of
 from charlm.tasks.classification.reading import LabelledTexts, notices_of, read_labelled
 from charlm.tasks.classification.run import BASELINES, LABELS, ClassificationRun, Labels
@@ -133,13 +133,17 @@ class LabelledDataset(Dataset):
             tell_of(cast("LanguageModelRun", parent), settings, tell)
         elif cast("EncoderTrainConfig", settings.train).freeze:
             raise SettingError("freeze", "is of a run that starts from another: give --init-from.")
-        return replace(settings, model=model)
+        data = replace(settings.data, encoding=self.config.encoding)
+        return replace(settings, model=model, data=data)
 
     def initialize(
         self, model: RecurrentModel, settings: Settings, parent: RunDirectory | None
     ) -> None:
         """By the scheme; vectors or layers that were trained elsewhere in place of drawn ones."""
         super().initialize(model, settings, None)
+        file = cast("ClassificationConfig", settings.data).pretrained_vectors
+        if self.vectors is None and file is not None:  # a run that begins again
+            self.vectors = read_vectors(file, self.vocabulary, settings.model.embedding_size)
         if parent is not None:
             load_encoder(cast("Encoder", model), cast("LanguageModelRun", parent))
         if self.vectors is not None:
@@ -164,15 +168,19 @@ class LabelledDataset(Dataset):
         def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
             return F.cross_entropy(outputs, targets, weight)
 
-        train, held_out = self.part("train"), self.part("val")
+        def weigh(targets: npt.NDArray[Any]) -> float:
+            return len(targets) if weight is None else float(weight[targets].sum())
+
+        data = cast("Encoder", model), *self.part("train"), *self.part("val")
         worst = WORST_SHARE * math.log(len(self.labels.names))
-        encoder, own = cast("Encoder", model), cast("EncoderTrainConfig", config)
+        own = cast("EncoderTrainConfig", config)
         kind = HeadTraining if own.freeze else EncoderTraining
-        return kind(encoder, *train, *held_out, own, loss, score_of, worst)
+        return kind(*data, own, loss, score_of, worst, weigh, self.world)
 
     def score(self, model: RecurrentModel, split: str) -> Score:
         """Accuracy and log loss."""
-        found = score_by_batches(cast("Encoder", model), *self.part(split), score_of)
+        data = self.part(split)
+        found = score_by_batches(cast("Encoder", model), *data, score_of, world=self.world)
         assert found is not None
         return found
 
@@ -235,41 +243,6 @@ class LabelledDataset(Dataset):
             raise SettingError(name, f"is for two labels, and {self.name} has {labels}.")
         if config.choose_threshold and not self.size("val"):
             raise SettingError(name, "needs a validation part, and there is none.")
-
-
-def labels_of(written: Sequence[str], name: str) -> Labels:
-    """The labels of the training part, sorted.
-
-    Raises:
-        CorpusError: there are fewer than two.
-    """
-    counts = Counter(written)
-    if len(counts) < 2:
-        only = f"only the label '{next(iter(counts))}'" if counts else "no rows"
-        raise CorpusError(
-            f"The training part of {name} has {only}.", "Give texts of two labels or more."
-        )
-    names = tuple(sorted(counts))
-    return Labels(names, tuple(counts[each] for each in names))
-
-
-def numbers_of(
-    written: Sequence[str], labels: Labels, splits: Mapping[str, Sequence[int]]
-) -> npt.NDArray[np.int64]:
-    """The labels as numbers, (texts,).
-
-    Raises:
-        CorpusError: a held-out part has a label that training has not.
-    """
-    numbers = {name: number for number, name in enumerate(labels.names)}
-    if missing := sorted(set(written) - numbers.keys()):
-        place = written.index(missing[0])
-        part = next(name for name, (a, b) in splits.items() if a <= place < b)
-        raise CorpusError(
-            f"The label '{missing[0]}' stands in the {part} part only, and cannot be learned.",
-            "Leave its rows out, or give the training part some.",
-        )
-    return np.array([numbers[each] for each in written], dtype=np.int64)
 
 
 def read_dataset(

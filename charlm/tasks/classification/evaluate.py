@@ -81,7 +81,7 @@ def read_table(
     kept = [i for i, ids in enumerate(encoded) if len(ids)]
     if not kept:
         raise CorpusError(f"{table.name} has no texts.", "Give a table with some.")
-    notes = []
+    notes = list(table.notes)
     if len(kept) < len(rows):
         notes.append(f"{count(len(rows) - len(kept), 'row')} without text left out.")
     unknown = sorted({rows[i][1] for i in kept} - numbers.keys())

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class LabelledTexts:
         empty: how many rows had no text.
         repeated: how many rows of the training part also stand in a held-out part.
         groups: number of each text's group, where a column says it.
+        notes: what to know of how they were read.
     """
 
     name: str
@@ -47,6 +48,7 @@ class LabelledTexts:
     empty: int
     repeated: int
     groups: npt.NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()
 
     def copied_rows(self) -> Iterator[dict[str, str]]:
         """The rows, as a run keeps them that cannot read them again."""
@@ -65,6 +67,7 @@ def read_labelled(source: Any, config: ClassificationConfig, seed: int) -> Label
     """
     sources = Sources.open(source, config)
     table = sources.main
+    config = replace(config, encoding=table.encoding)
     text_column = find_column(table, config.text_column, TEXT_COLUMNS, "--text-column")
     label_column = find_column(table, config.label_column, LABEL_COLUMNS, "--label-column")
     if config.group_column is not None:
@@ -111,11 +114,13 @@ def read_labelled(source: Any, config: ClassificationConfig, seed: int) -> Label
         empty=empty,
         repeated=int(repeated.sum()),
         groups=None if kept.groups is None else kept.numbers,
+        notes=table.notes,
     )
 
 
 def notices_of(read: LabelledTexts, labels: Labels, dropped: bool) -> Iterator[str]:
     """What to know of the rows before training."""
+    yield from read.notes
     counts = zip(labels.names, labels.counts, strict=True)
     shown = sorted(counts, key=lambda pair: -pair[1])
     named = ", ".join(f"{name} {n:,}" for name, n in shown[:8])

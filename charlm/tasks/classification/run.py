@@ -1,13 +1,13 @@
 """What the run of a classifier keeps besides: labels, and simple models to compare with."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from charlm.errors import RunError
 from charlm.files import strict_json
-from charlm.files.whole import COPY_AGAIN
+from charlm.files.reading import COPY_AGAIN
+from charlm.files.schema import Count, check
 from charlm.tasks.classification.settings import ClassificationConfig
 from charlm.tasks.supervised.run import EncoderRun
 from charlm.tasks.supervised.settings import EncoderTrainConfig
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 
 LABELS, BASELINES = "labels.json", "baselines"
+
+
+class LabelsFile(TypedDict):
+    """What labels.json holds."""
+
+    labels: list[str]
+    counts: list[Count]
 
 
 @dataclass(frozen=True)
@@ -38,13 +45,14 @@ class Labels:
             ValueError: the content is not what `to_json` writes.
         """
         try:
-            values = json.loads(content)
-            names, counts = tuple(values["labels"]), tuple(values["counts"])
-        except (TypeError, KeyError) as error:
-            raise ValueError(f"no labels ({error})") from None
-        if not all(isinstance(each, str) for each in names) or len(set(names)) < len(names):
+            values = strict_json.loads(content)
+            check(values, LabelsFile, "the file")
+        except ValueError as error:
+            raise ValueError(f"no labels: {error}") from None
+        names, counts = tuple(values["labels"]), tuple(values["counts"])
+        if len(set(names)) < len(names):
             raise ValueError("labels are distinct texts")
-        if len(counts) != len(names) or not all(isinstance(each, int) for each in counts):
+        if len(counts) != len(names) or not sum(counts):
             raise ValueError("labels need a count each")
         return cls(names, counts)
 

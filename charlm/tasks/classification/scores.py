@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from charlm.scoring.score import Figure
+from charlm.scoring.score import Figure, stored_count, stored_number
 from charlm.tasks.supervised.comparison import paired_interval, verdict
 
 # Intervals of probability between which the calibration error compares.
@@ -67,8 +67,8 @@ class ClassificationScore:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ClassificationScore":
-        nats = values["nats"]
-        return cls(math.nan if nats is None else nats, values["right"], values["texts"])
+        right, texts = (stored_count(values, name) for name in ("right", "texts"))
+        return cls(stored_number(values, "nats"), right, texts)
 
 
 def log_softmax(outputs: npt.NDArray[np.floating]) -> Probabilities:

@@ -12,7 +12,7 @@ from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.run_text import find_run_corpus
 from charlm.tasks.language_modeling.writing import stream_samples
 from charlm.tasks.relevance import sampling_config
-from charlm.text.corpus import Corpus, Source
+from charlm.text.corpus import AnyCorpus, Source
 from charlm.text.documents import readable
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def inspect_copying(
     return Copying(compared, beside[0] if beside else None, training, own.name, notes)
 
 
-def own_text(run: LanguageModelRun) -> Corpus:
+def own_text(run: LanguageModelRun) -> AnyCorpus:
     """The run's own text.
 
     Raises:

@@ -20,13 +20,14 @@ from charlm.rnn.model import RecurrentModel
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.baselines import baselines
 from charlm.scoring.cross_entropy import TokenCrossEntropy
-from charlm.scoring.exact import score, surprise
+from charlm.scoring.exact import score, surprise, totals
 from charlm.scoring.intervals import ItemValues
 from charlm.tasks.dataset import Dataset, Tell
 from charlm.tasks.language_modeling import notices
 from charlm.tasks.language_modeling.document_windows import DocumentWindows
 from charlm.tasks.language_modeling.evaluation_text import beginning_sha256
 from charlm.tasks.language_modeling.fitting import (
+    adapted_to_device,
     adapted_to_text,
     check_parent,
     planned_for_time,
@@ -35,6 +36,7 @@ from charlm.tasks.language_modeling.fitting import (
     with_windows_that_fit,
 )
 from charlm.tasks.language_modeling.growing import grown_vocabulary, grown_weights
+from charlm.tasks.language_modeling.planning import measured
 from charlm.tasks.language_modeling.run import TEXT, VOCABULARY, LanguageModelRun
 from charlm.tasks.language_modeling.run_text import find_moved_corpus, find_run_corpus
 from charlm.tasks.language_modeling.settings import TextSettings
@@ -42,11 +44,13 @@ from charlm.tasks.language_modeling.sizes import check_training
 from charlm.tasks.language_modeling.small_texts import LARGE_ALPHABET
 from charlm.tasks.language_modeling.splitting import split_text
 from charlm.tasks.language_modeling.training import LanguageModeling
-from charlm.text.corpus import Corpus, Reading, Source, open_corpus, sha256_of
+from charlm.text.corpus import AnyCorpus, Corpus, Reading, Source, open_corpus, sha256_of
 from charlm.text.encoded import EncodedText
+from charlm.text.large import LargeCorpus
+from charlm.text.mapped_ids import TokenIds
 from charlm.text.splits import Splits
 from charlm.text.tokens import DOCUMENT, ITEMS, WORDS
-from charlm.text.vocabulary import Ids, Vocabulary
+from charlm.text.vocabulary import Vocabulary
 
 SAMPLE = SamplingConfig(temperature=0.7, length=72, seed=0)
 SAMPLES = replace(SAMPLE, num_samples=8)
@@ -62,6 +66,7 @@ class TextDataset(Dataset):
         notes: the notices known so far.
         files: files that a new run stores, content by name.
         min_count: by which the vocabulary was made.
+        encoding: in which the text was read.
     """
 
     def __init__(
@@ -71,8 +76,10 @@ class TextDataset(Dataset):
         notes: Iterable[str] = (),
         files: Mapping[str, str] | None = None,
         min_count: int = 1,
+        encoding: str = "utf-8",
     ) -> None:
         self.text = text
+        self.encoding = encoding
         self.min_count = min_count
         self.corpus = corpus
         self.name = str(corpus["name"])
@@ -92,15 +99,15 @@ class TextDataset(Dataset):
         """Set the vocabulary size; adapt the model to a small text or little time; fit windows."""
         characters, vocabulary = self.size("train"), self.text.vocabulary
         mine = cast("TextSettings", settings)
-        data = replace(mine.data, normalize=self.corpus["normalization"], min_count=self.min_count)
-        mine = replace(mine, data=data)
+        found = {"normalize": self.corpus["normalization"], "encoding": self.encoding}
+        mine = replace(mine, data=replace(mine.data, min_count=self.min_count, **found))
         V, document_id = len(vocabulary), vocabulary.document_id
         if parent is None:
             fitted = with_sizes(mine, V, document_id)
             mine = adapted_to_text(fitted, characters, self.item, tell, self.document_length)
         else:
             mine = with_sizes(with_parents_model(mine, parent), V, document_id)
-        asked = mine
+        mine = asked = adapted_to_device(mine, characters, device, tell)
         if not document_id:  # Documents are packed into windows of any size.
             mine = with_windows_that_fit(mine, characters)
         shrunk = notices.smaller_windows(asked.train, mine.train, characters, self.item)
@@ -108,10 +115,11 @@ class TextDataset(Dataset):
         check_training(mine.model, mine.train, device)
         if document_id:
             train, shape = self.text.split("train"), (mine.train.batch_size, mine.train.seq_length)
-            packed = DocumentWindows(train, document_id, *shape, mine.train.seed)
+            packed = DocumentWindows(np.asarray(train), document_id, *shape, mine.train.seed)
             self.notices += notices.packing(packed.real_share, self.units)
         if parent is None:
-            mine = planned_for_time(mine, characters, device, backend, tell)
+            measure = measured(device, backend, self.world)
+            mine = planned_for_time(mine, characters, device, measure, tell)
         return mine
 
     def initialize(
@@ -132,7 +140,8 @@ class TextDataset(Dataset):
         train, val = self.text.split("train"), self.text.split("val")
         mine = cast("TextTrainConfig", config)
         held_out = beginning(val, mine.eval_characters, self.text.vocabulary.document_id)
-        return LanguageModeling(cast("LanguageModel", model), train, held_out, mine, self.units)
+        own = cast("LanguageModel", model)
+        return LanguageModeling(own, train, held_out, mine, self.units, self.world)
 
     def scores_all_of_val(self, config: TrainConfig) -> bool:
         """Whether val is no longer than what evaluations score."""
@@ -152,11 +161,12 @@ class TextDataset(Dataset):
     def document_length(self) -> float | None:
         """Tokens of a document of the training split, on average; None of running text."""
         mark, train = self.text.vocabulary.document_id, self.text.split("train")
-        return len(train) / int(np.count_nonzero(train == mark)) if mark else None
+        return len(train) / int(np.count_nonzero(np.asarray(train) == mark)) if mark else None
 
     def score(self, model: RecurrentModel, split: str) -> TokenCrossEntropy:
         """The exact cross-entropy of every token after the first."""
-        scored = score(cast("LanguageModel", model), self.text.split(split), units=self.units)
+        own, ids = cast("LanguageModel", model), self.text.split(split)
+        scored = score(own, ids, units=self.units, world=self.world)
         assert scored is not None
         return scored
 
@@ -167,14 +177,20 @@ class TextDataset(Dataset):
         run: RunDirectory,
         report: ProgressCallback = ignore_progress,
     ) -> ItemValues:
-        """The nats of each token after the first; of documents, with the number of each one's."""
+        """The nats of each token after the first, or of stretches of a text with very many of them.
+
+        Of documents, with the number of each one's.
+        """
         vocabulary, ids = self.text.vocabulary, self.text.split(split)
-        nats = surprise(cast("LanguageModel", model), ids, report)
         scored = (self.corpus["text_sha256"], list(self.splits[split]), sorted(vocabulary.entries))
-        mark = vocabulary.document_id
-        documents = np.cumsum(ids[:-1] == mark) if mark else None
-        identity = sha256_of(repr(scored))
-        return ItemValues(nats, self.item, identity, documents is None, documents, "document")
+        identity, mark = sha256_of(repr(scored)), vocabulary.document_id
+        reads = cast("LanguageModel", model)
+        if not mark:
+            nats = totals(reads, ids, report=report)
+            return ItemValues(nats.series, self.item, identity, series=True, each=nats.each)
+        documents = np.cumsum(np.asarray(ids)[:-1] == mark)
+        values = surprise(reads, ids, report)
+        return ItemValues(values, self.item, identity, groups=documents, group="document")
 
     def baselines(self, split: str) -> Mapping[str, TokenCrossEntropy]:
         """Uniform, unigram, n-gram and xz."""
@@ -205,18 +221,18 @@ def read_text(
     data = settings.data
     check_parent(settings, parent)
     reading = Reading(data.normalize, data.encoding, data.units, data.documents)
-    if isinstance(source, Corpus):
+    if isinstance(source, Corpus | LargeCorpus):
         corpus = source.read_as(reading)
     else:
         corpus = open_corpus(source, reading, report=report)
     arranged, splits = split_text(corpus, data)
     min_count, added = data.min_count, tuple[str, ...]()
-    train = splits.of_text(arranged.text, "train", data.units)
+    train = arranged.counts(data.units, *splits.train)
     if parent is None:
         if data.units == WORDS and "min_count" not in settings.given:
             # Otherwise no <unk> would be in the training split, and none could be learned.
             min_count = WORDS_MIN_COUNT
-        vocabulary = Vocabulary.build(train, min_count, data.units, data.max_vocabulary)
+        vocabulary = Vocabulary.of_tokens(train, data.units, min_count, data.max_vocabulary)
         if not set(vocabulary.entries) - {DOCUMENT}:
             raise SettingError("min_count", f"leaves no {ITEMS[data.units]} in the vocabulary.")
     else:
@@ -230,7 +246,7 @@ def read_text(
         files[TEXT] = corpus.text
     told = notices.before_training(corpus.notes, text, parent, added)
     about = description(corpus, arranged, splits)
-    return TextDataset(text, about, told, files, min_count)
+    return TextDataset(text, about, told, files, min_count, corpus.encoding)
 
 
 def reread_text(run: LanguageModelRun, source: Source, encoding: str | None) -> TextDataset:
@@ -245,16 +261,16 @@ def reread_text(run: LanguageModelRun, source: Source, encoding: str | None) -> 
     return TextDataset(text, run.record.corpus, min_count=run.text_config.min_count)
 
 
-def beginning(ids: Ids, most: int, document_id: int) -> Ids:
+def beginning(ids: TokenIds, most: int, document_id: int) -> TokenIds:
     """The first tokens, at most so many; of documents whole ones, at least one."""
     if not document_id:
         return ids[:most]
-    marks = np.flatnonzero(ids == document_id)
+    marks = np.flatnonzero(np.asarray(ids) == document_id)
     last = max(int(np.searchsorted(marks, most, "right")) - 1, 1)
     return ids[: marks[last] + 1] if len(marks) > 1 else ids
 
 
-def description(corpus: Corpus, arranged: Corpus, splits: Splits) -> dict[str, Any]:
+def description(corpus: AnyCorpus, arranged: AnyCorpus, splits: Splits) -> dict[str, Any]:
     """The entry for a text in `run.json`: where to find it again, and how to recognize it.
 
     Args:
@@ -266,8 +282,8 @@ def description(corpus: Corpus, arranged: Corpus, splits: Splits) -> dict[str, A
         "normalization": corpus.normalization,
         "sha256": corpus.sha256,
         "characters_sha256": corpus.characters_sha256,
-        "text_sha256": sha256_of(corpus.text),
-        "beginning_sha256": beginning_sha256(arranged.text, splits),
+        "text_sha256": corpus.text_sha256,
+        "beginning_sha256": beginning_sha256(arranged, splits),
         "lossless": corpus.lossless,
-        "characters": len(corpus.text),
+        "characters": corpus.characters,
     }

@@ -3,8 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
+from charlm.distributed.world import ALONE, World
+from charlm.machine.device import to_device
 from charlm.seeds import Stream, generator
 from charlm.tasks.language_modeling.windows import CPU, Window
 from charlm.text.vocabulary import Ids
@@ -39,6 +40,7 @@ class DocumentWindows:
         batch_size: B.
         seq_length: T.
         device: where the windows are needed.
+        world: the processes that share each batch's documents.
     """
 
     def __init__(
@@ -49,7 +51,9 @@ class DocumentWindows:
         seq_length: int,
         seed: int,
         device: torch.device = CPU,
+        world: World = ALONE,
     ) -> None:
+        self.world = world
         self.ids = ids
         self.marks: Integers = np.flatnonzero(ids == document_id)
         self.batch_size = batch_size
@@ -62,7 +66,12 @@ class DocumentWindows:
 
     @property
     def lanes(self) -> int:
-        """How many documents stand side by side at most."""
+        """How many documents stand side by side in this process at most."""
+        return self.world.share(self.most).size
+
+    @property
+    def most(self) -> int:
+        """How many stand side by side at most, of all processes."""
         return WIDEST * self.batch_size
 
     def load(self, epoch: int) -> None:
@@ -118,7 +127,7 @@ class DocumentWindows:
         found, first, full = [], 0, self.batch_size * self.seq_length
         while first < len(starts):
             longest = int(lengths[first])
-            room = min(full // min(longest, self.seq_length), self.lanes)
+            room = min(full // min(longest, self.seq_length), self.most)
             if longest <= self.seq_length:
                 # A batch ends early where shorter documents would leave much of it empty.
                 tokens = lengths[first : first + room].cumsum()
@@ -139,14 +148,13 @@ class DocumentWindows:
     def __getitem__(self, index: int) -> Window:
         """Window number `index` of the epoch loaded last; targets of padding are IGNORED."""
         starts, lengths, continues = self._windows[index]
-        steps = np.arange(int(lengths[0]))[:, None]
+        share, steps = self.world.share(len(starts)), np.arange(int(lengths[0]))[:, None]
+        items = int(lengths.sum())
+        starts, lengths = starts[share.rows], lengths[share.rows]
         inside = steps < lengths
         positions = np.where(inside, starts + steps, 0)
         inputs = self.ids[positions].astype(np.int64)
         targets = np.where(inside, self.ids[positions + 1].astype(np.int64), IGNORED)
-        return Window(
-            self._on_device(inputs), self._on_device(targets), continues, items=int(lengths.sum())
-        )
-
-    def _on_device(self, array: Integers) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+        read, wanted = (to_device(each, self.device) for each in (inputs, targets))
+        part = share.part(int(lengths.sum()), items)
+        return Window(read, wanted, continues, items, share, part)

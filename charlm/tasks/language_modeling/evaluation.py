@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from charlm.errors import UsageError
 from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback
 from charlm.scoring.adjusted import Calibrated, Dynamic, DynamicConfig
 from charlm.scoring.calibration import choose, cross_fit, score_with
 from charlm.scoring.dynamic import CHARACTERS, dynamic_surprise, mean_squares
-from charlm.scoring.exact import surprise
+from charlm.scoring.exact import surprise, totals
+from charlm.scoring.large_results import EMPTY, LargeEvaluation
 from charlm.scoring.results import Evaluation
 from charlm.scoring.spelling import spelling_nats
 from charlm.tasks.language_modeling.evaluation_text import (
@@ -21,7 +23,9 @@ from charlm.tasks.language_modeling.evaluation_text import (
     training_corpus,
 )
 from charlm.tasks.language_modeling.run import LanguageModelRun
+from charlm.text.corpus import AnyCorpus
 from charlm.text.documents import with_line_ends
+from charlm.text.large import LARGE_PART, LargeCorpus
 from charlm.text.tokens import WORDS
 
 
@@ -45,9 +49,15 @@ def evaluate(
         UsageError: there is no text to choose a temperature on.
         RunError: the run's own text is needed but missing.
     """
+    if text.spelled is None and (dynamic is not None or calibrate):
+        raise UsageError(
+            f"{text} is too large for {'--calibrate' if dynamic is None else '--dynamic'}, which "
+            f"takes texts of up to {LARGE_PART:,} {run.vocabulary.units}.",
+            "Leave it out, or score a part of the text.",
+        )
     if calibrate:
         check_choice(run, text)
-    predicted = len(text.ids) - 1
+    predicted = len(text.tokens) - 1
     stages = [predicted] * (1 + (dynamic is not None))
     if calibrate:
         stages += [0 if text.split == "val" else run.spans.size("val") - 1, predicted]
@@ -57,27 +67,56 @@ def evaluate(
     own = [training_corpus(run, text, option) for option, wanted in needing if wanted]
     model, vocabulary = make_model(), run.vocabulary
     mark = vocabulary.document_id
+    if text.spelled is None and isinstance(text.corpus, LargeCorpus):
+        return large(run, model, text.corpus, text, unknown, next(reports))
+    ids = text.ids
     evaluation = Evaluation(
         corpus=text.corpus.name,
         split=text.split,
         text=with_line_ends(text.text),
-        surprise=surprise(model, text.ids, report=next(reports)),
+        surprise=surprise(model, ids, report=next(reports)),
         unknown_characters=sum(text.unknown.values()),
         bytes_read=text.bytes_read,
         notes=text.notes,
         units=vocabulary.units,
-        marks=np.flatnonzero(text.ids == mark) if mark else None,
+        marks=np.flatnonzero(ids == mark) if mark else None,
         spelling=spelling(run, text, unknown),
     )
     if dynamic is not None:
         train = split_ids(run, own[0], "train")[: CHARACTERS + 1]
         squares = mean_squares(model, train, dynamic.window)
-        nats = dynamic_surprise(model, text.ids, squares, dynamic, next(reports))
+        nats = dynamic_surprise(model, ids, squares, dynamic, next(reports))
         evaluation = replace(evaluation, dynamic=Dynamic(nats, dynamic))
     if calibrate:
         made = calibrated(run, model, text, own[-1], next(reports), next(reports))
         evaluation = replace(evaluation, calibrated=made)
     return evaluation
+
+
+def large(
+    run: LanguageModelRun,
+    model: LanguageModel,
+    corpus: LargeCorpus,
+    text: EvaluationText,
+    unknown: str,
+    report: ProgressCallback,
+) -> LargeEvaluation:
+    """The exact score of a text that is too large to be held in memory."""
+    start, stop = text.span
+    return LargeEvaluation(
+        corpus.name,
+        text.split,
+        "",
+        EMPTY,
+        sum(text.unknown.values()),
+        text.bytes_read,
+        notes=text.notes,
+        units=run.vocabulary.units,
+        spelling=spelling(run, text, unknown),
+        nats=totals(model, text.tokens, report=report),
+        characters_scored=corpus.characters_in(start + 1, stop),
+        words_scored=corpus.words_in(start + 1, stop),
+    )
 
 
 def spelling(run: LanguageModelRun, text: EvaluationText, unknown: str) -> float:
@@ -92,7 +131,7 @@ def calibrated(
     run: LanguageModelRun,
     model: LanguageModel,
     text: EvaluationText,
-    own: str,
+    own: AnyCorpus,
     report_choice: ProgressCallback,
     report: ProgressCallback,
 ) -> Calibrated:
@@ -103,8 +142,9 @@ def calibrated(
     Args:
         own: the run's own text.
     """
-    train = split_ids(run, own, "train")
+    train, ids = split_ids(run, own, "train"), text.ids
     if text.own and text.split == "val":
-        return cross_fit(model, text.ids, train, report)
-    choice = choose(model, split_ids(run, own, "val"), train, report_choice)
-    return score_with(model, text.ids, train, choice, report)
+        return cross_fit(model, ids, train, report)
+    val = np.asarray(split_ids(run, own, "val"))
+    choice = choose(model, val, train, report_choice)
+    return score_with(model, ids, train, choice, report)

@@ -1,15 +1,20 @@
 """The text to score with a run, and the run's own text, which some scores need too."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from charlm.errors import CorpusError, RunError, SettingError, UsageError
+import numpy as np
+
+from charlm.errors import CorpusError, RunError, SettingError, UsageError, look_up
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.run_text import find_run_corpus, in_order_of_splits
-from charlm.text.corpus import Corpus, Source, open_corpus, sha256_of
+from charlm.text.corpus import AnyCorpus, Corpus, Source, open_corpus, sha256_of
+from charlm.text.large import LargeCorpus
+from charlm.text.mapped_ids import TokenIds
 from charlm.text.splits import Splits, count
 from charlm.text.tokens import ITEMS
-from charlm.text.vocabulary import Ids, describe
+from charlm.text.vocabulary import POLICIES, Ids, Vocabulary, describe, lacking
 
 # Number of characters by which the beginning of a text is recognized.
 BEGINNING = 1000
@@ -22,26 +27,38 @@ class EvaluationText:
     Args:
         corpus: the whole text that it is taken from.
         split: the part that is taken: "train", "val", "test" or "all".
+        span: where that part lies, in tokens.
         own: whether `corpus` is the text that the run was trained on.
-        text: what is scored, after normalization and the policy for unknown characters; of
-            documents with their marks.
-        ids: ids of `text`, (tokens,), at least two.
+        spelled: what is scored, after normalization and the policy for unknown characters; of
+            documents with their marks. None: it is too large to be held in memory.
+        tokens: ids of what is scored, (tokens,), at least two.
         unknown: the tokens that the vocabulary lacks, with how often each occurs.
         bytes_read: size of the characters after the first, as they were read; None if unknown.
         notes: sentences to show along with the score.
     """
 
-    corpus: Corpus
+    corpus: AnyCorpus
     split: str
+    span: tuple[int, int]
     own: bool
-    text: str
-    ids: Ids
+    spelled: str | None
+    tokens: TokenIds
     unknown: Mapping[str, int]
     bytes_read: int | None
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"{self.corpus.name} ({self.split})"
+
+    @property
+    def text(self) -> str:
+        """What is scored; raises CorpusError if it is too large to be held in memory."""
+        return self.corpus.text if self.spelled is None else self.spelled
+
+    @property
+    def ids(self) -> Ids:
+        """`tokens` in memory; raises CorpusError if they are too many for that."""
+        return np.asarray(self.tokens if self.text else ())
 
 
 def find_evaluation_text(
@@ -55,77 +72,113 @@ def find_evaluation_text(
     corpus = read_corpus(run, source, encoding)
     own = source is None or is_training_text(corpus, run)
     if own and source is not None:
-        same = sha256_of(corpus.text) == run.record.corpus["text_sha256"]
+        same = corpus.text_sha256 == run.record.corpus["text_sha256"]
         corpus = in_order_of_splits(run, corpus) if same else find_run_corpus(run)
     if split not in (None, "all") and not own:
         raise SettingError("split", "is for the text that the run was trained on only.")
     split = split or (run.spans.held_out if own else "all")
-    vocabulary, start, stop = run.vocabulary, 0, len(corpus.text)
-    if split != "all":
-        start, stop = run.spans.characters_of(corpus.text, split, vocabulary.units)
-    text = corpus.text[start:stop]
-    ids = vocabulary.encode(text, unknown)
-    # Most texts have none, which the ids tell sooner.
-    missing = vocabulary.unknown(text) if unknown == "skip" or not ids.all() else {}
+    vocabulary = run.vocabulary
+    units = vocabulary.units
+    start, stop = (0, corpus.size(units)) if split == "all" else run.spans.span(split)
+    fits = corpus.fits(start, stop)
+    text = corpus.part(start, stop, units) if fits else None
+    if text is None:
+        ids, missing = encoded_large(corpus, vocabulary, start, stop, unknown)
+    else:
+        ids = vocabulary.encode(text, unknown)
+        # Most texts have none, which the ids tell sooner.
+        missing = vocabulary.unknown(text) if unknown == "skip" or not ids.all() else {}
     if len(ids) < 2:
         raise UsageError(
-            f"{corpus.name} ({split}) has {count(len(ids), ITEMS[vocabulary.units])} to score.",
+            f"{corpus.name} ({split}) has {count(len(ids), ITEMS[units])} to score.",
             "At least two are needed: one to read and one to predict.",
         )
-    counted = corpus.count_bytes(start + len(vocabulary.split(text)[0]), stop)
-    if unknown == "skip" and missing:
+    counted = corpus.bytes_of(start + 1, stop, units)
+    if text is not None and unknown == "skip" and missing:
         text = "".join(each for each in vocabulary.split(text) if each in vocabulary)
     notes = () if source is None else (*corpus.notes, *overlap(run, corpus, own))
-    return EvaluationText(corpus, split, own, text, ids, missing, counted, notes)
+    span = start, stop
+    return EvaluationText(corpus, split, span, own, text, ids, missing, counted, notes)
 
 
-def read_corpus(run: LanguageModelRun, source: Source, encoding: str | None) -> Corpus:
+def encoded_large(
+    corpus: AnyCorpus, vocabulary: Vocabulary, start: int, stop: int, unknown: str
+) -> tuple[TokenIds, Mapping[str, int]]:
+    """The ids of a span that is too large to be held in memory, and what the vocabulary lacks.
+
+    Raises:
+        UnknownCharacterError: there are unknown tokens and `unknown` is "error".
+        UsageError: there are, and they are to be skipped.
+    """
+    look_up(POLICIES, unknown, "policy for unknown characters")
+    missing = vocabulary.unknown_of(corpus.counts(vocabulary.units, start, stop))
+    if missing and unknown == "error":
+        raise lacking(missing)
+    if missing and unknown == "skip":
+        raise UsageError(
+            f"{corpus.name} is too large to leave out what the vocabulary lacks: "
+            f"{describe(missing)}.",
+            "Use --unknown replace.",
+        )
+    return corpus.encode(vocabulary, start, stop), missing
+
+
+def read_corpus(run: LanguageModelRun, source: Source, encoding: str | None) -> AnyCorpus:
     """Read a text as the run's own was normalized; None stands for the run's own.
 
     Raises:
         CharlmError: the text is missing or has changed, or there is nothing to decode.
     """
-    if encoding is not None and (source is None or isinstance(source, Corpus)):
+    if encoding is not None and (source is None or isinstance(source, Corpus | LargeCorpus)):
         whose = (
             "the run's own text is read as it was" if source is None else "this text is a string"
         )
         raise SettingError("encoding", f"is of a text that is named, and {whose}: leave it out.")
     if source is None:
         return find_run_corpus(run)
-    if isinstance(source, Corpus):
+    if isinstance(source, Corpus | LargeCorpus):
         return source.read_as(run.reading)
-    return open_corpus(source, replace(run.reading, encoding=encoding or "utf-8"))
+    spelled = encoding or usual_encoding(run, source)
+    return open_corpus(source, replace(run.reading, encoding=spelled))
 
 
-def is_training_text(corpus: Corpus, run: LanguageModelRun) -> bool:
+def usual_encoding(run: LanguageModelRun, source: str | Path | Iterable[str | Path]) -> str:
+    """The encoding of a text that nobody names: of files that a run was trained on, as then."""
+    given = [source] if isinstance(source, str | Path) else source
+    own = {str(each) for each in run.record.corpus["source"]}
+    is_own = all(str(Path(each).absolute()) in own for each in given)
+    return run.text_config.encoding if own and is_own else "utf-8"
+
+
+def is_training_text(corpus: AnyCorpus, run: LanguageModelRun) -> bool:
     """Whether a text, read with the run's normalization, is the one that it was trained on.
 
     It is if its characters are the same, before or after normalization.
     """
     about = run.record.corpus
-    if sha256_of(corpus.text) == about["text_sha256"]:
+    if corpus.text_sha256 == about["text_sha256"]:
         return True
     # Runs of the first versions store a hash of the bytes, instead of the characters.
     name = "characters_sha256" if "characters_sha256" in about else "sha256"
     return bool(getattr(corpus, name) == about[name])
 
 
-def beginning_sha256(text: str, splits: Splits) -> str:
+def beginning_sha256(corpus: AnyCorpus, splits: Splits) -> str:
     """Hash of a text's beginning, to recognize other texts that begin alike."""
-    return sha256_of(text[: min(BEGINNING, splits.size("train"))])
+    return sha256_of(corpus.beginning(min(BEGINNING, splits.size("train"))))
 
 
-def overlap(run: LanguageModelRun, corpus: Corpus, own: bool) -> Iterator[str]:
+def overlap(run: LanguageModelRun, corpus: AnyCorpus, own: bool) -> Iterator[str]:
     """Say so if a text is not the run's own but begins like it."""
     known = run.record.corpus.get("beginning_sha256")
-    if not own and beginning_sha256(corpus.text, run.spans) == known:
+    if not own and beginning_sha256(corpus, run.spans) == known:
         yield (
             f"{corpus.name} begins as the text that '{run.name}' was trained on, but is another: "
             "it is scored as a whole, with what the run has seen of it."
         )
 
 
-def training_corpus(run: LanguageModelRun, text_to_score: EvaluationText, option: str) -> str:
+def training_corpus(run: LanguageModelRun, text_to_score: EvaluationText, option: str) -> AnyCorpus:
     """The text that the run was trained on, for a score that needs it.
 
     Args:
@@ -135,18 +188,17 @@ def training_corpus(run: LanguageModelRun, text_to_score: EvaluationText, option
         RunError: the text is missing or has changed.
     """
     if text_to_score.own:
-        return text_to_score.corpus.text
+        return text_to_score.corpus
     try:
-        return find_run_corpus(run).text
+        return find_run_corpus(run)
     except (CorpusError, RunError) as error:
         message = error.message
     raise RunError(message, f"{option} needs that text too: put it back, or leave out {option}.")
 
 
-def split_ids(run: LanguageModelRun, text: str, split: str) -> Ids:
+def split_ids(run: LanguageModelRun, corpus: AnyCorpus, split: str) -> TokenIds:
     """Ids of a split of the run's own text, (tokens,)."""
-    vocabulary = run.vocabulary
-    return vocabulary.encode(run.spans.of_text(text, split, vocabulary.units), "replace")
+    return corpus.encode(run.vocabulary, *run.spans.span(split))
 
 
 def check_choice(run: LanguageModelRun, text_to_score: EvaluationText) -> None:

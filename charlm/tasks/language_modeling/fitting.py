@@ -6,10 +6,10 @@ import torch
 
 from charlm.config import ModelConfig
 from charlm.errors import SettingError
-from charlm.presets import as_options, overridden
+from charlm.presets import ON_GPU, as_options, overridden
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.dataset import Tell
-from charlm.tasks.language_modeling.planning import measured, plan
+from charlm.tasks.language_modeling.planning import Speed, plan
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.settings import TextSettings
 from charlm.tasks.language_modeling.sizes import check_training
@@ -89,6 +89,22 @@ def adapted_to_text(
     return overridden(settings, **small)
 
 
+def adapted_to_device(
+    settings: TextSettings, characters: int, device: torch.device, tell: Tell
+) -> TextSettings:
+    """The settings adapted to a GPU, if the preset asks for it and the text is not small.
+
+    Args:
+        characters: length of the training split.
+    """
+    larger = {} if device.type == "cpu" else ON_GPU.get(settings.preset, {})
+    changes = {name: value for name, value in larger.items() if name not in settings.given}
+    if not changes or (settings.adapts_to_text and for_small_text(settings, characters)):
+        return settings
+    tell(f"On a GPU instead: {as_options(changes)}")
+    return overridden(settings, **changes)
+
+
 def with_windows_that_fit(settings: TextSettings, characters: int) -> TextSettings:
     """The settings with windows no larger than a training split of this length can fill."""
     train = settings.train
@@ -97,13 +113,17 @@ def with_windows_that_fit(settings: TextSettings, characters: int) -> TextSettin
 
 
 def planned_for_time(
-    settings: TextSettings, characters: int, device: torch.device, backend: str, tell: Tell
+    settings: TextSettings, characters: int, device: torch.device, measure: Speed, tell: Tell
 ) -> TextSettings:
-    """The settings with sizes planned for the `max_minutes` given by name, if sizes are open."""
+    """The settings with sizes planned for the `max_minutes` given by name, if sizes are open.
+
+    Args:
+        measure: tells how fast a model trains on the device.
+    """
     asked = settings.can_plan_sizes and "max_minutes" in settings.given
     if not asked or for_small_text(settings, characters):
         return settings
-    planned, why = plan(settings, characters, measured(device, backend))
+    planned, why = plan(settings, characters, measure, on_gpu=device.type != "cpu")
     tell(why)
     check_training(planned.model, planned.train, device)
     return planned

@@ -10,14 +10,17 @@ from charlm.rnn.weights import model_shapes
 from charlm.text.vocabulary import Vocabulary
 
 
-def grown_vocabulary(vocabulary: Vocabulary, text: str, min_count: int) -> Vocabulary:
+def grown_vocabulary(
+    vocabulary: Vocabulary, counts: Mapping[str, int], min_count: int
+) -> Vocabulary:
     """The vocabulary, and after its entries those of a text that it lacks, by frequency.
 
     Args:
-        text: the training split of the run that starts from another one.
+        counts: how often each token occurs in the training split of the run that starts from
+            another one.
         min_count: what is rarer stays `<unk>`.
     """
-    added = Vocabulary.of_counts(vocabulary.unknown(text), vocabulary.units, min_count)
+    added = Vocabulary.of_counts(vocabulary.unknown_of(counts), vocabulary.units, min_count)
     return Vocabulary(
         (*vocabulary.entries, *added.entries),
         (*vocabulary.counts, *added.counts),

@@ -248,7 +248,7 @@ class Inspector:
         unknown = reading.get("unknown", "replace")
         split, encoding = reading.get("split"), reading.get("encoding")
         found = find_evaluation_text(self.run, source, split, unknown, encoding)
-        return replace(found, text=with_line_ends(found.text))
+        return replace(found, spelled=with_line_ends(found.text))
 
     def running_text(self, source: Source, reading: ReadingKeywords) -> EvaluationText:
         """The same, where a text that is made of documents makes no sense.

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from charlm.config import TextTrainConfig
 from charlm.runs.directory import RunDirectory
 from charlm.text.encoded import EncodedText
@@ -9,8 +11,8 @@ from charlm.text.splits import count
 from charlm.text.tokens import ITEMS
 from charlm.text.vocabulary import UNKNOWN, describe
 
-# With a smaller training split the user is warned, but training goes ahead.
-LEAST = 2_000
+# With a smaller training split, or a larger vocabulary, the user is warned, and training goes on.
+LEAST, MOST_ENTRIES = 2_000, 50_000
 
 
 def smaller_windows(
@@ -38,6 +40,16 @@ def too_small(size: int, item: str) -> Iterator[str]:
         )
 
 
+def too_many_entries(entries: int, units: str) -> Iterator[str]:
+    """Say so if the vocabulary is so large that it takes most of the time and memory."""
+    if entries > MOST_ENTRIES:
+        yield (
+            f"The vocabulary has {entries:,} {units}, and every step computes a probability for "
+            "each, which takes long and much memory. It is smaller with --max-vocabulary 10000, "
+            "--min-count 2 or --units bytes."
+        )
+
+
 def before_training(
     notes: Iterable[str],
     text: EncodedText,
@@ -59,6 +71,7 @@ def before_training(
         )
     if parent is None:
         yield from too_small(text.splits.size("train"), ITEMS[text.vocabulary.units])
+        yield from too_many_entries(len(text.vocabulary), text.vocabulary.units)
     yield from documents(text)
     yield from unknown_tokens(text, parent)
 
@@ -70,7 +83,7 @@ def documents(text: EncodedText) -> Iterator[str]:
         return
     held_out = text.splits.held_out
     sizes = {
-        name: int((text.split(name) == mark).sum()) - 1
+        name: int((np.asarray(text.split(name)) == mark).sum()) - 1
         for name in dict.fromkeys(("train", held_out))
     }
     total = text.splits.size("train") / sizes["train"]

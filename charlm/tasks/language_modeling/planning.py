@@ -5,7 +5,6 @@ many characters a width would be trained on. They must suffice for its number of
 turn must not be so large that a small text is memorized.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,8 +12,10 @@ import numpy as np
 import torch
 
 from charlm.config import ModelConfig, TextTrainConfig
+from charlm.distributed.world import ALONE, World
 from charlm.language_model import LanguageModel
 from charlm.machine.cuda_graphs import WARM_UP
+from charlm.machine.generators import forked_generators
 from charlm.machine.threads import tuned_threads
 from charlm.presets import as_options, overridden
 from charlm.rnn.backends.choice import choose_precision_and_backend
@@ -36,13 +37,16 @@ MEASURED_SECONDS = 0.3
 Speed = Callable[[ModelConfig, TextTrainConfig], float]
 
 
-def plan(settings: TextSettings, characters: int, speed: Speed) -> tuple[TextSettings, str]:
+def plan(
+    settings: TextSettings, characters: int, speed: Speed, on_gpu: bool = False
+) -> tuple[TextSettings, str]:
     """Plan the width and dropout of a model for the time limit in the settings.
 
     Args:
         settings: with `max_minutes` and the vocabulary size.
         characters: length of the training split.
         speed: measures the training speed of a model, in characters per second.
+        on_gpu: whether it trains on a GPU, where small batches leave most of it idle.
 
     Returns:
         The settings, and a sentence about what was chosen and why.
@@ -73,7 +77,7 @@ def plan(settings: TextSettings, characters: int, speed: Speed) -> tuple[TextSet
         "output_dropout": output_dropout,
         "weight_drop": weight_drop,
     }
-    if epochs <= FEW_EPOCHS:
+    if epochs <= FEW_EPOCHS and not on_gpu:
         # Small batches are slower per character, but with few epochs more steps matter more.
         changes["batch_size"] = min(settings.train.batch_size, 16)
     changes = {name: value for name, value in changes.items() if name not in settings.given}
@@ -85,11 +89,12 @@ def plan(settings: TextSettings, characters: int, speed: Speed) -> tuple[TextSet
     return overridden(settings, **changes), reason
 
 
-def measured(device: torch.device, backend: str) -> Speed:
+def measured(device: torch.device, backend: str, world: World = ALONE) -> Speed:
     """A function that measures the training speed of a model by a few steps on random characters.
 
     Args:
         backend: its name; "auto" takes the fastest one for each model, as for the precision.
+        world: the processes that train it together, and measure the same.
     """
 
     def speed(model_config: ModelConfig, config: TextTrainConfig) -> float:
@@ -97,7 +102,7 @@ def measured(device: torch.device, backend: str) -> Speed:
             model_config, device, config.precision, backend
         )
         config = replace(config, precision=precision)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        with forked_generators(device):
             model = LanguageModel(model_config, name)
             model.initialize("uniform", 0)
             model.to(device)
@@ -105,7 +110,8 @@ def measured(device: torch.device, backend: str) -> Speed:
             text = np.random.default_rng(0).integers(
                 0, model_config.vocabulary_size, size, dtype=np.uint32
             )
-            learner = Learner(LanguageModeling(model, text, text[:0], config), config)
+            task = LanguageModeling(model, text, text[:0], config, world=world)
+            learner = Learner(task, config, world)
             learner.task.load_epoch(0)
             # On CUDA the step after WARM_UP others records a graph, which takes time.
             window = 1 + WARM_UP if device.type == "cuda" else 2
@@ -124,9 +130,13 @@ def measured(device: torch.device, backend: str) -> Speed:
 
 def items_per_second(learner: Learner, window: int) -> float:
     """Speed over MEASURED_SECONDS of steps, from this window on."""
-    started, items = time.perf_counter(), 0
-    while time.perf_counter() - started < MEASURED_SECONDS:
+    world, items = learner.world, 0
+    world.meet()
+    started = world.clock()
+    while world.clock() - started < MEASURED_SECONDS:
         items += learner.step(window % 16, learner.config.learning_rate)
         window += 1
-    learner.is_finite(weights=False)  # waits for the device
-    return items / (time.perf_counter() - started)
+        world.meet()
+    learner.is_finite(whole_state=False)  # waits for the device
+    world.meet()
+    return items / (world.clock() - started)

@@ -1,14 +1,16 @@
 """The run directory of a language model, which adds a vocabulary and perhaps the text."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import cast
 
 from charlm.config import TextConfig, TextTrainConfig
 from charlm.errors import RunError, UsageError, look_up
-from charlm.files.whole import COPY_AGAIN, Arrays
+from charlm.files.reading import COPY_AGAIN, Shapes
+from charlm.files.schema import Count
 from charlm.rnn.weights import check_shapes, model_shapes
 from charlm.runs.directory import RunDirectory
-from charlm.runs.record import check_types
+from charlm.runs.record import Record, check_types
 from charlm.text.catalog import CATALOG, CatalogEntry
 from charlm.text.corpus import Reading
 from charlm.text.normalize import NORMALIZATIONS
@@ -20,13 +22,17 @@ VOCABULARY, TEXT = "vocabulary.json", "corpus.txt"
 # also have `characters_sha256` and `beginning_sha256` (see `evaluation_text.py`).
 CORPUS = {
     "name": str,
-    "source": list,
+    "source": list[str],
     "normalization": str,
     "sha256": str,
     "text_sha256": str,
     "lossless": bool,
-    "characters": int,
+    "characters": Count,
 }
+
+
+# The first runs have neither, and know their text by the hash of its bytes alone.
+FIRST = {"text_sha256": "", "lossless": False}
 
 
 class LanguageModelRun(RunDirectory):
@@ -39,6 +45,10 @@ class LanguageModelRun(RunDirectory):
 
     data_config = TextConfig
     train_config = TextTrainConfig
+
+    def __init__(self, path: Path, record: Record) -> None:
+        super().__init__(path, record)
+        record.corpus = {**FIRST, **record.corpus}
 
     @property
     def text_config(self) -> TextConfig:
@@ -102,16 +112,15 @@ class LanguageModelRun(RunDirectory):
         look_up(NORMALIZATIONS, self.normalization, "normalization")
         _ = self.spans, self.vocabulary
 
-    def check_weights(self, weights: Arrays) -> Arrays:
-        """The weights in float32, after checking their names and shapes against the model."""
-        shapes = {name: each.shape for name, each in weights.items()}
+    def check_shapes(self, shapes: Shapes) -> None:
+        """Raise RunError unless these are the names and shapes of the model's weights."""
         check_shapes(model_shapes(self.settings.model), shapes)
-        return super().check_weights(weights)
 
     @property
     def text(self) -> str | None:
         """The stored copy of the text, if there is one."""
-        return self.read_file(TEXT)
+        # UTF-8 takes four bytes a character at most.
+        return self.read_file(TEXT, 4 * self.record.corpus["characters"] + 4)
 
 
 def as_language_model(run: RunDirectory) -> LanguageModelRun:

@@ -12,6 +12,8 @@ from charlm.machine.memory import available_memory, check_memory
 from charlm.rnn.cells import make_cell
 
 FLOAT = 4  # bytes
+# From here on a vocabulary may be what takes the memory.
+LARGE_VOCABULARY = 20_000
 # Settings that can be lowered to save memory.
 SIZES = (
     *("hidden_size", "num_layers", "embedding_size", "mogrifier_rank", "mogrifier_rounds"),
@@ -57,14 +59,15 @@ def lasting_bytes(config: ModelConfig, train: TextTrainConfig) -> int:
 def step_bytes(config: ModelConfig, train: TextTrainConfig) -> int:
     """Bytes that a training step adds: gradients, and activations for the backward pass.
 
-    Counted are each layer's gates and output at every time step, and the logits twice, but not what
-    a backend keeps beyond that.
+    Counted are each layer's gates and output at every time step; and the logits, the logarithms of
+    their probabilities and the gradient, of which all three are there at once. What a backend keeps
+    beyond that is not.
     """
     width = FLOAT if train.precision in ("fp32", "tf32") else 2
     gates = len(make_cell(config).gate_names)
     layers = width * config.num_layers * (gates + 1) * config.hidden_size
     characters = train.batch_size * train.seq_length
-    activations = characters * (layers + 2 * FLOAT * config.vocabulary_size)
+    activations = characters * (layers + 3 * FLOAT * config.vocabulary_size)
     return FLOAT * parameter_count(config) + activations
 
 
@@ -92,7 +95,13 @@ def check_training(
         NotEnoughMemoryError: there is not; the message says how much is needed and available.
     """
     kept, step = lasting_bytes(config, train), step_bytes(config, train)
-    advice = advice or f"Give a smaller {costliest_setting(config, train)}."
+    if not advice:
+        advice = f"Give a smaller {costliest_setting(config, train)}."
+        if config.vocabulary_size > LARGE_VOCABULARY:
+            advice += (
+                f" The vocabulary has {config.vocabulary_size:,} entries: --max-vocabulary, "
+                "--min-count or --units bytes make it smaller."
+            )
     what = "Training this model"
     # A copy to go back to, should training diverge, is kept in main memory.
     if device.type == "cuda":

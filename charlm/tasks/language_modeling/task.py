@@ -24,6 +24,7 @@ from charlm.tasks.language_modeling.run import TEXT, LanguageModelRun
 from charlm.tasks.language_modeling.settings import RULES, TextSettings
 from charlm.tasks.task import Floats, Task
 from charlm.text.corpus import Corpus, Reading, Source, open_corpus
+from charlm.text.large import LargeCorpus
 from charlm.text.sources import STDIN
 from charlm.text.splits import count
 from charlm.text.tokens import BYTES, CHARACTERS, WORDS
@@ -124,7 +125,7 @@ class LanguageModelTask(Task):
     ) -> tuple[Source, dict[str, Any]]:
         """The text itself where it comes from standard input or a pipe."""
         given = dict(given)
-        if source is None or isinstance(source, Corpus):
+        if source is None or isinstance(source, Corpus | LargeCorpus):
             return source, given
         named = [str(source)] if isinstance(source, str | Path) else [str(each) for each in source]
         if not any(each == STDIN or is_pipe(Path(each)) for each in named):
@@ -199,6 +200,9 @@ class LanguageModelTask(Task):
         """A remark if the held-out text repeats passages of the training text."""
         read = self.score_type.from_json
         scores = {name: read(each) for name, each in result["baselines"].items()}
+        scored = min((each.tokens for each in scores.values()), default=0)
+        if scored < read(result["score"]).tokens:
+            yield f"The others are scored on the first {count(scored + 1, self.item)} of that text."
         if copying_is_far_ahead({**scores, "": read(result["score"])}):
             yield (
                 "xz is far ahead: the held-out text repeats long passages of the training text,\n"

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from charlm.config import EncoderConfig, TrainConfig
+from charlm.distributed.world import ALONE, World
 from charlm.errors import CorpusError
 from charlm.presets import Settings
 from charlm.progress import ProgressCallback, ignore_progress
@@ -58,7 +59,7 @@ class NumbersDataset(Dataset):
         vocabulary: Vocabulary | None = None,
         files: bool = False,
     ) -> None:
-        self.config, self.name = config, read.name
+        self.config, self.name = replace(config, encoding=read.encoding), read.name
         self.scaler = scaler or scaler_of(read, config)
         if read.texts is not None and vocabulary is None:
             vocabulary = vocabulary_of(read.texts, read.parts)
@@ -102,6 +103,7 @@ class NumbersDataset(Dataset):
 
     def told_of(self, read: NumberRows) -> Iterator[str]:
         """What to know of the rows."""
+        yield from read.notes
         if read.missing:
             told = "filled with means of the training part"
             if self.config.missing == "drop":
@@ -148,7 +150,8 @@ class NumbersDataset(Dataset):
             model = replace(model, vocabulary_size=len(self.vocabulary))
         batch_size = min(settings.train.batch_size, self.size("train"))
         train = replace(settings.train, batch_size=batch_size)
-        return replace(settings, model=model, train=train)
+        data = replace(settings.data, encoding=self.config.encoding)
+        return replace(settings, model=model, train=train, data=data)
 
     def part(self, name: str) -> Examples:
         """The examples of a part."""
@@ -171,6 +174,7 @@ class NumbersDataset(Dataset):
             loss,
             self.score_outputs,
             math.inf,
+            world=self.world,
         )
 
     def score_outputs(self, outputs: npt.NDArray[Any], true: npt.NDArray[Any]) -> RegressionScore:
@@ -178,15 +182,20 @@ class NumbersDataset(Dataset):
         predicted = self.scaler.unscale_target(outputs[:, 0])
         return score_of(predicted, true.astype(np.float64), self.scaler.target_spread)
 
-    def predictions(self, model: RecurrentModel, split: str) -> Floats:
-        """What a model says of a part's examples, in the target's units, (examples,)."""
-        outputs = all_outputs(cast("Encoder", model), self.part(split).sequences)
+    def predictions(self, model: RecurrentModel, split: str, world: World = ALONE) -> Floats:
+        """What a model says of a part's examples, in the target's units, (examples,).
+
+        Args:
+            world: the processes that share this.
+        """
+        outputs = all_outputs(cast("Encoder", model), self.part(split).sequences, world)
         return self.scaler.unscale_target(outputs[:, 0])
 
     def score(self, model: RecurrentModel, split: str) -> Score:
         """RMSE, MAE and R²."""
         true = self.part(split).values
-        return score_of(self.predictions(model, split), true, self.scaler.target_spread)
+        predicted = self.predictions(model, split, self.world)
+        return score_of(predicted, true, self.scaler.target_spread)
 
     def item_values(
         self,

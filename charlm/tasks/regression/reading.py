@@ -36,6 +36,8 @@ class NumberRows:
         times: of a series, the cells of its time column, in that order.
         missing: how many rows lack a value.
         empty: how many had no text, and were left out.
+        encoding: in which they were read.
+        notes: what to know of that.
     """
 
     name: str
@@ -52,6 +54,8 @@ class NumberRows:
     sha256: str
     missing: int
     empty: int
+    encoding: str
+    notes: tuple[str, ...]
 
 
 def number_of(cell: str, column: str, table: str, row: int) -> float:
@@ -183,6 +187,8 @@ def read_numbers(
         sha256=digest.hexdigest(),
         missing=len(missing),
         empty=empty,
+        encoding=table.encoding,
+        notes=table.notes,
     )
     if is_series:
         return in_order(read, config, kept, seed)

@@ -4,7 +4,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from charlm.errors import RunError
-from charlm.files.whole import COPY_AGAIN, Arrays
+from charlm.files.reading import COPY_AGAIN
+from charlm.files.whole import Arrays
+from charlm.runs.record import check_types
 from charlm.tasks.regression.scaler import Scaler
 from charlm.tasks.regression.series import Clock
 from charlm.tasks.regression.settings import RegressionConfig
@@ -93,4 +95,5 @@ class RegressionRun(EncoderRun):
     def check_contents(self) -> None:
         """Settings, scaler, and the vocabulary of texts."""
         super().check_contents()
+        check_types(self.record.corpus, {"target": str})
         _ = self.scaler, self.clock, self.vocabulary_of_texts

@@ -1,16 +1,32 @@
 """Means and spreads of the training part: what inputs and predictions are scaled by."""
 
-import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from charlm.errors import CorpusError
 from charlm.files import strict_json
+from charlm.files.schema import check
 
 Floats = npt.NDArray[np.float64]
+
+
+# Of its numbers, and of what they are divided by: beyond it, squares of float64 are no numbers.
+LARGEST = 1e150
+
+
+class ScalerFile(TypedDict):
+    """What scaler.json holds."""
+
+    columns: list[str]
+    means: list[float]
+    spreads: list[float]
+    fill: list[float]
+    target: str
+    target_mean: float
+    target_spread: float
 
 
 @dataclass(frozen=True)
@@ -97,22 +113,18 @@ class Scaler:
             ValueError: the content is not what `to_json` writes.
         """
         try:
-            values = json.loads(content)
-            lists = {name: tuple(values[name]) for name in ("columns", "means", "spreads", "fill")}
-            numbers = [*lists["means"], *lists["spreads"], *lists["fill"]]
-            numbers += [values["target_mean"], values["target_spread"]]
-            if not all(isinstance(each, float | int) and np.isfinite(each) for each in numbers):
-                raise ValueError("a scaler has numbers")
-            if (
-                len({len(each) for each in lists.values()}) != 1
-                or min(lists["spreads"], default=1.0) <= 0
-            ):
-                raise ValueError("a scaler needs a mean and a spread for each column")
-            return cls(
-                **lists,
-                target=str(values["target"]),
-                target_mean=values["target_mean"],
-                target_spread=values["target_spread"],
-            )
-        except (TypeError, KeyError) as error:
-            raise ValueError(f"no scaler ({error})") from None
+            values = strict_json.loads(content)
+            check(values, ScalerFile, "the file")
+        except ValueError as error:
+            raise ValueError(f"no scaler: {error}") from None
+        lists: dict[str, Any] = {
+            name: tuple(values[name]) for name in ("columns", "means", "spreads", "fill")
+        }
+        numbers = [*lists["means"], *lists["spreads"], *lists["fill"]]
+        numbers += [values["target_mean"], values["target_spread"]]
+        if not all(abs(each) <= LARGEST for each in numbers):
+            raise ValueError("a scaler has finite numbers")
+        spreads = (*lists["spreads"], values["target_spread"])
+        if len({len(each) for each in lists.values()}) != 1 or min(spreads) < 1 / LARGEST:
+            raise ValueError("a scaler needs a mean and a spread for each column")
+        return cls(**{name: lists.get(name, values[name]) for name in ScalerFile.__annotations__})

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from charlm.scoring.score import Figure
+from charlm.scoring.score import LARGEST, Figure, stored_count, stored_number
 
 Floats = npt.NDArray[np.float64]
 
@@ -76,10 +76,13 @@ class RegressionScore:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "RegressionScore":
-        found: dict[str, Any] = {
-            name: math.nan if values[name] is None else values[name] for name in FIELDS
+        least = {"squared": 0.0, "absolute": 0.0, "squares": 0.0, "scale": 1 / LARGEST}
+        numbers: dict[str, Any] = {
+            name: stored_number(values, name, least.get(name, -math.inf))
+            for name in FIELDS
+            if name != "rows"
         }
-        return cls(**found)
+        return cls(rows=stored_count(values, "rows"), **numbers)
 
 
 FIELDS = ("squared", "absolute", "total", "squares", "rows", "scale")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from charlm.machine.device import to_device
 from charlm.seeds import Stream, generator
 
 # Batches are made of neighbours by length within so many batches' examples.
@@ -72,19 +73,19 @@ class Sequences:
         positions: npt.NDArray[np.int64] = np.arange(len(shift)) + shift
         return positions
 
-    def batch(self, rows: npt.NDArray[np.int64], device: torch.device) -> Batch:
-        """Some examples, padded to the longest of them."""
+    def batch(self, rows: npt.NDArray[np.int64], device: torch.device, longest: int = 0) -> Batch:
+        """Some examples, padded to the longest of them, or further, to `longest` steps."""
         lengths = self.lengths[rows]
         wide = np.float32 if np.issubdtype(self.steps.dtype, np.floating) else np.int64
-        t = np.arange(lengths.max())[:, None]
+        t = np.arange(max(int(lengths.max()), longest))[:, None]
         if len(t) == lengths.min():
             taken = self.steps[self.starts[rows] + t].astype(wide, copy=False)
-            return Batch(torch.from_numpy(taken).to(device), None)
+            return Batch(to_device(taken, device), None)
         inside = t < lengths
         taken = self.steps[np.where(inside, self.starts[rows] + t, 0)]
         inside = inside.reshape(*inside.shape, *(1,) * (taken.ndim - 2))
-        inputs = torch.from_numpy(np.where(inside, taken, 0).astype(wide, copy=False))
-        return Batch(inputs.to(device), torch.from_numpy(lengths).to(device))
+        inputs = np.where(inside, taken, 0).astype(wide, copy=False)
+        return Batch(to_device(inputs, device), to_device(lengths, device))
 
 
 def batches_of_epoch(

@@ -13,6 +13,7 @@ from charlm.tables.parts import TEST, TRAIN, VAL, WORDS, Parts, draw_folds, draw
 from charlm.tables.sources import open_table
 from charlm.tables.table import Row, Table
 from charlm.tasks.supervised.settings import TableConfig
+from charlm.text.detection import AUTO
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Sources:
         else:
             main = Table.of(source)
         given = {VAL: config.val, TEST: config.test}
-        held_out = {part: open_table(file, config.encoding) for part, file in given.items() if file}
+        spelled = main.encoding if config.encoding == AUTO else config.encoding
+        held_out = {part: open_table(file, spelled) for part, file in given.items() if file}
         return cls(main, held_out)
 
     @property

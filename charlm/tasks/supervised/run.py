@@ -1,6 +1,6 @@
 """What the runs of encoders have in common."""
 
-import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -9,17 +9,23 @@ from typing import Any, Protocol, TypeVar, cast
 from charlm.config import EncoderConfig
 from charlm.errors import RunError
 from charlm.files import strict_json
-from charlm.files.whole import COPY_AGAIN, Arrays
+from charlm.files.reading import COPY_AGAIN, Shapes
+from charlm.files.schema import Scalar, check
 from charlm.rnn.weights import check_shapes, encoder_shapes
 from charlm.runs.directory import RunDirectory
+from charlm.runs.record import check_types
+from charlm.runs.recorded import recorded_sources
 from charlm.tables.table import Table
 from charlm.tasks.supervised.settings import TableConfig
 from charlm.text.splits import count
 from charlm.text.vocabulary import Vocabulary
 
+# Types of what run.json says of the rows.
+CORPUS = {"name": str, "sha256": str, "source": list[str], "columns": list[str]}
 DATA, VOCABULARY = "data.jsonl", "vocabulary.json"
 # In data.jsonl, the column that says which part a row belongs to.
 PART = "part of the run"
+FIRST_PART = "part"  # so the first classifiers called it
 
 
 class EncoderRun(RunDirectory):
@@ -67,12 +73,25 @@ class EncoderRun(RunDirectory):
     def check_contents(self) -> None:
         """Settings, and where the rows are."""
         super().check_contents()
-        _ = self.record.corpus["sha256"], self.record.corpus["source"]
+        check_types(self.record.corpus, CORPUS)
 
-    def check_weights(self, weights: Arrays) -> Arrays:
-        shapes = {name: each.shape for name, each in weights.items()}
+    def check_shapes(self, shapes: Shapes) -> None:
+        """Raise RunError unless these are the names and shapes of the model's weights."""
         check_shapes(encoder_shapes(cast("EncoderConfig", self.settings.model)), shapes)
-        return super().check_weights(weights)
+
+
+def copied_rows(run: EncoderRun, stored: str) -> list[dict[str, Any]]:
+    """The rows of data.jsonl; RunError if they are damaged."""
+    rows = []
+    for number, line in enumerate(stored.splitlines(), 1):
+        try:
+            row = strict_json.loads(line)
+            check(row, dict[str, Scalar])
+        except ValueError as error:
+            damage = f"'{run.path / DATA}' is damaged in line {number:,}: {error}."
+            raise RunError(damage, COPY_AGAIN) from None
+        rows.append(row)
+    return rows
 
 
 class HasDigest(Protocol):
@@ -105,12 +124,14 @@ def reread(
         RunError: they are not what they were.
     """
     about, config, seed = run.record.corpus, run.table_config, run.settings.train.seed
-    stored = run.read_file(DATA)
+    stored = run.read_file(DATA, sys.maxsize)
     if source is None and stored is not None:
-        rows = [json.loads(line) for line in stored.splitlines()]
-        copied = replace(config, **run.settings_of_copy)
+        rows, copied = copied_rows(run, stored), replace(config, **run.settings_of_copy)
+        if rows and PART not in rows[0]:
+            copied = replace(copied, split_column=FIRST_PART)
         return read(Table.of(rows, about["name"]), copied, seed)
-    found = read(about["source"] if source is None else source, config, seed)
+    places = recorded_sources(run.path, about["source"]) if source is None else source
+    found = read(places, config, seed)
     if found.sha256 != about["sha256"]:
         raise RunError(
             f"The rows that '{run.name}' was trained on have changed since.",

@@ -1,5 +1,6 @@
 """A vocabulary that grows keeps what it had, and begins what is new at the mean."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,10 @@ TINY = {"hidden_size": 6, "batch_size": 2, "seq_length": 5, "max_steps": 3, "pre
 
 def test_new_entries_follow_by_frequency() -> None:
     vocabulary = Vocabulary.build("bbba")
-    grown = grown_vocabulary(vocabulary, "abcddddee", 2)
+    grown = grown_vocabulary(vocabulary, Counter("abcddddee"), 2)
     assert grown.entries == ("b", "a", "d", "e")
     assert grown.counts == (3, 1, 4, 2)
-    assert grown_vocabulary(vocabulary, "ab", 1) == vocabulary
+    assert grown_vocabulary(vocabulary, Counter("ab"), 1) == vocabulary
 
 
 @pytest.mark.parametrize("embedding", [0, 3])

@@ -9,7 +9,8 @@ import pytest
 
 import charlm
 from charlm.errors import CharlmError, RunError, SettingError, UsageError
-from charlm.files.whole import load_arrays, save_arrays
+from charlm.files.reading import load_arrays
+from charlm.files.whole import save_arrays
 from charlm.generation.torch_engine import TorchEngine
 from charlm.tasks.language_modeling.kept_states import names
 from charlm.tasks.language_modeling.writing import Writer

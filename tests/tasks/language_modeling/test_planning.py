@@ -9,8 +9,9 @@ import torch
 import charlm
 from charlm.config import ModelConfig, TextTrainConfig
 from charlm.language_model import LanguageModel
-from charlm.presets import Settings, overridden, resolve
+from charlm.presets import ON_GPU, PRESETS, Settings, as_options, overridden, resolve
 from charlm.sessions.session import Chosen, Notice
+from charlm.tasks.language_modeling import fitting
 from charlm.tasks.language_modeling.planning import (
     CHARACTERS_PER_PARAMETER,
     DROPOUT,
@@ -89,6 +90,54 @@ def test_what_was_asked_for_stays_and_the_words_say_what_was_chosen() -> None:
     assert f"--batch-size {chosen.train.batch_size}" in words
     same, _ = plan(settings(batch_size=32), MEGABYTE, machine(1e10))
     assert same.train.batch_size == 32
+
+
+def test_a_plan_leaves_the_batch_as_it_is_on_a_gpu() -> None:
+    """A small batch leaves most of a GPU idle; on a CPU its steps are as much shorter."""
+    on_cpu, told = plan(settings(), 10 * MEGABYTE, machine(1e10))
+    on_gpu, told_there = plan(settings(), 10 * MEGABYTE, machine(1e10), on_gpu=True)
+    assert (on_cpu.train.batch_size, on_gpu.train.batch_size) == (16, settings().train.batch_size)
+    assert "--batch-size 16" in told and "--batch-size" not in told_there
+    assert on_gpu.model == on_cpu.model
+
+
+def test_a_plan_is_told_where_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def remember(given: Settings, characters: int, speed: Speed, on_gpu: bool) -> object:
+        asked.append(on_gpu)
+        return given, "as before"
+
+    monkeypatch.setattr(fitting, "plan", remember)
+    monkeypatch.setattr(fitting, "check_training", lambda *_: None)
+    for device in ("cpu", "cuda:1", "mps"):
+        where = torch.device(device)
+        fitting.planned_for_time(settings(), MEGABYTE, where, "auto", lambda sentence: None)
+    assert asked == [False, True, True]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_train_more_streams_on_a_gpu(preset: str) -> None:
+    chosen, told = resolve(preset), list[str]()
+    for device, larger in [("cpu", {}), ("cuda:1", ON_GPU.get(preset, {})), ("mps", None)]:
+        told.clear()
+        where = torch.device(device)
+        there = fitting.adapted_to_device(chosen, MEGABYTE, where, told.append)
+        wanted = ON_GPU.get(preset, {}) if larger is None else larger
+        assert there == overridden(chosen, **wanted)
+        assert told == ([f"On a GPU instead: {as_options(wanted)}"] if wanted else [])
+    assert all(
+        ON_GPU[each]["batch_size"] > PRESETS[each]["batch_size"] for each in ("quick", "small")
+    )
+
+
+def test_a_batch_given_by_name_and_that_of_a_small_text_stay_on_a_gpu() -> None:
+    where, told = torch.device("cuda", 0), list[str]()
+    given = resolve("small", batch_size=8)
+    assert fitting.adapted_to_device(given, MEGABYTE, where, told.append) == given
+    small = resolve("quick")
+    assert fitting.adapted_to_device(small, min(SMALL_TEXTS), where, told.append) == small
+    assert not told
 
 
 def test_sizes_follow_the_time_where_nothing_else_decides() -> None:

@@ -224,7 +224,7 @@ def test_a_vocabulary_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 def test_runs_of_different_kinds_are_not_averaged(tmp_path: Path) -> None:
     one, other = trained("words", tmp_path), trained("bytes", tmp_path)
-    from charlm.api import evaluate_together
+    from charlm.ensemble import evaluate_together
 
     with pytest.raises(UsageError, match="one reads words, the other bytes"):
         evaluate_together([one, other])

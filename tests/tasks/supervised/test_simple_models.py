@@ -13,7 +13,8 @@ from tables import write_table
 
 import charlm
 from charlm.errors import RunError
-from charlm.files.whole import Arrays, load_arrays, save_arrays
+from charlm.files.reading import load_arrays
+from charlm.files.whole import Arrays, save_arrays
 from charlm.tasks.regression import baselines
 from charlm.tasks.regression.baselines import Baselines, inputs_of
 from charlm.tasks.regression.dataset import reread_dataset
