@@ -70,8 +70,10 @@ def train_or_resume(
         try:
             return train(source, run=run, **begun, **where, **settings)
         except NameTakenError:
-            if not is_run(path):
-                raise  # else another process was quicker
+            # Another training was quicker. Several processes cannot go on with its run together, as
+            # all but the first one are waiting for one to be made.
+            if world.size > 1 or not is_run(path):
+                raise
     found = open_run(path)
     check_same(found, {"task": task, "preset": preset, "init_from": init_from}, settings)
     if found.record.status == "diverged":

@@ -117,6 +117,19 @@ def test_a_run_is_locked_whichever_way_leads_to_it(
                 RunLock.take(way, patience=0)
 
 
+def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "runs").path
+    (tmp_path / "mine").write_text("mine")
+    file = path.with_name(f".{path.name}.lock")
+    file.symlink_to(tmp_path / "mine")
+    assert is_locked(path) is None
+    with RunLock.take(path) as lock:
+        assert "cannot be locked" in lock.problem
+    remove_abandoned(path.parent)
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert file.is_symlink()
+
+
 def test_where_nothing_can_be_locked_it_says_so_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
