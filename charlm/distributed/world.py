@@ -13,6 +13,8 @@ from charlm.errors import CharlmError, SettingError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+# In which variable the launcher counts how often it has started all processes again.
+ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
 Loss = TypeVar("Loss", bound=Callable[..., Any])
 
 
@@ -151,4 +153,4 @@ ALONE = World()
 
 def is_restarted() -> bool:
     """Whether a launcher started this process again, after one of the training's had failed."""
-    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") not in ("", "0")
+    return os.environ.get(ATTEMPT, "0") not in ("", "0")
