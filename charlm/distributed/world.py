@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import numpy.typing as npt
-
 from charlm.errors import CharlmError, SettingError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # The command line's help imports this, and no such package.
+    import numpy.typing as npt
     from torch import Tensor, nn
 
 # In which variable the launcher counts how often it has started all processes again.
@@ -124,7 +123,7 @@ class World:
         """The sequences (L, B, H) of all processes in order, from each one's share. For all."""
         return mine
 
-    def add(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def add(self, array: "npt.NDArray[Any]") -> "npt.NDArray[Any]":
         """The sum of everybody's array.
 
         It is exact where each process has filled its part, and left zeros elsewhere. For all.
