@@ -97,7 +97,7 @@ class RunLock:
             self._remove()
 
     def _remove(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError, MemoryError):
             self.file.unlink()
 
     def __enter__(self) -> Self:

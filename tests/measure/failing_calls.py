@@ -190,8 +190,10 @@ class Case:
         if not vanished:
             for each in trainings.problems(self.place, self.whole):
                 return each
-        if result.code == 0 and not vanished and trainings.temporary(self.place) and not lasting:
-            return f"left: {trainings.temporary(self.place)}"
+        # A lock's file whose removal failed says only who that was; the next start removes it.
+        left = [each for each in trainings.temporary(self.place) if not each.endswith(".lock")]
+        if result.code == 0 and left and not vanished and not lasting:
+            return f"left: {left}"
         again = self.train()
         if again.code != 0:
             return f"does not go on: {again.err[-300:]}"
