@@ -19,12 +19,15 @@ __all__ = [
     "choice",
     "has_bfloat16",
     "keeps_code",
+    "multiplies_pairs",
+    "multiply_transposed",
     "pack",
     "packed_shape",
     "padded_columns",
     "run_linear",
     "run_step",
     "run_window",
+    "scratch_shapes",
     "shares_threads",
     "synchronizes",
     "why_not",
@@ -49,9 +52,9 @@ def synchronizes(n_threads: int) -> bool:
 
 def has_bfloat16(K: int, N: int) -> bool:
     """Whether products with a matrix (K, N) can be computed in bfloat16, with sums in float32."""
-    from charlm.kernels import amx
+    from charlm.kernels import amx, tiles
 
-    return amx.available() and amx.fits(K, N)
+    return (amx.available() and amx.fits(K, N)) or (tiles.multiplies_pairs() and K % 2 == 0)
 
 
 def keeps_code() -> bool:
@@ -66,7 +69,9 @@ def packed_shape(K: int, N: int, bfloat16: bool = False) -> tuple[int, ...]:
     """The shape of a matrix packed into panels, of float32 or of pairs of bfloat16 in int32."""
     from charlm.kernels import amx, tiles
 
-    return amx.packed_shape(K, N) if bfloat16 else tiles.packed_shape(K, N)
+    if bfloat16 and amx.available() and amx.fits(K, N):
+        return amx.packed_shape(K, N)
+    return tiles.packed_shape(K, N, bfloat16)
 
 
 def padded_columns(N: int) -> int:
@@ -80,8 +85,40 @@ def pack(matrix: Any, panels: Any, n_threads: int = 1, n_parts: int = 1) -> None
     """Pack a matrix (K, N) into panels of `packed_shape`, in the order of their use."""
     from charlm.kernels import matmul
 
-    packing = matmul.pack if panels.dtype.kind == "f" else matmul.pack_pairs
+    packing = matmul.pack if panels.ndim == 3 else matmul.pack_tiles
     packing(team_of(n_threads), n_threads, n_parts, matrix, panels)
+
+
+def scratch_shapes(M: int, N: int, n_parts: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shapes of the scratch that `multiply_transposed` needs, of float32 or int32."""
+    from charlm.kernels import outer
+
+    return outer.scratch_shapes(M, N, n_parts)
+
+
+def multiply_transposed(
+    left: Any, right: Any, scratch: Sequence[Any], product: Any, n_threads: int, n_parts: int
+) -> None:
+    """Compute leftᵀ · right, of matrices (K, M) and (K, N), in float32.
+
+    Args:
+        left, right: both float32, or both bfloat16 where K is even and the processor multiplies
+            pairs; see `multiplies_pairs`.
+        scratch: two arrays of `scratch_shapes`: float32, or int32 for bfloat16.
+        product: (M, padded N).
+    """
+    from charlm.kernels import outer
+
+    n_threads = min(n_threads, n_parts)
+    team = team_of(n_threads)
+    outer.multiply_transposed(team, n_threads, n_parts, left, right, *scratch, product)
+
+
+def multiplies_pairs() -> bool:
+    """Whether vector instructions multiply pairs of bfloat16 here, and nothing does so faster."""
+    from charlm.kernels import amx, tiles
+
+    return tiles.multiplies_pairs() and not amx.available()
 
 
 def run_window(

@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 from charlm import kernels
 from charlm.rnn.backends.fused import policy
 from charlm.rnn.backends.fused.buffers import PooledBuffer, array_of
-from charlm.rnn.backends.fused.products import multiplier
+from charlm.rnn.backends.fused.products import multiplier, multiply_transposed
 from charlm.rnn.cells import Cell, LayerWeights, State
 
 # Values that a step saves for the backward pass, in units of H.
@@ -119,7 +119,7 @@ class FusedLayer(torch.autograd.Function):
         gates = ctx.saved.gates.tensor
         arrays = (ids, grad_outputs.contiguous(), h, gates, dh, d_gates, d_table, *C, *dC)
         dh += run_steps(f"{ctx.name}_backward", U, d_gates, arrays, n_parts)
-        d_U = (d_gates.flatten(0, 1).t() @ h_matmul[:-1].flatten(0, 1)).to(U.dtype)
+        d_U = multiply_transposed(d_gates.flatten(0, 1), h_matmul[:-1].flatten(0, 1))
         d_c = d_gates[..., 2 * H :].sum((0, 1), dtype=U.dtype) if ctx.name == "gru" else None
         if same_gradient:
             d_table = d_gates.flatten(0, 1)
@@ -148,8 +148,7 @@ def run_steps(
         shape = kernels.packed_shape(K, N, narrow)
         panels = PooledBuffer(shape, torch.int32 if narrow else torch.float32)
         kernels.pack(array_of(matrix), panels.tensor.numpy(), min(n_threads, n_parts), n_parts)
-        columns = N if narrow else kernels.padded_columns(N)
-        product = x.new_zeros(B, columns, dtype=torch.float32)
+        product = x.new_zeros(B, shape[0] * shape[-1], dtype=torch.float32)
         split_rows = policy.splits_rows(matrix, x.dtype, n_parts)
         operands = (array_of(x), panels.tensor.numpy(), product.numpy(), step_arrays)
         kernels.run_window(function, *operands, n_threads, n_parts, split_rows)

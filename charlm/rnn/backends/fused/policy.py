@@ -58,6 +58,14 @@ def splits_rows(U: Tensor, dtype: torch.dtype, n_parts: int) -> bool:
     return small or n_parts == 1 or not kernels.synchronizes(n_parts)
 
 
+def multiplies_transposed(dtype: torch.dtype, K: int) -> bool:
+    """Whether compiled code computes products with transposed matrices (K, M)."""
+    narrow = dtype == torch.bfloat16
+    return not leaves_threads_idle() and (
+        kernels.multiplies_pairs() and K % 2 == 0 if narrow else dtype == torch.float32
+    )
+
+
 def leaves_threads_idle() -> bool:
     """Whether torch has several threads, and compiled code cannot use them."""
     return most_threads() > 1 and not kernels.shares_threads()

@@ -1,11 +1,33 @@
-"""The matrix product of each step by torch's libraries, where they beat compiled code."""
+"""Matrix products outside of compiled windows."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from charlm.rnn.backends.fused.policy import WORTH_PACKING
+from charlm import kernels
+from charlm.machine.threads import most_threads
+from charlm.rnn.backends.fused import policy
+from charlm.rnn.backends.fused.buffers import PooledBuffer, array_of
+
+
+def multiply_transposed(left: Tensor, right: Tensor) -> Tensor:
+    """leftᵀ · right in float32, of matrices (K, M) and (K, N) in float32 or bfloat16."""
+    if not policy.multiplies_transposed(left.dtype, len(left)):
+        return (left.t() @ right).float()
+    M, N, n_threads, n_parts = left.shape[1], right.shape[1], torch.get_num_threads(), most_threads()
+    dtype = torch.int32 if left.dtype == torch.bfloat16 else torch.float32
+    scratch = [PooledBuffer(each, dtype) for each in kernels.scratch_shapes(M, N, n_parts)]
+    product = torch.empty(M, kernels.padded_columns(N))
+    kernels.multiply_transposed(
+        array_of(left.contiguous()),
+        array_of(right.contiguous()),
+        [each.tensor.numpy() for each in scratch],
+        product.numpy(),
+        n_threads,
+        n_parts,
+    )
+    return product[:, :N]
 
 
 def multiplier(matrix: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
@@ -15,7 +37,7 @@ def multiplier(matrix: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
     up to twice as fast with a matrix packed for it, unless the matrix is so small that the costlier
     call outweighs this. The operations are internal to torch's compiler and undocumented.
     """
-    if rows > 1 and packs(matrix.dtype) and matrix.numel() >= WORTH_PACKING[matrix.dtype]:
+    if rows > 1 and packs(matrix.dtype) and matrix.numel() >= policy.WORTH_PACKING[matrix.dtype]:
         pack, multiply = torch.ops.mkldnn._reorder_linear_weight, torch.ops.mkldnn._linear_pointwise
         packed = pack(matrix.contiguous(), rows)
         return lambda x: multiply(x, packed, None, "none", [], "")
