@@ -20,6 +20,8 @@ __all__ = [
     "has_bfloat16",
     "keeps_code",
     "multiplies_pairs",
+    "multiply",
+    "multiply_in_registers",
     "multiply_transposed",
     "pack",
     "packed_shape",
@@ -89,6 +91,25 @@ def pack(matrix: Any, panels: Any, n_threads: int = 1, n_parts: int = 1) -> None
     packing(team_of(n_threads), n_threads, n_parts, matrix, panels)
 
 
+def multiply(x: Any, panels: Any, product: Any, n_threads: int, n_parts: int) -> None:
+    """Multiply many rows (M, K) of float32 by a packed matrix (K, N).
+
+    Args:
+        panels: of `packed_shape`; if they hold bfloat16, rows are rounded to it. Not for the tile
+            registers: see `multiplies_pairs`.
+        product: (M, padded N), in float32.
+    """
+    import numpy as np
+
+    from charlm.kernels import matmul
+
+    n_threads, floats = min(n_threads, n_parts), panels.dtype.kind == "f"
+    shape = (0, 0, 0) if floats else (n_parts, matmul.ROWS, x.shape[1])
+    rounded = np.empty(shape, np.float32 if floats else np.uint16)
+    team = team_of(n_threads)
+    matmul.multiply_all(team, n_threads, n_parts, x, rounded, panels, product)
+
+
 def scratch_shapes(M: int, N: int, n_parts: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The shapes of the scratch that `multiply_transposed` needs, of float32 or int32."""
     from charlm.kernels import outer
@@ -109,9 +130,9 @@ def multiply_transposed(
     """
     from charlm.kernels import outer
 
-    n_threads = min(n_threads, n_parts)
-    team = team_of(n_threads)
-    outer.multiply_transposed(team, n_threads, n_parts, left, right, *scratch, product)
+    n_threads, (of_left, of_right) = min(n_threads, n_parts), scratch
+    arrays = (left, right, of_left, of_right, product)
+    outer.multiply_transposed(team_of(n_threads), n_threads, n_parts, *arrays)
 
 
 def multiplies_pairs() -> bool:
@@ -119,6 +140,17 @@ def multiplies_pairs() -> bool:
     from charlm.kernels import amx, tiles
 
     return tiles.multiplies_pairs() and not amx.available()
+
+
+def multiply_in_registers(products: int, bfloat16: bool, n_threads: int) -> None:
+    """Compute so many products of numbers, as fast as the processor can, and forget them.
+
+    Args:
+        bfloat16: of bfloat16, in place of float32; see `has_bfloat16`.
+    """
+    from charlm.kernels import peak
+
+    peak.multiply_in_registers(team_of(n_threads), n_threads, products, bfloat16)
 
 
 def run_window(

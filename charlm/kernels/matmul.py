@@ -11,19 +11,22 @@ from charlm.kernels import amx, tiles
 from charlm.kernels.jit import (
     OVERLOAD_RULES,
     SIXTEEN,
+    Floats,
     Numbers,
     jit,
     jit_cached,
     to_bfloat16_bits,
+    write_row,
 )
 from charlm.kernels.team import rows_of, run_in_team
 from charlm.kernels.tiles import panel_width
 
 BLOCK = 64  # rows of a panel that are packed at a time
+ROWS = 128  # that are multiplied at a time, so that they stay in a core's cache
 
 
 def multiply(x: Any, first: int, end: int, panels: Any, product: Any) -> None:
-    """Compute rows `first` to `end` of a product, by the panels' shape as `tiles.py` or `amx.py`."""
+    """Compute rows `first` to `end` of a product as in `tiles.py` or `amx.py`, by the panels."""
 
 
 @overload(multiply, jit_options=OVERLOAD_RULES)
@@ -52,6 +55,48 @@ def multiply_columns(part: int, n_parts: int, x: Any, panels: Any, product: Any)
     mine, width = rows_of(part, n_parts, panels.shape[0]), product.shape[1] // panels.shape[0]
     columns = product[:, mine.start * width : mine.stop * width]
     multiply(x, 0, product.shape[0], panels[mine.start : mine.stop], columns)
+
+
+@jit
+def multiply_all_part(
+    part: int, n_parts: int, x: Floats, rounded: Any, panels: Any, product: Floats
+) -> None:
+    """Compute one part of the rows for `multiply_all`."""
+    mine, K = rows_of(part, n_parts, x.shape[0]), x.shape[1]
+    for first in range(mine.start, mine.stop, ROWS):
+        end = min(first + ROWS, mine.stop)
+        factors = in_type_of(x[first:end], rounded[part, : end - first, :K])
+        multiply(factors, 0, end - first, panels, product[first:end])
+
+
+def in_type_of(x: Any, rounded: Any) -> Any:
+    """Rows of float32, or a copy of them in bfloat16."""
+
+
+@overload(in_type_of, jit_options=OVERLOAD_RULES)
+def in_type_of_by_type(x: Any, rounded: Any) -> Callable[[Any, Any], Any]:
+    def same(x: Any, rounded: Any) -> Any:
+        return x
+
+    def copied(x: Any, rounded: Any) -> Any:
+        for i in range(x.shape[0]):
+            write_row(x[i], rounded[i])
+        return rounded
+
+    return copied if rounded.dtype == types.uint16 else same
+
+
+@jit_cached
+def multiply_all(
+    team: int, n_threads: int, n_parts: int, x: Floats, rounded: Any, panels: Any, product: Floats
+) -> None:
+    """Multiply many rows (M, K) by a packed matrix (K, N).
+
+    Args:
+        rounded: room for rows in bfloat16, (n_parts, ROWS, K), if the panels hold it.
+        product: (M, padded N).
+    """
+    run_in_team(team, n_threads, n_parts, multiply_all_part, (x, rounded, panels, product))
 
 
 @jit

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import product
 from typing import Any
 
 import pytest
@@ -270,17 +271,27 @@ def test_threads_that_cannot_be_shared_are_left_to_torch(monkeypatch: pytest.Mon
     assert policy.runs_window(U, torch.float32, 64, 1)
 
 
-@pytest.mark.parametrize("tiles", [True, False])
-def test_bfloat16_windows_need_tiles_that_fit(tiles: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from charlm.kernels import amx
+# Sizes of a matrix, whether tile registers have it, and whether pairs have it.
+@pytest.mark.parametrize(
+    ("N", "K", "by_tiles", "by_pairs"),
+    [(96, 32, True, True), (96, 48, False, True), (24, 32, False, True), (51, 17, False, False)],
+)
+def test_bfloat16_windows_need_a_processor_for_them(
+    N: int, K: int, by_tiles: bool, by_pairs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from charlm.kernels import amx, tiles
 
+    U = torch.zeros(N, K)
     sharing(monkeypatch, True)
-    monkeypatch.setattr(amx, "available", lambda: tiles)
-    for N, K, fit in ((96, 32, True), (96, 48, False), (24, 32, False), (51, 17, False)):
-        assert policy.has_bfloat16(N, K) == (fit and tiles)
-        assert policy.runs_window(torch.zeros(N, K), torch.bfloat16, 5, 1) == (fit and tiles)
+    for has_tiles, has_pairs in product((True, False), repeat=2):
+        monkeypatch.setattr(amx, "available", lambda has=has_tiles: has)
+        monkeypatch.setattr(tiles, "multiplies_pairs", lambda has=has_pairs: has)
+        fit = (has_tiles and by_tiles) or (has_pairs and by_pairs)
+        assert policy.has_bfloat16(N, K) == fit
+        assert policy.runs_window(U, torch.bfloat16, 5, 1) == fit
     sharing(monkeypatch, False)
     monkeypatch.setattr(policy, "most_threads", lambda: 2)
+    monkeypatch.setattr(amx, "available", lambda: True)
     assert not policy.has_bfloat16(96, 32)
 
 

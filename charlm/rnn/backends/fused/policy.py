@@ -1,5 +1,7 @@
 """When and how the fused backend uses compiled code: thresholds measured by `charlm bench`."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,8 @@ CACHED = {torch.float32: 550_000, torch.bfloat16: 2_000_000}
 READ_BY_ALL = 1_500_000
 # Elements of a state that keep a thread busy enough to pay off.
 WORTH_A_THREAD = 1000
+# Products of numbers from which a call of compiled code pays off.
+WORTH_A_CALL = 10_000_000
 # Elements of U from which oneDNN is faster with a matrix packed for it.
 WORTH_PACKING = {torch.float32: 700_000, torch.bfloat16: 300_000}
 
@@ -58,12 +62,16 @@ def splits_rows(U: Tensor, dtype: torch.dtype, n_parts: int) -> bool:
     return small or n_parts == 1 or not kernels.synchronizes(n_parts)
 
 
-def multiplies_transposed(dtype: torch.dtype, K: int) -> bool:
-    """Whether compiled code computes products with transposed matrices (K, M)."""
-    narrow = dtype == torch.bfloat16
-    return not leaves_threads_idle() and (
-        kernels.multiplies_pairs() and K % 2 == 0 if narrow else dtype == torch.float32
-    )
+def multiplies(dtype: torch.dtype, products: float = math.inf) -> bool:
+    """Whether compiled code multiplies matrices outside of windows.
+
+    Args:
+        dtype: the type of the factors.
+        products: how many products of numbers there are.
+    """
+    if leaves_threads_idle() or not kernels.available() or products < WORTH_A_CALL:
+        return False
+    return kernels.multiplies_pairs() if dtype == torch.bfloat16 else dtype == torch.float32
 
 
 def leaves_threads_idle() -> bool:
