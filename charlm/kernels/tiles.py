@@ -30,6 +30,7 @@ from charlm.kernels.jit import OVERLOAD_RULES, Floats, Numbers, jit, processor_h
 
 VECTORS = 2  # per row of a tile
 FEW_ROWS = 4  # of a low tile, which computes the last rows
+SIDE_BY_SIDE = 4  # panels of a wide tile, which computes part of a single row
 INT, FLOAT, PAIR = ir.IntType(64), ir.FloatType(), ir.IntType(32)
 
 
@@ -85,6 +86,9 @@ def compiled_panel_width() -> Callable[[], int]:
 @jit
 def multiply(x: Numbers, first: int, end: int, panels: Any, product: Floats) -> None:
     """Compute rows `first` to `end` (exclusive) of the product."""
+    if end - first == 1:
+        multiply_row(x, first, panels, product)
+        return
     # Panels in the outer loop: each stays in the nearest cache for all rows.
     for number in range(panels.shape[0]):
         i = first
@@ -95,24 +99,35 @@ def multiply(x: Numbers, first: int, end: int, panels: Any, product: Floats) -> 
             low_tile(x, i, end, panels, number, product)
 
 
-def tile_of(rows: Callable[[], int], adds: bool = False) -> Any:
+@jit
+def multiply_row(x: Numbers, i: int, panels: Any, product: Floats) -> None:
+    """Compute row i of the product: as many sums at once as in a tile, side by side."""
+    whole = panels.shape[0] // SIDE_BY_SIDE * SIDE_BY_SIDE
+    for number in range(0, whole, SIDE_BY_SIDE):
+        wide_tile(x, i, i + 1, panels, number, product)
+    for number in range(whole, panels.shape[0]):
+        low_tile(x, i, i + 1, panels, number, product)
+
+
+def tile_of(rows: Callable[[], int], adds: bool = False, across: int = 1) -> Any:
     """An intrinsic that computes one tile of the product, with rows() rows; see `multiply`.
 
     Args:
         adds: whether it is added to what stands there.
+        across: over how many panels it reaches.
     """
 
     def typed(
         typing: Any, x: Any, first: Any, end: Any, panels: Any, number: Any, product: Any
     ) -> Any:
         arguments = (x, first, end, panels, number, product)
-        return types.void(*arguments), lambda *args: generate_tile(rows(), adds, *args)
+        return types.void(*arguments), lambda *args: generate_tile(rows(), adds, across, *args)
 
     return intrinsic(typed)
 
 
 def generate_tile(
-    rows: int, adds: bool, context: Any, builder: Any, signature: Any, values: Any
+    rows: int, adds: bool, across: int, context: Any, builder: Any, signature: Any, values: Any
 ) -> Any:
     """Generate a tile's LLVM code, adding x[i, k] · panels[number, k] to row i for each k.
 
@@ -131,9 +146,10 @@ def generate_tile(
     numbers = [builder.add(first, INT(i)) for i in range(rows)]
     numbers = [builder.select(builder.icmp_signed("<", i, last), i, last) for i in numbers]
     x_rows = [row_pointer(builder, x, i, factor) for i in numbers]
-    panel = row_pointer(builder, panels, number, factor)
-    rows_of_product = (row_pointer(builder, product, i) for i in numbers)
-    pieces = (vector_pointers(builder, row, number, vector) for row in rows_of_product)
+    panel_numbers = [builder.add(number, INT(i)) for i in range(across)]
+    starts_of_panels = [row_pointer(builder, panels, each, factor) for each in panel_numbers]
+    places_of_rows = pairs_of((row_pointer(builder, product, i) for i in numbers), panel_numbers)
+    pieces = (vector_pointers(builder, row, each, vector) for row, each in places_of_rows)
     sums_at = list(chain.from_iterable(pieces))
     zero = ir.Constant(vector, None)
     first_sums = [builder.load(each, align=4) if adds else zero for each in sums_at]
@@ -146,9 +162,9 @@ def generate_tile(
     builder.branch(loop)
     builder.position_at_end(loop)
     k = builder.phi(INT)
-    sums = [builder.phi(vector) for _ in range(rows * VECTORS)]
-    places = vector_pointers(builder, panel, k, factors_of)
-    weights = [builder.load(each, align=4) for each in places]
+    sums = [builder.phi(vector) for _ in sums_at]
+    places = (vector_pointers(builder, each, k, factors_of) for each in starts_of_panels)
+    weights = [builder.load(each, align=4) for each in chain.from_iterable(places)]
     along = builder.mul(k, stride)
     starts = (moved_pointer(builder, row, along, factor) for row in x_rows)
     factors = [broadcast(builder, builder.load(each, align=2), factors_of) for each in starts]
@@ -209,3 +225,4 @@ def broadcast(builder: Any, number: Any, vector: Any) -> Any:
 
 tile, low_tile = tile_of(tile_rows), tile_of(lambda: FEW_ROWS)
 adding_tile = tile_of(tile_rows, adds=True)
+wide_tile = tile_of(lambda: 1, across=SIDE_BY_SIDE)

@@ -194,17 +194,19 @@ def test_a_window_is_the_same_whichever_way_threads_share_it(
 @CANNOT_WAIT
 @pytest.mark.parametrize("near", [-1, 10**9], ids=["columns", "rows"])
 @pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
+@pytest.mark.parametrize(("B", "H"), [(7, 20), (1, 70)])
 def test_the_result_does_not_depend_on_how_many_threads_compute(
-    cell: str, gates: int, near: int, monkeypatch: pytest.MonkeyPatch
+    B: int, H: int, cell: str, gates: int, near: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(policy, "WORTH_SHARING", 0)
     monkeypatch.setattr(policy, "most_threads", lambda: 3)
     monkeypatch.setattr(policy, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(policy, "READ_BY_ALL", near)
     torch.manual_seed(0)
-    B, H = 7, 20
     state = [torch.randn(B, H, requires_grad=True) for _ in range(2 if cell == "lstm" else 1)]
     table = torch.randn(6, gates * H, requires_grad=True)
     ids, U, c_n = torch.randint(6, (9, B)), torch.randn(gates * H, H), torch.randn(H)
+    U.requires_grad_()
     layer: Any = FusedLayer
     before, results = torch.get_num_threads(), []
     for threads in (3, 2, 1):
@@ -213,8 +215,7 @@ def test_the_result_does_not_depend_on_how_many_threads_compute(
             cell, torch.float32, ids, table, c_n if cell == "gru" else U[:0, 0], U, *state
         )
         loss = outputs.square().sum() + sum(each.sin().sum() for each in last)
-        # The gradient of U, and what of torch's makes it, is left out.
-        results.append([outputs, *last, *torch.autograd.grad(loss, [table, *state])])
+        results.append([outputs, *last, *torch.autograd.grad(loss, [table, U, *state])])
     torch.set_num_threads(before)
     for result in results[1:]:
         for mine, theirs in zip(result, results[0], strict=True):
@@ -249,6 +250,9 @@ def test_rows_are_divided_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) ->
     assert policy.parts_of(torch.zeros(64, 256)) == 4
     assert policy.parts_of(torch.zeros(1, 10_000)) == 1
     assert policy.parts_of(torch.zeros(30, 30)) == 1
+    # Of a matrix that is large enough, the columns are shared.
+    assert policy.parts_of(torch.zeros(1, 300), torch.zeros(900, 300)) == 4
+    assert policy.parts_of(torch.zeros(1, 30), torch.zeros(90, 30)) == 1
     sharing(monkeypatch, False)
     assert policy.parts_of(torch.zeros(64, 256)) == 1
 
@@ -260,11 +264,13 @@ def test_threads_that_cannot_be_shared_are_left_to_torch(monkeypatch: pytest.Mon
     assert policy.runs_window(U, torch.float32, 64, 1)
     assert not policy.runs_window(large, torch.float32, 64, 1)
     assert policy.runs_window(large, torch.float32, 64, 2)
-    assert not policy.splits_rows(large, torch.float32, 2)
-    assert policy.splits_rows(U, torch.float32, 2)
+    assert not policy.splits_rows(large, torch.float32, 64, 2)
+    assert policy.splits_rows(U, torch.float32, 64, 2)
+    assert not policy.splits_rows(U, torch.float32, 1, 2)
     sharing(monkeypatch, True, synchronizes=False)
+    assert policy.parts_of(torch.zeros(1, 300), torch.zeros(900, 300)) == 1
     assert not policy.runs_window(large, torch.float32, 64, 2)
-    assert policy.splits_rows(large, torch.float32, 2)
+    assert policy.splits_rows(large, torch.float32, 64, 2)
     sharing(monkeypatch, False)
     assert not policy.runs_window(U, torch.float32, 64, 1)
     monkeypatch.setattr(policy, "most_threads", lambda: 1)

@@ -89,7 +89,7 @@ class FusedLayer(torch.autograd.Function):
             PooledBuffer((T, B, SAVED[name] * H), dtype),
             PooledBuffer((T + 1, B, H), dtype) if dtype == torch.bfloat16 else None,
         )
-        n_parts = policy.parts_of(h[0])
+        n_parts = policy.parts_of(h[0], U)
         h_matmul = saved.h_matmul(h)
         h_matmul[0] = h[0]
         C = [each.tensor for each in saved.C]
@@ -155,7 +155,7 @@ def run_steps(
         panels = PooledBuffer(shape, torch.int32 if narrow else torch.float32)
         kernels.pack(array_of(matrix), panels.tensor.numpy(), min(n_threads, n_parts), n_parts)
         product = x.new_zeros(B, shape[0] * shape[-1], dtype=torch.float32)
-        split_rows = policy.splits_rows(matrix, x.dtype, n_parts)
+        split_rows = policy.splits_rows(matrix, x.dtype, B, n_parts)
         operands = (array_of(x), panels.tensor.numpy(), product.numpy(), step_arrays)
         kernels.run_window(function, *operands, n_threads, n_parts, split_rows)
         return product[:, :N]
