@@ -33,13 +33,11 @@ def test_a_linear_layer_is_torchs(
     with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
         mine = outputs_and_gradients(linear, *given)
         torchs = outputs_and_gradients(F.linear, *given)
-    sizes = max(I, O, given[0].numel() // I)
+    rounded = rounding(torch.float32, 2 * max(inputs, outputs, given[0].numel() // inputs))
     if narrow:
-        assert_as_near(
-            mine, [each.float() for each in torchs], exact, rounding(torch.float32, 2 * sizes)
-        )
+        assert_as_near(mine, [each.float() for each in torchs], exact, rounded)
     else:
-        assert_near(mine, [each.float() for each in exact], rounding(torch.float32, 2 * sizes))
+        assert_near(mine, [each.float() for each in exact], rounded)
 
 
 def test_small_products_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
