@@ -71,9 +71,7 @@ def measure_training(
             )
             calls[f"{name} {precision}"] = in_precision(precision, step)
     for precision in precisions:
-        numbers = 3 * B * T * H * (GATES[cell] * H + VOCABULARY_SIZE)
-        peak = multiply_at_peak(numbers, precision) if device.type == "cpu" else None
-        limit = peak or products(cell, shape, precision, device)
+        limit = limit_of(cell, shape, precision, device)
         calls[f"limit {precision}"] = in_precision(precision, limit)
         calls |= {
             f"{backend} {precision}": charlm_step(cell, shape, backend, precision, device)
@@ -136,6 +134,19 @@ def charlm_trainer(
     model.to(device)
     text = np.random.default_rng(0).integers(1, VOCABULARY_SIZE, B * T * 20, dtype=np.uint8)
     return Trainer(LanguageModeling(model, text, text[:0], train), train)
+
+
+def limit_of(
+    cell: str, shape: Shape, precision: str, device: torch.device = CPU
+) -> Callable[[], None]:
+    """A function that takes as long as the products of a training step at the processor's peak.
+
+    Where nothing is compiled, and on a GPU, torch.mm computes them.
+    """
+    B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
+    numbers = 3 * B * T * H * (GATES[cell] * H + VOCABULARY_SIZE)
+    peak = multiply_at_peak(numbers, precision) if device.type == "cpu" else None
+    return peak or products(cell, shape, precision, device)
 
 
 def products(
