@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 
 # The models of the tests are tiny: threads would only wait for one another. Read when torch starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# In a script's background Ctrl-C is ignored, and so it would be by the programs that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Nothing leaves this machine: neither from here, nor from the programs that tests start.
 os.environ["CHARLM_OFFLINE"] = "1"
 

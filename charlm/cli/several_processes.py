@@ -124,8 +124,10 @@ def taking_part(stop: Stop, device: str, options: Mapping[str, Any]) -> Iterator
             yield world
         except CharlmError as error:
             quiet.close()
-            if world.fails_first():
-                console.fail(error)
+            if not world.fails_first():
+                # The one that did says what happens next.
+                raise typer.Exit from None
+            console.fail(error)
             # Against a lost process a restart helps; whoever is wrong would be so again.
             lost = isinstance(error, LostProcessError)
             code = error.exit_code if lost else end_with(error.exit_code)

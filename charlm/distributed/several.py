@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from charlm.distributed.world import ALONE, Loss, LostProcessError, World
+from charlm.distributed.world import ALONE, ATTEMPT, Loss, LostProcessError, World
 from charlm.errors import UsageError
 
 # What a launcher tells each process.
@@ -50,7 +50,12 @@ def joined() -> Iterator[World]:
     backend = "cpu:gloo,cuda:nccl" if on_devices else "gloo"
     timeout = timedelta(seconds=seconds_to_wait())
     with heard():
-        dist.init_process_group(backend, timeout=timeout)
+        exchange: Any = dist  # mypy does not see all that it exports
+        found, rank, size = next(exchange.rendezvous("env://", timeout=timeout))
+        # The launcher keeps its store when it starts all processes again, and with it what those
+        # before have written, such as where to reach them.
+        store = exchange.PrefixStore(f"attempt {os.environ.get(ATTEMPT, '0')}", found)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
     try:
         yield Several(int(os.environ["LOCAL_RANK"]))
     finally:

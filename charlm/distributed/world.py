@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import numpy.typing as npt
-
 from charlm.errors import CharlmError, SettingError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # The command line's help imports this, and no such package.
+    import numpy.typing as npt
     from torch import Tensor, nn
 
+# In which variable the launcher counts how often it has started all processes again.
+ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
 Loss = TypeVar("Loss", bound=Callable[..., Any])
 
 
@@ -122,7 +123,7 @@ class World:
         """The sequences (L, B, H) of all processes in order, from each one's share. For all."""
         return mine
 
-    def add(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def add(self, array: "npt.NDArray[Any]") -> "npt.NDArray[Any]":
         """The sum of everybody's array.
 
         It is exact where each process has filled its part, and left zeros elsewhere. For all.
@@ -151,4 +152,4 @@ ALONE = World()
 
 def is_restarted() -> bool:
     """Whether a launcher started this process again, after one of the training's had failed."""
-    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") not in ("", "0")
+    return os.environ.get(ATTEMPT, "0") not in ("", "0")

@@ -38,11 +38,13 @@ NEEDED = {
     "rich": "13.7",
     "safetensors": "0.4.3",
     "pooch": "1.8",
+    "charset-normalizer": "3.5.2",
     "platformdirs": "4",
     "matplotlib": "3.8",
     "jinja2": "3.1",
     "plotille": "6.0",
     "prompt-toolkit": "3.0.43",
+    "filelock": "3.32",
 }
 # Beside these, llvmlite and scipy decide what numba and scikit-learn do.
 ALSO = ("llvmlite", "scipy")

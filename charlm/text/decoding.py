@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.errors import CorpusError, SettingError
-from charlm.text.detection import advice
+from charlm.text.detection import MisreadError
 from charlm.text.tokens import BYTES
 from charlm.text.vocabulary import code_points
 
@@ -183,17 +183,17 @@ def decode_strictly(content: bytes, label: str, encoding: str) -> str:
 
 def not_text_error(
     label: str, encoding: str, error: UnicodeDecodeError, read: int, content: bytes
-) -> CorpusError:
+) -> MisreadError:
     """The error for bytes that are not text.
 
     Args:
         read: bytes up to the end of those that the error is about.
         content: bytes of the text, to guess what they may be.
     """
-    return CorpusError(
+    return MisreadError(
         f"'{label}' is not {encoding} text: byte 0x{error.object[error.start]:02X} "
         f"at offset {read - len(error.object) + error.start:,} cannot stand there.",
-        advice(content),
+        content,
     )
 
 
@@ -202,11 +202,10 @@ def unknown_encoding_error(encoding: str) -> SettingError:
     return SettingError("encoding", f"'{encoding}' is not known, or does not fit.")
 
 
-def binary_file_error(label: str, offset: int, content: bytes) -> CorpusError:
+def binary_file_error(label: str, offset: int, content: bytes) -> MisreadError:
     """The error for a text with a NUL byte at this offset."""
-    return CorpusError(
-        f"'{label}' has a NUL byte at offset {offset:,}: it is binary, or text in utf-16.",
-        advice(content),
+    return MisreadError(
+        f"'{label}' has a NUL byte at offset {offset:,}: it is binary, or text in utf-16.", content
     )
 
 

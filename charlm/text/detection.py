@@ -274,12 +274,18 @@ def no_text_error(label: str) -> CorpusError:
     )
 
 
-def advice(content: bytes) -> str:
-    """What to do about a text that is not in the encoding that it was taken to be in."""
-    try:
-        guess = settle([("", content)])
-    except CorpusError as error:
-        return error.hint
-    return (
-        f"Name its encoding, which may be --encoding {guess.encoding}; --encoding auto guesses it."
-    )
+class MisreadError(CorpusError):
+    """A text that is not in the encoding that it was taken to be in.
+
+    Attributes:
+        naming: what to do: the option, with the encoding that it may be in.
+    """
+
+    def __init__(self, message: str, content: bytes) -> None:
+        try:
+            guess = settle([("", content)])
+            self.naming = f"Name its encoding, which may be --encoding {guess.encoding}"
+            super().__init__(message, f"{self.naming}; --encoding auto guesses it.")
+        except CorpusError as error:
+            self.naming = error.hint.removesuffix(".")
+            super().__init__(message, error.hint)

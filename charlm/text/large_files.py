@@ -6,7 +6,7 @@ from dataclasses import replace
 from charlm.errors import CorpusError
 from charlm.machine.memory import available_memory, check_memory
 from charlm.progress import ProgressCallback
-from charlm.text.detection import AUTO, settle
+from charlm.text.detection import AUTO, MisreadError, settle
 from charlm.text.file_bytes import beginning_of, size_of
 from charlm.text.large import LargeCorpus, largest_in_memory, read_large
 from charlm.text.reading import Reading
@@ -55,7 +55,13 @@ def open_large(
     labels = [Piece(file.label, b"", file.source) for file in files]
     name, normalization = name_of(list(given), labels), reading.normalization or "none"
     encoding = "utf-8" if reading.units == BYTES else reading.encoding
-    corpus = read_large(name, files, encoding, normalization, reading.units, line_end, report)
+    try:
+        corpus = read_large(name, files, encoding, normalization, reading.units, line_end, report)
+    except MisreadError as error:
+        if not told:
+            raise
+        begins = f"It begins as {encoding}, which is what --encoding auto goes by in a large text."
+        raise CorpusError(error.message, f"{begins} {error.naming}.") from None
     corpus = replace(corpus, told=told)
     if not corpus.characters:
         raise nothing_left_error(corpus.name, normalization)

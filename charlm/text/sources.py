@@ -115,9 +115,10 @@ def read_into_memory(stream: BinaryIO) -> bytes:
         NotEnoughMemoryError: there is not.
     """
     pieces, size = list[bytes](), 0
-    while piece := stream.read(IN_MEMORY):
-        pieces.append(piece)
-        size += len(piece)
+    # The end is a piece that is not whole: a terminal would have to be told of it a second time.
+    while not pieces or len(pieces[-1]) == IN_MEMORY:
+        pieces.append(stream.read(IN_MEMORY))
+        size += len(pieces[-1])
         # Joined and decoded it takes as much again, and again.
         advice = "Write it to a file, and name that: large files are read piece by piece."
         check_memory("Text from standard input", 3 * size, available_memory(), advice)

@@ -19,6 +19,10 @@ FUSED = {"fused"} if compiles() else set()
 
 CELLS = ("rnn", "gru", "lstm")
 GATES = {"rnn": "h", "gru": "rzn", "lstm": "ifgo"}
+HAS_SWITCHES = pytest.mark.skipif(
+    not hasattr(torch.backends.cuda.matmul, "fp32_precision"),
+    reason="older versions of torch have other switches for TF32, which test_device.py looks at",
+)
 
 
 def textbook_weights(model: TextbookModel) -> dict[str, torch.Tensor]:
@@ -112,6 +116,7 @@ def test_rows_are_ratios_of_the_same_round(cell: str) -> None:
         )
 
 
+@HAS_SWITCHES
 def test_on_a_gpu_each_precision_is_compared_with_torch_in_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -171,6 +176,7 @@ def test_what_is_measured_is_what_the_device_multiplies(
     assert training.precisions_of(torch.device(device)) == wanted
 
 
+@HAS_SWITCHES
 def test_writing_is_compared_in_exact_products(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, str]] = []
 

@@ -325,8 +325,9 @@ def on_terminal(command: str, cwd: Path, stdin: str = "", **environment: str) ->
     )  # fmt: skip
     os.close(theirs)
     os.write(ours, stdin.encode())
-    shown = b""
-    while select.select([ours], [], [], 60)[0]:
+    shown, limit = b"", time.monotonic() + 60
+    while select.select([ours], [], [], max(0, limit - time.monotonic()))[0]:
+        assert time.monotonic() < limit, shown
         try:
             piece = os.read(ours, 1 << 16)
         except OSError:  # Linux's way to say that nobody has the other end any more.

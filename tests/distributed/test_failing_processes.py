@@ -7,11 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
+import torch.distributed as dist
+import typer
 from processes import CHARLM, SMALL, run, wait_for
+
+from charlm.cli.several_processes import taking_part
+from charlm.cli.stopping import Stop
+from charlm.distributed.world import LostProcessError, World
 
 # Groups of processes, and where they are told of, are Linux's here; what is tested is not.
 pytestmark = [
@@ -145,6 +151,51 @@ def test_without_their_launcher_they_end_and_save(tmp_path: Path) -> None:
             time.sleep(0.1)
     assert json.loads((tmp_path / "runs/cut/run.json").read_text())["status"] == "interrupted"
     assert goes_on(tmp_path) == 5
+
+
+MEETING = """
+import sys, time
+from charlm.distributed.several import joined
+time.sleep(float(sys.argv[1]))
+with joined() as world:
+    print(world.size)
+"""
+
+
+def test_what_an_attempt_has_left_in_the_store_is_not_read_by_the_next(tmp_path: Path) -> None:
+    """The launcher keeps its store. Process 2, which comes first, must not look for the old one."""
+    store = dist.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(store.port)}
+    told |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "GLOO_SOCKET_IFNAME": "lo"}
+    for attempt in ("0", "1"):
+        there = [
+            subprocess.Popen(
+                [sys.executable, "-c", MEETING, str(5 * (1 - rank))],
+                env={**os.environ, **told, "TORCHELASTIC_RESTART_COUNT": attempt}
+                | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for rank in (0, 1)
+        ]
+        assert [each.communicate(timeout=MINUTE)[0] for each in there] == ["2\n", "2\n"]
+
+
+def test_who_finds_another_one_failed_leaves_it_to_that_what_happens_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Second(World):
+        rank, size = 1, 2
+
+        def fails_first(self) -> bool:
+            return False
+
+    monkeypatch.setattr("charlm.distributed.several.joined", lambda: nullcontext(Second()))
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "run")
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(typer.Exit) as end, taking_part(Stop(), "cpu", {}):
+        raise LostProcessError("Another process of this training has ended.")
+    assert end.value.exit_code == 0
 
 
 def test_what_is_wrong_is_said_once_and_nothing_starts_again(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_without_its_syncs_a_run_would_not(monkeypatch: pytest.MonkeyPatch) -> N
 
 @posix_only
 @pytest.mark.parametrize(
-    "every", [pytest.param(5, marks=pytest.mark.slow), 90], ids=["many", "some"]
+    "every", [pytest.param(15, marks=pytest.mark.slow), 90], ids=["many", "some"]
 )
 def test_calls_that_fail_are_one_sentence_and_cost_nothing(every: int) -> None:
     outcome = failing_calls.measure(every)

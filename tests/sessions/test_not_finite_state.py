@@ -63,12 +63,13 @@ def poison(place: str, number: float, lasting: bool, patch: pytest.MonkeyPatch) 
                 first = self.weights[0]
                 hooks = [first.register_hook(lambda grad: torch.full_like(grad, number))]
             if place == "loss":
-                compute = self.task.loss
-                self.task.loss = lambda *args: spoilt(compute(*args))  # type: ignore[method-assign]
+                compute = self.loss
+                self.loss = lambda *args: spoilt(compute(*args))
         items = step(self, window, rate)
         for hook in hooks:
             hook.remove()
-        self.task.__dict__.pop("loss", None)
+        if is_due() and place == "loss":
+            self.loss = self.world.averaged(self.task.model, self.task.loss)
         if is_due() and place in ("weights", "optimizer", "ema", "recurrent"):
             tensors = dict(self.changing())
             named = {

@@ -10,7 +10,8 @@ SMALL = ("--hidden-size", "16", "--batch-size", "4", "--seq-length", "16", "--pr
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*CHARLM, *arguments], cwd=cwd, capture_output=True, text=True)
+    command = [*CHARLM, *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
 def wait_for(path: Path, seconds: float = 300.0) -> None:

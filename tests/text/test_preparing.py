@@ -112,6 +112,33 @@ def test_large_is_small(
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1252", "gb18030", "utf-16"])
+def test_an_encoding_is_guessed_as_for_a_small_text(
+    encoding: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "guessed.txt"
+    letters = (
+        "这是一个很长的故事。" if encoding == "gb18030" else "Où étiez-vous, très chère amie ?"
+    )
+    path.write_bytes(f"{letters}\n".encode(encoding) * 40)
+    reading = Reading(encoding="auto")
+    large = open_corpus(path, reading)
+    monkeypatch.setenv("CHARLM_LARGE_TEXT", "1000000")
+    small = open_corpus(path, reading)
+    assert_alike(large, small, "characters")
+    assert large.notes == small.notes
+
+
+def test_what_is_guessed_too_early_is_refused(cache: Path, tmp_path: Path) -> None:
+    """A large text is told by its beginning, which may say less than all of it."""
+    path = tmp_path / "late.txt"
+    path.write_bytes(b"plain\n" * 600_000 + "déjà".encode("windows-1252"))
+    with pytest.raises(CharlmError, match=r"late.txt.* is not utf-8 text") as raised:
+        open_corpus(path, Reading(encoding="auto"))
+    assert raised.value.hint.startswith("It begins as utf-8")
+    assert raised.value.hint.endswith("which may be --encoding latin-1.")
+
+
 def refuse(*_: object) -> None:
     raise AssertionError("the text is prepared again")
 

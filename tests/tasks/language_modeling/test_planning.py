@@ -8,6 +8,7 @@ import torch
 
 import charlm
 from charlm.config import ModelConfig, TextTrainConfig
+from charlm.distributed.world import World
 from charlm.language_model import LanguageModel
 from charlm.presets import ON_GPU, PRESETS, Settings, as_options, overridden, resolve
 from charlm.sessions.session import Chosen, Notice
@@ -198,9 +199,9 @@ def test_the_planned_width_decides_on_the_precision(
     measured_in = []
 
     class Listening(Learner):
-        def __init__(self, task: LanguageModeling, config: TextTrainConfig) -> None:
+        def __init__(self, task: LanguageModeling, config: TextTrainConfig, world: World) -> None:
             measured_in.append(config.precision)
-            super().__init__(task, config)
+            super().__init__(task, config, world)
 
     monkeypatch.setattr("charlm.tasks.language_modeling.planning.Learner", Listening)
     run = charlm.train(max_minutes=0.01, runs_dir=tmp_path)
