@@ -1,5 +1,6 @@
 """The program `charlm`: its commands and exit codes."""
 
+import atexit
 import os
 import sys
 from typing import Annotated
@@ -21,7 +22,7 @@ from charlm.cli.plot import plot
 from charlm.cli.predict import predict
 from charlm.cli.report import report
 from charlm.cli.runs import runs_app
-from charlm.cli.stopping import Interrupted, end_on_signals
+from charlm.cli.stopping import Interrupted, end_by_default, end_on_signals
 from charlm.cli.streams import standard_streams
 from charlm.cli.train import train
 from charlm.cli.version import check_version_options, show_version
@@ -88,6 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = exit_code(arguments)
         if err.dropped:
             code = code or 1
+    atexit.register(end_by_default)
     sys.exit(code)
 
 

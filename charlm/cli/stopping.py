@@ -52,6 +52,12 @@ def end_on_signals() -> None:
         signal.signal(each, interrupt)
 
 
+def end_by_default() -> None:
+    """Let signals end this process without a word, as it is ending anyway."""
+    for each in heeded(ENDING):
+        signal.signal(each, signal.SIG_DFL)
+
+
 class Stop:
     """Whether to end training. Signals exit at once, except the first one after `listen`.
 

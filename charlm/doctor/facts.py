@@ -33,10 +33,10 @@ EXTRAS = {
 NEEDED = {
     "torch": "2.6",
     "numpy": "1.26",
-    "numba": "0.60",
+    "numba": "0.61",
     "typer": "0.19.2",
     "rich": "13.7",
-    "safetensors": "0.4.3",
+    "safetensors": "0.4.4",
     "pooch": "1.8",
     "charset-normalizer": "3.5.2",
     "platformdirs": "4",

@@ -133,6 +133,31 @@ def test_a_signal_before_training_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+# What other libraries do at exit: this one takes long.
+AT_EXIT = """
+import atexit, sys, time
+atexit.register(lambda: print("ending", flush=True) or time.sleep(60))
+from charlm.cli import main
+main(["corpus", "list", "--json"])
+"""
+
+
+@has_signals
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_the_very_end_is_no_traceback(tmp_path: Path, number: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", AT_EXIT],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while process.stdout.readline() != "ending\n":
+        assert process.poll() is None
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == -number
+    assert err == ""
+
+
 def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     assert run("train", "--run", "r", "--max-steps", "2", *SMALL, cwd=tmp_path).returncode == 0
     for arguments in (

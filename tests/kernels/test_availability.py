@@ -39,7 +39,16 @@ sys.meta_path.insert(0, Finder())
 def python(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **variables}
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", script, *arguments],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-W",
+            "default::DeprecationWarning",
+            "-c",
+            script,
+            *arguments,
+        ],
         env=environment,
         capture_output=True,
         text=True,
