@@ -77,6 +77,9 @@ def multiply_transposed(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tens
     if not policy.multiplies(dtype) or (left.dtype == torch.bfloat16 and not narrow):
         return (left.t() @ right).float()
     M, N, n_parts = left.shape[1], right.shape[1], most_threads()
+    if M < N:
+        # Threads share the columns of the left one, and each packs all of the right one.
+        return multiply_transposed(right, left, dtype).t()
     shapes = kernels.scratch_shapes(M, N, n_parts)
     scratch = [PooledBuffer(each, ENTRIES[narrow]) for each in shapes]
     product = torch.empty(M, kernels.padded_columns(N))
