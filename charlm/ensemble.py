@@ -59,15 +59,15 @@ def evaluate_together(
     reports = split_progress(report, [(len(texts[0].tokens) - 1) * (1 + bool(dynamic))] * len(runs))
     members = [
         run.evaluate(
-            passage.corpus,
-            split=passage.split,
+            text.corpus,
+            split=text.split,
             unknown=unknown,
             device=device,
             backend=backend,
             dynamic=dynamic,
             report=each,
         )
-        for run, passage, each in zip(runs, texts, reports, strict=True)
+        for run, text, each in zip(runs, texts, reports, strict=True)
     ]
     average = replace(members[0], surprise=averaged([each.surprise for each in members]))
     followed = [each.dynamic for each in members if each.dynamic]

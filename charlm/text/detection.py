@@ -284,8 +284,9 @@ class MisreadError(CorpusError):
     def __init__(self, message: str, content: bytes) -> None:
         try:
             guess = settle([("", content)])
-            self.naming = f"Name its encoding, which may be --encoding {guess.encoding}"
-            super().__init__(message, f"{self.naming}; --encoding auto guesses it.")
         except CorpusError as error:
-            self.naming = error.hint.removesuffix(".")
-            super().__init__(message, error.hint)
+            self.naming, hint = error.hint.removesuffix("."), error.hint
+        else:
+            self.naming = f"Name its encoding, which may be --encoding {guess.encoding}"
+            hint = f"{self.naming}; --encoding auto guesses it."
+        super().__init__(message, hint)
