@@ -67,8 +67,7 @@ class LanguageModel(RecurrentModel):
         """Logits (T, B, V) from the last layer's outputs (T, B, H) after dropout."""
         if self.projection is not None:
             dropped = self.projection(dropped)
-        logits: Tensor = self.output(dropped)
-        return logits
+        return self.rnn.linear(dropped, self.output)
 
     @torch.no_grad()
     def initialize(self, scheme: str, seed: int, counts: Sequence[int] = ()) -> None:

@@ -46,7 +46,7 @@ ROOMS_OF = {
     "rich": ["cli"],
     "numba": ["kernels"],
     "llvmlite": ["kernels"],
-    "ctypes": ["kernels"],
+    "ctypes": ["kernels", "machine"],
     "safetensors": ["files"],
     "pooch": ["text"],
     "charset_normalizer": ["text"],

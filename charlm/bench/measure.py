@@ -12,8 +12,8 @@ TURN_SECONDS = 0.1
 class Row:
     """One measurement.
 
-    Ratios above 1 mean faster. `share_of_limit` is the time of the limit, such as the matrix
-    products alone, divided by the time of this row.
+    Ratios above 1 mean faster. `share_of_limit` is the time of the limit, such as that of
+    all products at the processor's peak, divided by the time of this row.
     """
 
     cell: str

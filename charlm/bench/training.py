@@ -12,7 +12,7 @@ from charlm.bench.textbook import TextbookModel, TorchModel, training_step
 from charlm.config import ModelConfig, TextTrainConfig
 from charlm.language_model import LanguageModel
 from charlm.machine.device import choose_precision, matmul_precision, wait_for
-from charlm.rnn.backends.choice import available_backends
+from charlm.rnn.backends.choice import available_backends, multiply_at_peak
 from charlm.tasks.language_modeling.training import LanguageModeling
 from charlm.training.optimization import DTYPES
 from charlm.training.trainer import Trainer
@@ -52,8 +52,9 @@ def measure_training(
     """Time the tutorials' loops, and every backend in every useful precision.
 
     All take the same step: one-hot input, one layer, SGD, clipping. The limit of a row is the time
-    of the matrix products that no implementation can avoid, in the same precision: a recurrent
-    product for each step forward and back, the weight gradients, the output layer.
+    of the products that no implementation can avoid, in the same precision: a recurrent product for
+    each step forward and back, the weight gradients, the output layer. On the CPU it is their
+    number at the processor's peak; where nothing is compiled, and on a GPU, it is that of torch.mm.
 
     The tutorials' loops are in float32 on the CPU, and on CUDA in TF32 too, where they are compared
     with rows in the same precision; those in bf16 with what is fastest of them.
@@ -70,7 +71,7 @@ def measure_training(
             )
             calls[f"{name} {precision}"] = in_precision(precision, step)
     for precision in precisions:
-        limit = products(cell, shape, precision, device)
+        limit = limit_of(cell, shape, precision, device)
         calls[f"limit {precision}"] = in_precision(precision, limit)
         calls |= {
             f"{backend} {precision}": charlm_step(cell, shape, backend, precision, device)
@@ -133,6 +134,19 @@ def charlm_trainer(
     model.to(device)
     text = np.random.default_rng(0).integers(1, VOCABULARY_SIZE, B * T * 20, dtype=np.uint8)
     return Trainer(LanguageModeling(model, text, text[:0], train), train)
+
+
+def limit_of(
+    cell: str, shape: Shape, precision: str, device: torch.device = CPU
+) -> Callable[[], None]:
+    """A function that takes as long as the products of a training step at the processor's peak.
+
+    Where nothing is compiled, and on a GPU, torch.mm computes them.
+    """
+    B, T, H = shape.batch_size, shape.seq_length, shape.hidden_size
+    numbers = 3 * B * T * H * (GATES[cell] * H + VOCABULARY_SIZE)
+    peak = multiply_at_peak(numbers, precision) if device.type == "cpu" else None
+    return peak or products(cell, shape, precision, device)
 
 
 def products(

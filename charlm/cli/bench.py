@@ -26,7 +26,7 @@ def bench(
     """Measure training and generation on this machine, beside what tutorials do.
 
     Everything runs in turns in this process; figures are medians. `textbook` is the loop of the
-    tutorials, `torch` the same around torch.nn's layer, `limit` the matrix products alone.
+    tutorials, `torch` the same around torch.nn's layer, `limit` the processor's peak.
     """
     if neighbour:
         measure_neighbour(2.0 if quick else 8.0, json)

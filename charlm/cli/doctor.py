@@ -76,6 +76,6 @@ def speed_in_words(speed: Mapping[str, Any]) -> str:
     return (
         f"Training: {console.count(speed['characters a second'])} characters a second "
         f"({speed['what']}, {speed['backend']}, {threads}), "
-        f"{speed['share of the products']:.0%} of the speed of its matrix products alone; with "
+        f"{speed['share of the limit']:.0%} of what the processor's peak would allow; with "
         f"compiled code, {USUAL} are usual."
     )

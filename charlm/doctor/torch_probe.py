@@ -97,14 +97,14 @@ def compiled_facts() -> dict[str, Any]:
 
 
 def speed() -> dict[str, Any]:
-    """Characters a second in training, and which share that is of the matrix products' own speed.
+    """Characters a second in training, and which share that is of what the processor's peak allows.
 
     The same share on any machine is what makes it a figure to compare.
     """
     import torch
 
     from charlm.bench.measure import in_turns
-    from charlm.bench.training import Shape, charlm_step, products
+    from charlm.bench.training import Shape, charlm_step, limit_of
     from charlm.config import ModelConfig
     from charlm.rnn.backends.choice import choose_backend
 
@@ -112,7 +112,7 @@ def speed() -> dict[str, Any]:
     backend = choose_backend(ModelConfig(cell=CELL, hidden_size=UNITS))
     calls = {
         "charlm": charlm_step(CELL, shape, backend, "fp32"),
-        "products": products(CELL, shape, "fp32"),
+        "limit": limit_of(CELL, shape, "fp32"),
     }
     seconds = in_turns(calls, ROUNDS)
     return {
@@ -120,7 +120,7 @@ def speed() -> dict[str, Any]:
         "backend": backend,
         "threads": torch.get_num_threads(),
         "characters a second": round(BATCH * STEPS / seconds["charlm"]),
-        "share of the products": round(seconds["products"] / seconds["charlm"], 3),
+        "share of the limit": round(seconds["limit"] / seconds["charlm"], 3),
     }
 
 

@@ -19,12 +19,17 @@ __all__ = [
     "choice",
     "has_bfloat16",
     "keeps_code",
+    "multiplies_pairs",
+    "multiply",
+    "multiply_in_registers",
+    "multiply_transposed",
     "pack",
     "packed_shape",
     "padded_columns",
     "run_linear",
     "run_step",
     "run_window",
+    "scratch_shapes",
     "shares_threads",
     "synchronizes",
     "why_not",
@@ -49,9 +54,9 @@ def synchronizes(n_threads: int) -> bool:
 
 def has_bfloat16(K: int, N: int) -> bool:
     """Whether products with a matrix (K, N) can be computed in bfloat16, with sums in float32."""
-    from charlm.kernels import amx
+    from charlm.kernels import amx, tiles
 
-    return amx.available() and amx.fits(K, N)
+    return (amx.available() and amx.fits(K, N)) or (tiles.multiplies_pairs() and K % 2 == 0)
 
 
 def keeps_code() -> bool:
@@ -66,7 +71,9 @@ def packed_shape(K: int, N: int, bfloat16: bool = False) -> tuple[int, ...]:
     """The shape of a matrix packed into panels, of float32 or of pairs of bfloat16 in int32."""
     from charlm.kernels import amx, tiles
 
-    return amx.packed_shape(K, N) if bfloat16 else tiles.packed_shape(K, N)
+    if bfloat16 and amx.available() and amx.fits(K, N):
+        return amx.packed_shape(K, N)
+    return tiles.packed_shape(K, N, bfloat16)
 
 
 def padded_columns(N: int) -> int:
@@ -80,8 +87,70 @@ def pack(matrix: Any, panels: Any, n_threads: int = 1, n_parts: int = 1) -> None
     """Pack a matrix (K, N) into panels of `packed_shape`, in the order of their use."""
     from charlm.kernels import matmul
 
-    packing = matmul.pack if panels.dtype.kind == "f" else matmul.pack_pairs
+    packing = matmul.pack if panels.ndim == 3 else matmul.pack_tiles
     packing(team_of(n_threads), n_threads, n_parts, matrix, panels)
+
+
+def multiply(x: Any, panels: Any, product: Any, n_threads: int, n_parts: int) -> None:
+    """Multiply many rows (M, K) of float32 by a packed matrix (K, N).
+
+    Args:
+        panels: of `packed_shape`; if they hold bfloat16, rows are rounded to it. Not for the tile
+            registers: see `multiplies_pairs`.
+        product: (M, padded N), in float32.
+    """
+    import numpy as np
+
+    from charlm.kernels import matmul
+
+    n_threads, floats = min(n_threads, n_parts), panels.dtype.kind == "f"
+    shape = (0, 0, 0) if floats else (n_parts, matmul.ROWS, x.shape[1])
+    rounded = np.empty(shape, np.float32 if floats else np.uint16)
+    team = team_of(n_threads)
+    matmul.multiply_all(team, n_threads, n_parts, x, rounded, panels, product)
+
+
+def scratch_shapes(M: int, N: int, n_parts: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shapes of the scratch that `multiply_transposed` needs, of float32 or int32."""
+    from charlm.kernels import outer
+
+    return outer.scratch_shapes(M, N, n_parts)
+
+
+def multiply_transposed(
+    left: Any, right: Any, scratch: Sequence[Any], product: Any, n_threads: int, n_parts: int
+) -> None:
+    """Compute leftᵀ · right, of matrices (K, M) and (K, N), in float32.
+
+    Args:
+        left, right: both float32, or both bfloat16 where K is even and the processor multiplies
+            pairs; see `multiplies_pairs`.
+        scratch: two arrays of `scratch_shapes`: float32, or int32 for bfloat16.
+        product: (M, padded N).
+    """
+    from charlm.kernels import outer
+
+    n_threads, (of_left, of_right) = min(n_threads, n_parts), scratch
+    arrays = (left, right, of_left, of_right, product)
+    outer.multiply_transposed(team_of(n_threads), n_threads, n_parts, *arrays)
+
+
+def multiplies_pairs() -> bool:
+    """Whether vector instructions multiply pairs of bfloat16 here, and nothing does so faster."""
+    from charlm.kernels import amx, tiles
+
+    return tiles.multiplies_pairs() and not amx.available()
+
+
+def multiply_in_registers(products: int, bfloat16: bool, n_threads: int) -> None:
+    """Compute so many products of numbers, as fast as the processor can, and forget them.
+
+    Args:
+        bfloat16: of bfloat16, in place of float32; see `has_bfloat16`.
+    """
+    from charlm.kernels import peak
+
+    peak.multiply_in_registers(team_of(n_threads), n_threads, products, bfloat16)
 
 
 def run_window(

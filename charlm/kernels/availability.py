@@ -1,7 +1,7 @@
 """Whether compiled arithmetic is used, as set by the environment variable CHARLM_KERNELS.
 
-off: no, as if numba were missing. generic: yes, but without the tile registers (`amx.py`), which
-only some processors have. auto: with everything that this machine has.
+off: no, as if numba were missing. generic: yes, but without products in bfloat16, which only some
+processors have. auto: with everything that this machine has.
 """
 
 import os

@@ -18,6 +18,7 @@ Arguments, with t the step and the B rows divided into n_parts:
     d_gates (T, B, G·H), the gradient of the product
     d_table, the gradient of the table: by character (1 or n_parts, V, G·H), summands to be added
         to; by position (1, T·B, G·H), to be overwritten; or (0, …) if not wanted
+    d_c (n_parts, H), the gradient of the gru's c_n, summands to be added to
 """
 
 from typing import Any
@@ -147,6 +148,7 @@ def gru_backward(
     dh: Floats,
     d_gates: Numbers,
     d_table: Floats,
+    d_c: Floats,
 ) -> None:
     B, H = h.shape[1], h.shape[2]
     k, d = np.empty(4 * H, dtype=np.float32), np.empty(3 * H, dtype=np.float32)
@@ -167,6 +169,7 @@ def gru_backward(
         add_to_table(d, d_table, part, ids, t, i, B)
         for j in range(H):
             d_q[j] *= r[j]
+        add_row(d_q, d_c[part])
         write_row(d, d_gates[t, i])
 
 

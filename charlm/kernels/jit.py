@@ -10,10 +10,11 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
 from numba import njit, types
-from numba.core import config
+from numba.core import cgutils, config
 from numba.core.codegen import get_host_cpu_features
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 
 Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[Any]  # float32, or bfloat16 as uint16
@@ -148,7 +149,43 @@ def write_row_by_type(row: Any, to: Any) -> Callable[[Any, Any], None]:
         for j in range(row.shape[0]):
             to[j] = np.uint16(to_bfloat16_bits(row[j]))
 
-    return rounded if to.dtype == types.uint16 else exactly
+    def rounded_by_vectors(row: Any, to: Any) -> None:
+        whole = row.shape[0] // 16 * 16
+        round_vectors(row[:whole], to)
+        for j in range(whole, row.shape[0]):
+            to[j] = np.uint16(to_bfloat16_bits(row[j]))
+
+    if to.dtype != types.uint16:
+        return exactly
+    # Elsewhere it takes half a dozen instructions.
+    return rounded_by_vectors if processor_has("avx512bf16") else rounded
+
+
+def rounding_vectors(typing: Any, row: Any, to: Any) -> Any:
+    """Intrinsic that rounds float32 to bfloat16 by AVX512-BF16, 16 numbers at a time."""
+    f32_vector = ir.VectorType(ir.FloatType(), 16)
+    bits_vector = ir.VectorType(ir.IntType(16), 16)
+    kind, name = ir.FunctionType(bits_vector, [f32_vector]), "llvm.x86.avx512bf16.cvtneps2bf16.512"
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        row, to = (
+            context.make_array(kind)(context, builder, value=value)
+            for kind, value in zip(signature.args, values, strict=True)
+        )
+        round_vector = cgutils.get_or_insert_function(builder.module, kind, name)
+        count, int64 = cgutils.unpack_tuple(builder, row.shape)[0], ir.IntType(64)
+        with cgutils.for_range(builder, builder.udiv(count, int64(16))) as loop:
+            first = builder.mul(loop.index, int64(16))
+            source, place = (builder.gep(each.data, [first]) for each in (row, to))
+            numbers = builder.load(builder.bitcast(source, f32_vector.as_pointer()), align=4)
+            bits = builder.call(round_vector, [numbers])
+            builder.store(bits, builder.bitcast(place, bits_vector.as_pointer()), align=2)
+        return context.get_dummy_value()
+
+    return types.void(row, to), generate
+
+
+round_vectors: Any = intrinsic(rounding_vectors)
 
 
 @jit_inline

@@ -1,13 +1,17 @@
-"""Matrix products in float32 inside compiled code, without calls to a library.
+"""Matrix products inside compiled code, without calls to a library.
 
 A tile of the product, some rows by the width of a panel, stays in the vector registers while it is
 summed, as in a BLAS (Goto & van de Geijn 2008). The matrix is packed into panels once, and then
 multiplies one state after another.
 
+Factors are float32; or bfloat16, two by two, where the processor multiplies such pairs: one
+instruction (AVX512-BF16) adds x[k] m[k] + x[k+1] m[k+1] to a sum in float32.
+
 Shapes:
-    x (M, K)
-    panels (P, K, width), the columns of a matrix (K, N), padded with zeros
-    product (M, P·width)
+    x (M, K), float32; or bfloat16 as bits in uint16, K even
+    panels (P, K, width) in float32, the columns of a matrix (K, N), padded with zeros; or
+        (P, K / 2, width) in int32, whose entries hold rows 2k and 2k + 1 of a column in bfloat16
+    product (M, P·width), float32
 """
 
 from collections.abc import Callable
@@ -21,11 +25,13 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from charlm.kernels.jit import OVERLOAD_RULES, Floats, jit, processor_has
+from charlm.kernels import availability
+from charlm.kernels.jit import OVERLOAD_RULES, Floats, Numbers, jit, processor_has
 
 VECTORS = 2  # per row of a tile
 FEW_ROWS = 4  # of a low tile, which computes the last rows
-INT, FLOAT = ir.IntType(64), ir.FloatType()
+SIDE_BY_SIDE = 4  # panels of a wide tile, which computes part of a single row
+INT, FLOAT, PAIR = ir.IntType(64), ir.FloatType(), ir.IntType(32)
 
 
 @cache
@@ -39,6 +45,12 @@ def registers() -> tuple[int, int]:
 
 
 @cache
+def multiplies_pairs() -> bool:
+    """Whether the processor multiplies pairs of bfloat16, and CHARLM_KERNELS permits that."""
+    return availability.choice() != "generic" and processor_has("avx512bf16")
+
+
+@cache
 def panel_width() -> int:
     """Columns of a panel."""
     return VECTORS * registers()[1]
@@ -49,9 +61,9 @@ def padded_columns(N: int) -> int:
     return -(-N // panel_width()) * panel_width()
 
 
-def packed_shape(K: int, N: int) -> tuple[int, ...]:
+def packed_shape(K: int, N: int, bfloat16: bool = False) -> tuple[int, ...]:
     """The shape of the panels of a matrix (K, N)."""
-    return padded_columns(N) // panel_width(), K, panel_width()
+    return padded_columns(N) // panel_width(), K // 2 if bfloat16 else K, panel_width()
 
 
 def tile_rows() -> int:
@@ -65,9 +77,18 @@ def compiled_tile_rows() -> Callable[[], int]:
     return lambda: rows
 
 
+@overload(panel_width, jit_options=OVERLOAD_RULES)
+def compiled_panel_width() -> Callable[[], int]:
+    width = panel_width()
+    return lambda: width
+
+
 @jit
-def multiply(x: Floats, first: int, end: int, panels: Floats, product: Floats) -> None:
+def multiply(x: Numbers, first: int, end: int, panels: Any, product: Floats) -> None:
     """Compute rows `first` to `end` (exclusive) of the product."""
+    if end - first == 1:
+        multiply_row(x, first, panels, product)
+        return
     # Panels in the outer loop: each stays in the nearest cache for all rows.
     for number in range(panels.shape[0]):
         i = first
@@ -78,68 +99,113 @@ def multiply(x: Floats, first: int, end: int, panels: Floats, product: Floats) -
             low_tile(x, i, end, panels, number, product)
 
 
-def tile_of(rows: Callable[[], int]) -> Any:
-    """An intrinsic that computes one tile of the product, with rows() rows; see `multiply`."""
+@jit
+def multiply_row(x: Numbers, i: int, panels: Any, product: Floats) -> None:
+    """Compute row i of the product: as many sums at once as in a tile, side by side."""
+    whole = panels.shape[0] // SIDE_BY_SIDE * SIDE_BY_SIDE
+    for number in range(0, whole, SIDE_BY_SIDE):
+        wide_tile(x, i, i + 1, panels, number, product)
+    for number in range(whole, panels.shape[0]):
+        low_tile(x, i, i + 1, panels, number, product)
+
+
+def tile_of(rows: Callable[[], int], adds: bool = False, across: int = 1) -> Any:
+    """An intrinsic that computes one tile of the product, with rows() rows; see `multiply`.
+
+    Args:
+        adds: whether it is added to what stands there.
+        across: over how many panels it reaches.
+    """
 
     def typed(
         typing: Any, x: Any, first: Any, end: Any, panels: Any, number: Any, product: Any
     ) -> Any:
         arguments = (x, first, end, panels, number, product)
-        return types.void(*arguments), lambda *args: generate_tile(rows(), *args)
+        return types.void(*arguments), lambda *args: generate_tile(rows(), adds, across, *args)
 
     return intrinsic(typed)
 
 
-def generate_tile(rows: int, context: Any, builder: Any, signature: Any, values: Any) -> Any:
-    """Generate a tile's LLVM code, adding x[i, k] · panels[number, k] to row i for each k."""
+def generate_tile(
+    rows: int, adds: bool, across: int, context: Any, builder: Any, signature: Any, values: Any
+) -> Any:
+    """Generate a tile's LLVM code, adding x[i, k] · panels[number, k] to row i for each k.
+
+    With pairs of bfloat16, k counts pairs.
+    """
     _, first, end, _, number, _ = values
     x, panels, product = (
         context.make_array(signature.args[place])(context, builder, value=values[place])
         for place in (0, 3, 5)
     )
     lanes = registers()[1]
-    vector = ir.VectorType(FLOAT, lanes)
+    factor = PAIR if signature.args[3].dtype == types.int32 else FLOAT
+    vector, factors_of = ir.VectorType(FLOAT, lanes), ir.VectorType(factor, lanes)
     # A tile always has all its rows: beyond the end they repeat the last one.
     last = builder.sub(end, INT(1))
     numbers = [builder.add(first, INT(i)) for i in range(rows)]
     numbers = [builder.select(builder.icmp_signed("<", i, last), i, last) for i in numbers]
-    x_rows = [row_pointer(builder, x, i) for i in numbers]
-    panel = row_pointer(builder, panels, number)
+    x_rows = [row_pointer(builder, x, i, factor) for i in numbers]
+    panel_numbers = [builder.add(number, INT(i)) for i in range(across)]
+    starts_of_panels = [row_pointer(builder, panels, each, factor) for each in panel_numbers]
+    places_of_rows = pairs_of((row_pointer(builder, product, i) for i in numbers), panel_numbers)
+    pieces = (vector_pointers(builder, row, each, vector) for row, each in places_of_rows)
+    sums_at = list(chain.from_iterable(pieces))
+    zero = ir.Constant(vector, None)
+    first_sums = [builder.load(each, align=4) if adds else zero for each in sums_at]
     K = cgutils.unpack_tuple(builder, panels.shape)[1]
+    stride = cgutils.unpack_tuple(builder, x.strides)[1]
+    if signature.args[0].dtype == types.uint16:
+        stride = builder.mul(stride, INT(2))
 
     entry, loop, done = builder.block, *(builder.append_basic_block() for _ in range(2))
     builder.branch(loop)
     builder.position_at_end(loop)
     k = builder.phi(INT)
-    sums = [builder.phi(vector) for _ in range(rows * VECTORS)]
-    weights = [builder.load(each, align=4) for each in vector_pointers(builder, panel, k, vector)]
-    factors = [broadcast(builder, builder.load(builder.gep(row, [k])), vector) for row in x_rows]
-    # On processors without fused multiply-add this becomes two operations.
-    kind = ir.FunctionType(vector, [vector] * 3)
-    add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{lanes}f32")
+    sums = [builder.phi(vector) for _ in sums_at]
+    places = (vector_pointers(builder, each, k, factors_of) for each in starts_of_panels)
+    weights = [builder.load(each, align=4) for each in chain.from_iterable(places)]
+    along = builder.mul(k, stride)
+    starts = (moved_pointer(builder, row, along, factor) for row in x_rows)
+    factors = [broadcast(builder, builder.load(each, align=2), factors_of) for each in starts]
     pairs = zip(pairs_of(factors, weights), sums, strict=True)
-    next_sums = [builder.call(add, [*pair, sum_]) for pair, sum_ in pairs]
+    next_sums = [multiply_add(builder, *pair, sum_) for pair, sum_ in pairs]
     next_k = builder.add(k, INT(1))
     k.add_incoming(INT(0), entry)
     k.add_incoming(next_k, loop)
-    for sum_, next_sum in zip(sums, next_sums, strict=True):
-        sum_.add_incoming(ir.Constant(vector, None), entry)
+    for sum_, first_sum, next_sum in zip(sums, first_sums, next_sums, strict=True):
+        sum_.add_incoming(first_sum, entry)
         sum_.add_incoming(next_sum, loop)
     builder.cbranch(builder.icmp_signed("<", next_k, K), loop, done)
 
     builder.position_at_end(done)
-    rows_of_product = (row_pointer(builder, product, i) for i in numbers)
-    places = (vector_pointers(builder, row, number, vector) for row in rows_of_product)
-    for sum_, place in zip(next_sums, chain.from_iterable(places), strict=True):
+    for sum_, place in zip(next_sums, sums_at, strict=True):
         builder.store(sum_, place, align=4)
     return context.get_dummy_value()
+
+
+def multiply_add(builder: Any, factor: Any, weight: Any, sum_: Any) -> Any:
+    """The vector sum_ + factor · weight, of float32 or of pairs of bfloat16."""
+    vector = sum_.type
+    if factor.type.element == PAIR:
+        name, values = "llvm.x86.avx512bf16.dpbf16ps.512", [sum_, factor, weight]
+    else:
+        # On processors without fused multiply-add this becomes two operations.
+        name, values = f"llvm.fmuladd.v{vector.count}f32", [factor, weight, sum_]
+    kind = ir.FunctionType(vector, [each.type for each in values])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
 
 
 def row_pointer(builder: Any, array: Any, i: Any, kind: Any = FLOAT) -> Any:
     """A pointer to row i of an array, with elements of the LLVM type `kind`."""
     stride = cgutils.unpack_tuple(builder, array.strides)[0]
-    start = builder.bitcast(array.data, cgutils.voidptr_t)
-    return builder.bitcast(builder.gep(start, [builder.mul(i, stride)]), kind.as_pointer())
+    return moved_pointer(builder, array.data, builder.mul(i, stride), kind)
+
+
+def moved_pointer(builder: Any, pointer: Any, distance: Any, kind: Any) -> Any:
+    """The pointer that lies so many bytes behind another, to elements of the LLVM type `kind`."""
+    start = builder.bitcast(pointer, cgutils.voidptr_t)
+    return builder.bitcast(builder.gep(start, [distance]), kind.as_pointer())
 
 
 def vector_pointers(builder: Any, row: Any, number: Any, vector: Any) -> list[Any]:
@@ -158,3 +224,5 @@ def broadcast(builder: Any, number: Any, vector: Any) -> Any:
 
 
 tile, low_tile = tile_of(tile_rows), tile_of(lambda: FEW_ROWS)
+adding_tile = tile_of(tile_rows, adds=True)
+wide_tile = tile_of(lambda: 1, across=SIDE_BY_SIDE)

@@ -3,7 +3,8 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from charlm.errors import CharlmError
@@ -19,6 +20,11 @@ SHORTAGE = (
     "maximum allowed dimension",
     "array is too big",
 )
+
+
+# Parameters of mallopt, by the GNU C library's malloc.h, and their values: from which size on the
+# system is asked for a block (32 MiB at most), and how much freed memory is kept.
+MMAP_THRESHOLD, TRIM_THRESHOLD = (-3, 32 << 20), (-1, 256 << 20)
 
 
 class NotEnoughMemoryError(CharlmError):
@@ -61,6 +67,22 @@ def memory_at_hand(advice: str) -> Iterator[None]:
         if is_shortage(error):
             raise NotEnoughMemoryError("There is not enough memory for this.", advice) from None
         raise
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have this process keep up to 256 MiB of freed memory, where the GNU C library allocates it.
+
+    Otherwise it returns memory to the system after each large tensor, and the next one waits for
+    the system to clear its pages, which takes longer than most of torch's operations.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    with suppress(AttributeError, OSError):
+        for parameter, value in (MMAP_THRESHOLD, TRIM_THRESHOLD):
+            ctypes.CDLL(None).mallopt(parameter, value)
 
 
 def is_shortage(error: BaseException) -> bool:

@@ -111,6 +111,10 @@ class RecurrentStack(nn.Module):
             outputs = torch.cat(sides, 2) if len(sides) > 1 else sides[0]
         return outputs, tuple(torch.stack(each) for each in zip(*last_states, strict=True))
 
+    def linear(self, inputs: Tensor, layer: nn.Linear) -> Tensor:
+        """The outputs (…, O) of a linear layer for inputs (…, I), computed by the backend."""
+        return BACKENDS[self.backend].linear(inputs, layer.weight, layer.bias)
+
     def _run_layer(
         self, layer: int, reverse: bool, inputs: Tensor, state: State, vectors: Tensor | None
     ) -> tuple[Tensor, State]:

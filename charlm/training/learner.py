@@ -13,6 +13,7 @@ from charlm.errors import RunError
 from charlm.machine.cuda_graphs import CapturedFunction, CudaGraphs
 from charlm.machine.device import matmul_precision
 from charlm.machine.generators import seed_generators
+from charlm.machine.memory import keep_freed_memory
 from charlm.scoring.score import Score
 from charlm.seeds import Stream, derived_seed
 from charlm.training.averaging import RAW, Averages
@@ -48,6 +49,7 @@ class Learner:
     """
 
     def __init__(self, task: TrainingTask, config: TrainConfig, world: World = ALONE) -> None:
+        keep_freed_memory()
         self.world = world
         self.task = task
         self.config = config

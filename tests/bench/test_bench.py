@@ -127,20 +127,18 @@ def test_on_a_gpu_each_precision_is_compared_with_torch_in_the_same(
     def watch(
         calls: dict[str, Callable[[], None]], rounds: int, wait: Callable[[], None]
     ) -> dict[str, float]:
-        plain = torch.nn.Linear.forward
+        plain = torch.nn.functional.linear
 
         for name, call in calls.items():
             found = seen.setdefault(name, set())
 
-            def forward(
-                layer: torch.nn.Linear, inputs: torch.Tensor, found: set[tuple[str, str]] = found
-            ) -> torch.Tensor:
+            def watched(*given: torch.Tensor, found: set[tuple[str, str]] = found) -> torch.Tensor:
                 found.add((matmul.fp32_precision, rnn.fp32_precision))
-                return plain(layer, inputs)
+                return plain(*given)
 
-            monkeypatch.setattr(torch.nn.Linear, "forward", forward)
+            monkeypatch.setattr(torch.nn.functional, "linear", watched)
             call()
-        monkeypatch.setattr(torch.nn.Linear, "forward", plain)
+        monkeypatch.setattr(torch.nn.functional, "linear", plain)
         return {name: 1.0 + number for number, name in enumerate(calls)}
 
     monkeypatch.setattr(training, "precisions_of", lambda device: ["fp32", "tf32", "bf16"])

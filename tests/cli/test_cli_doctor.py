@@ -18,7 +18,7 @@ SPEED = {
     "backend": "fused",
     "threads": 2,
     "characters a second": 123456,
-    "share of the products": 0.71,
+    "share of the limit": 0.71,
 }
 
 
@@ -43,7 +43,7 @@ def test_a_machine_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.code == 0
     assert result.out.endswith("charlm works here.\n")
     assert "Training: 123456 characters a second (gru of 256 units" in result.out
-    assert "71% of the speed" in result.out
+    assert "71% of what the processor's peak" in result.out
     assert "Looking at this machine" in result.err
 
 

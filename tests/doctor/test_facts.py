@@ -148,7 +148,7 @@ def test_a_speed_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(other_process, "MEASURING", 120.0)
     speed = ask_torch(measure=True)["speed"]
     assert speed["characters a second"] > 0
-    assert 0 < speed["share of the products"] < 10
+    assert 0 < speed["share of the limit"] < 10
 
 
 # The processor

@@ -11,7 +11,7 @@ from tolerances import rounding
 needs_compiled_code()
 
 from charlm.kernels import amx
-from charlm.kernels.matmul import pack_pairs
+from charlm.kernels.matmul import pack_tiles
 from charlm.kernels.team import gomp_parallel
 from charlm.rnn.backends.fused.buffers import array_of
 
@@ -22,7 +22,7 @@ WITH_TILES = pytest.mark.skipif(
 
 def panels_of(matrix: torch.Tensor, parts: int = 1) -> np.ndarray:
     panels = np.full(amx.packed_shape(*matrix.shape), -1, dtype=np.int32)
-    pack_pairs(gomp_parallel(), 2, parts, matrix.numpy(), panels)
+    pack_tiles(gomp_parallel(), 2, parts, matrix.numpy(), panels)
     return panels
 
 

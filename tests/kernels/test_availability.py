@@ -71,13 +71,13 @@ def test_everything_works_where_nothing_is_compiled(
 
 STATE = """
 from charlm import kernels
-from charlm.kernels import amx, tiles
-print(kernels.available(), amx.available(), tiles.registers() == (16, 4))
+from charlm.kernels import tiles
+print(kernels.available(), kernels.has_bfloat16(32, 32), tiles.registers() == (16, 4))
 """
 
 
 @pytest.mark.skipif(not compiles(), reason=UNCOMPILED)
-def test_generic_compiles_without_tile_registers() -> None:
+def test_generic_compiles_without_products_in_bfloat16() -> None:
     finished = python(STATE, CHARLM_KERNELS="generic")
     assert finished.stdout.startswith("True False"), finished.stderr
     # As numba is told, so are the products: no vectors that a generic processor lacks.

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import product
 from typing import Any
 
 import pytest
@@ -193,17 +194,19 @@ def test_a_window_is_the_same_whichever_way_threads_share_it(
 @CANNOT_WAIT
 @pytest.mark.parametrize("near", [-1, 10**9], ids=["columns", "rows"])
 @pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
+@pytest.mark.parametrize(("B", "H"), [(7, 20), (1, 70)])
 def test_the_result_does_not_depend_on_how_many_threads_compute(
-    cell: str, gates: int, near: int, monkeypatch: pytest.MonkeyPatch
+    B: int, H: int, cell: str, gates: int, near: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(policy, "WORTH_SHARING", 0)
     monkeypatch.setattr(policy, "most_threads", lambda: 3)
     monkeypatch.setattr(policy, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(policy, "READ_BY_ALL", near)
     torch.manual_seed(0)
-    B, H = 7, 20
     state = [torch.randn(B, H, requires_grad=True) for _ in range(2 if cell == "lstm" else 1)]
     table = torch.randn(6, gates * H, requires_grad=True)
     ids, U, c_n = torch.randint(6, (9, B)), torch.randn(gates * H, H), torch.randn(H)
+    U.requires_grad_()
     layer: Any = FusedLayer
     before, results = torch.get_num_threads(), []
     for threads in (3, 2, 1):
@@ -212,8 +215,7 @@ def test_the_result_does_not_depend_on_how_many_threads_compute(
             cell, torch.float32, ids, table, c_n if cell == "gru" else U[:0, 0], U, *state
         )
         loss = outputs.square().sum() + sum(each.sin().sum() for each in last)
-        # The gradient of U, and what of torch's makes it, is left out.
-        results.append([outputs, *last, *torch.autograd.grad(loss, [table, *state])])
+        results.append([outputs, *last, *torch.autograd.grad(loss, [table, U, *state])])
     torch.set_num_threads(before)
     for result in results[1:]:
         for mine, theirs in zip(result, results[0], strict=True):
@@ -248,6 +250,9 @@ def test_rows_are_divided_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) ->
     assert policy.parts_of(torch.zeros(64, 256)) == 4
     assert policy.parts_of(torch.zeros(1, 10_000)) == 1
     assert policy.parts_of(torch.zeros(30, 30)) == 1
+    # Of a matrix that is large enough, the columns are shared.
+    assert policy.parts_of(torch.zeros(1, 300), torch.zeros(900, 300)) == 4
+    assert policy.parts_of(torch.zeros(1, 30), torch.zeros(90, 30)) == 1
     sharing(monkeypatch, False)
     assert policy.parts_of(torch.zeros(64, 256)) == 1
 
@@ -259,28 +264,40 @@ def test_threads_that_cannot_be_shared_are_left_to_torch(monkeypatch: pytest.Mon
     assert policy.runs_window(U, torch.float32, 64, 1)
     assert not policy.runs_window(large, torch.float32, 64, 1)
     assert policy.runs_window(large, torch.float32, 64, 2)
-    assert not policy.splits_rows(large, torch.float32, 2)
-    assert policy.splits_rows(U, torch.float32, 2)
+    assert not policy.splits_rows(large, torch.float32, 64, 2)
+    assert policy.splits_rows(U, torch.float32, 64, 2)
+    assert not policy.splits_rows(U, torch.float32, 1, 2)
     sharing(monkeypatch, True, synchronizes=False)
+    assert policy.parts_of(torch.zeros(1, 300), torch.zeros(900, 300)) == 1
     assert not policy.runs_window(large, torch.float32, 64, 2)
-    assert policy.splits_rows(large, torch.float32, 2)
+    assert policy.splits_rows(large, torch.float32, 64, 2)
     sharing(monkeypatch, False)
     assert not policy.runs_window(U, torch.float32, 64, 1)
     monkeypatch.setattr(policy, "most_threads", lambda: 1)
     assert policy.runs_window(U, torch.float32, 64, 1)
 
 
-@pytest.mark.parametrize("tiles", [True, False])
-def test_bfloat16_windows_need_tiles_that_fit(tiles: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from charlm.kernels import amx
+# Sizes of a matrix, whether tile registers have it, and whether pairs have it.
+@pytest.mark.parametrize(
+    ("N", "K", "by_tiles", "by_pairs"),
+    [(96, 32, True, True), (96, 48, False, True), (24, 32, False, True), (51, 17, False, False)],
+)
+def test_bfloat16_windows_need_a_processor_for_them(
+    N: int, K: int, by_tiles: bool, by_pairs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from charlm.kernels import amx, tiles
 
+    U = torch.zeros(N, K)
     sharing(monkeypatch, True)
-    monkeypatch.setattr(amx, "available", lambda: tiles)
-    for N, K, fit in ((96, 32, True), (96, 48, False), (24, 32, False), (51, 17, False)):
-        assert policy.has_bfloat16(N, K) == (fit and tiles)
-        assert policy.runs_window(torch.zeros(N, K), torch.bfloat16, 5, 1) == (fit and tiles)
+    for has_tiles, has_pairs in product((True, False), repeat=2):
+        monkeypatch.setattr(amx, "available", lambda has=has_tiles: has)
+        monkeypatch.setattr(tiles, "multiplies_pairs", lambda has=has_pairs: has)
+        fit = (has_tiles and by_tiles) or (has_pairs and by_pairs)
+        assert policy.has_bfloat16(N, K) == fit
+        assert policy.runs_window(U, torch.bfloat16, 5, 1) == fit
     sharing(monkeypatch, False)
     monkeypatch.setattr(policy, "most_threads", lambda: 2)
+    monkeypatch.setattr(amx, "available", lambda: True)
     assert not policy.has_bfloat16(96, 32)
 
 

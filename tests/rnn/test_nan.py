@@ -114,10 +114,10 @@ def test_the_rational_tanh_and_the_sigmoid_keep_nan() -> None:
 def test_every_nan_is_one_in_bfloat16_too(bits: int) -> None:
     """Rounded like a number, some become infinite and some zero."""
     needs_compiled_code()
-    from charlm.kernels.matmul import pack_pairs
+    from charlm.kernels.matmul import pack_tiles
 
     matrix = np.full((32, 16), bits, dtype=np.uint32).view(np.float32)
     out = np.zeros((1, 1, 16, 16), dtype=np.int32)
-    pack_pairs(0, 1, 1, matrix, out)
+    pack_tiles(0, 1, 1, matrix, out)
     narrow = torch.from_numpy(out.view(np.int16)).view(torch.bfloat16)
     assert narrow.isnan().all()

@@ -12,7 +12,7 @@ LITTLE_MEMORY = 1_000_000_000
 # Cores that others use, and the share of its time that the host takes from a virtual machine.
 BUSY, STOLEN = 0.5, 0.1
 # On a quiet machine compiled code comes to about three quarters of the products' speed.
-USUAL, LOW = "60 % to 80 %", 0.4
+USUAL, LOW = "45 % to 75 %", 0.3
 TORCH = "https://pytorch.org/get-started/locally/"
 X86 = ("x86_64", "amd64", "i686")
 
@@ -79,12 +79,12 @@ def instructions(facts: Facts) -> Iterator[Finding]:
         return
     lacks = [name for name in ("AVX-512", "AMX") if name not in features]
     if "AMX" in lacks:
-        has_bf16 = "AVX-512 bfloat16" in features
-        then = "" if has_bf16 else ", and --precision auto trains in fp32"
+        if "AVX-512 bfloat16" in features:
+            return
         yield Finding(
             "note",
-            f"This processor has no {' and no '.join(lacks)}{then}: one with AMX trains about "
-            "twice as fast in bf16.",
+            f"This processor has no {' and no '.join(lacks)}, and --precision auto trains in fp32: "
+            "one that multiplies bfloat16 trains about twice as fast.",
         )
 
 
@@ -135,10 +135,10 @@ def old_gpus(facts: Facts) -> Iterator[Finding]:
 
 
 def speed(facts: Facts) -> Iterator[Finding]:
-    """Whether a short training was as fast as usual, measured by the machine's own products."""
-    share = number_at(facts, "speed", "share of the products")
+    """Whether a short training was as fast as usual, measured by the processor's peak."""
+    share = number_at(facts, "speed", "share of the limit")
     if share is not None and share < LOW and at(facts, "speed", "backend") == "fused":
-        what = f"A short training came to {share:.0%} of the products' speed; {USUAL} are usual."
+        what = f"A short training came to {share:.0%} of the processor's peak; {USUAL} are usual."
         do = f"Try again when nothing else computes, or measure more: {command('bench')}"
         yield Finding("slow", what, do)
 

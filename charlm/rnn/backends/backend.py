@@ -21,6 +21,15 @@ class Backend(Protocol):
         """Whether the backend has the cell in this variant."""
         ...
 
+    def linear(self, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """The outputs (…, O) of a linear layer for inputs (…, I), as torch's function of the name.
+
+        Args:
+            weight: (O, I).
+            bias: (O,).
+        """
+        ...
+
     def run_layer(
         self, cell: Cell, inputs: Tensor, state: State, weights: LayerWeights
     ) -> tuple[Tensor, State]:

@@ -18,6 +18,11 @@ KERNELS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
 }
 
 
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A linear layer; see `charlm.rnn.backends.backend.Backend`."""
+    return F.linear(inputs, weight, bias)
+
+
 def supports(cell: Cell) -> bool:
     """Whether torch has the cell: a plain rnn, gru or lstm."""
     return cell.name in KERNELS and not cell.variant

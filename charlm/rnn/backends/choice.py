@@ -1,6 +1,7 @@
 """The choice of a model's backend and precision."""
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -66,6 +67,16 @@ def available_backends(config: ModelConfig, device: str) -> list[str]:
         for name, each in BACKENDS.items()
         if each.supports(cell) and (name != "fused" or device == "cpu")
     ]
+
+
+def multiply_at_peak(products: int, precision: str) -> Callable[[], None] | None:
+    """A function that multiplies so many numbers in the CPU's registers, and nothing else.
+
+    None where nothing is compiled, or has products in this precision.
+    """
+    if fused is None or precision not in ("fp32", "bf16"):
+        return None
+    return fused.multiply_at_peak(products, precision == "bf16")
 
 
 def builtin_wins(cell: Cell, precision: str) -> bool:

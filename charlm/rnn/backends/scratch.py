@@ -1,12 +1,18 @@
 """The readable backend, the reference for the others: a loop over a cell's step."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from charlm.rnn.cells import Cell, LayerWeights, LinearCell, State
 from charlm.rnn.cells.minimal import scan
 
 LOOKS_UP = True
+
+
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A linear layer; see `charlm.rnn.backends.backend.Backend`."""
+    return F.linear(inputs, weight, bias)
 
 
 def supports(cell: Cell) -> bool:

@@ -8,6 +8,9 @@ Compiled code runs on the CPU, in float32 or under autocast to bfloat16. Everyth
 the scratch backend.
 """
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
 from charlm import kernels
@@ -16,6 +19,7 @@ from charlm.rnn.backends import scratch
 from charlm.rnn.backends.fused import policy
 from charlm.rnn.backends.fused.layer import SAVED, run_gated
 from charlm.rnn.backends.fused.linear import run_linear
+from charlm.rnn.backends.fused.products import linear as linear
 from charlm.rnn.cells import Cell, LayerWeights, LinearCell, State
 
 LOOKS_UP = True
@@ -31,6 +35,16 @@ def has_bfloat16(cell: Cell, hidden_size: int) -> bool:
     """Whether windows of the cell are computed in bfloat16 on this machine."""
     gated = supports(cell) and cell.name in SAVED
     return gated and policy.has_bfloat16(*cell.weight_shapes(1, hidden_size)["U"])
+
+
+def multiply_at_peak(products: int, bfloat16: bool) -> Callable[[], None] | None:
+    """A function that multiplies so many numbers in the registers, in all of torch's threads.
+
+    None where nothing is compiled, or has products in bfloat16.
+    """
+    if not kernels.available() or (bfloat16 and not kernels.has_bfloat16(32, 32)):
+        return None
+    return lambda: kernels.multiply_in_registers(products, bfloat16, torch.get_num_threads())
 
 
 def check_choice() -> None:

@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 from charlm import kernels
 from charlm.rnn.backends.fused import policy
 from charlm.rnn.backends.fused.buffers import PooledBuffer, array_of
-from charlm.rnn.backends.fused.products import multiplier
+from charlm.rnn.backends.fused.products import linear, multiplier, multiply_transposed
 from charlm.rnn.cells import Cell, LayerWeights, State
 
 # Values that a step saves for the backward pass, in units of H.
@@ -23,7 +23,10 @@ def run_gated(
     U = weights.U
     dtype = policy.matmul_dtype()
     if inputs.is_floating_point():
-        table = cell.input_projection(inputs, weights).flatten(0, 1)
+        if dtype == torch.float32:
+            table = linear(inputs, weights.W, cell.bias(weights)).flatten(0, 1)
+        else:
+            table = cell.input_projection(inputs, weights).flatten(0, 1)
         ids = torch.empty(0, 0, dtype=torch.long)
     else:
         table, ids = cell.projection_table(weights), inputs
@@ -86,7 +89,7 @@ class FusedLayer(torch.autograd.Function):
             PooledBuffer((T, B, SAVED[name] * H), dtype),
             PooledBuffer((T + 1, B, H), dtype) if dtype == torch.bfloat16 else None,
         )
-        n_parts = policy.parts_of(h[0])
+        n_parts = policy.parts_of(h[0], U)
         h_matmul = saved.h_matmul(h)
         h_matmul[0] = h[0]
         C = [each.tensor for each in saved.C]
@@ -117,15 +120,18 @@ class FusedLayer(torch.autograd.Function):
             d_table = h.new_empty(int(not same_gradient), V, len(U))
         C = [each.tensor for each in ctx.saved.C]
         gates = ctx.saved.gates.tensor
-        arrays = (ids, grad_outputs.contiguous(), h, gates, dh, d_gates, d_table, *C, *dC)
+        d_c = [h.new_zeros(n_parts, H)] if ctx.name == "gru" else []
+        arrays = (ids, grad_outputs.contiguous(), h, gates, dh, d_gates, d_table, *d_c, *C, *dC)
         dh += run_steps(f"{ctx.name}_backward", U, d_gates, arrays, n_parts)
-        d_U = (d_gates.flatten(0, 1).t() @ h_matmul[:-1].flatten(0, 1)).to(U.dtype)
-        d_c = d_gates[..., 2 * H :].sum((0, 1), dtype=U.dtype) if ctx.name == "gru" else None
+        d_U = multiply_transposed(
+            d_gates.flatten(0, 1), h_matmul[:-1].flatten(0, 1), h_matmul.dtype
+        )
         if same_gradient:
             d_table = d_gates.flatten(0, 1)
         else:
             d_table = d_table.sum(0) if len(d_table) > 1 else d_table[0]
-        return None, None, None, d_table.to(ctx.table_dtype), d_c, d_U, dh, *dC
+        d_c_n = d_c[0].sum(0) if d_c else None
+        return None, None, None, d_table.to(ctx.table_dtype), d_c_n, d_U, dh, *dC
 
 
 def run_steps(
@@ -148,9 +154,8 @@ def run_steps(
         shape = kernels.packed_shape(K, N, narrow)
         panels = PooledBuffer(shape, torch.int32 if narrow else torch.float32)
         kernels.pack(array_of(matrix), panels.tensor.numpy(), min(n_threads, n_parts), n_parts)
-        columns = N if narrow else kernels.padded_columns(N)
-        product = x.new_zeros(B, columns, dtype=torch.float32)
-        split_rows = policy.splits_rows(matrix, x.dtype, n_parts)
+        product = x.new_zeros(B, shape[0] * shape[-1], dtype=torch.float32)
+        split_rows = policy.splits_rows(matrix, x.dtype, B, n_parts)
         operands = (array_of(x), panels.tensor.numpy(), product.numpy(), step_arrays)
         kernels.run_window(function, *operands, n_threads, n_parts, split_rows)
         return product[:, :N]

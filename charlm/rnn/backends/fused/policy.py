@@ -1,5 +1,7 @@
 """When and how the fused backend uses compiled code: thresholds measured by `charlm bench`."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,10 @@ CACHED = {torch.float32: 550_000, torch.bfloat16: 2_000_000}
 READ_BY_ALL = 1_500_000
 # Elements of a state that keep a thread busy enough to pay off.
 WORTH_A_THREAD = 1000
+# Elements of U from which threads share its columns, if there are too few rows to share.
+WORTH_SHARING = 100_000
+# Products of numbers from which a call of compiled code pays off.
+WORTH_A_CALL = 10_000_000
 # Elements of U from which oneDNN is faster with a matrix packed for it.
 WORTH_PACKING = {torch.float32: 700_000, torch.bfloat16: 300_000}
 
@@ -31,11 +37,18 @@ def matmul_dtype() -> torch.dtype:
     return torch.get_autocast_dtype("cpu") if on else torch.float32
 
 
-def parts_of(state: Tensor) -> int:
-    """The number of parts into which to divide the rows of a state (B, H)."""
+def parts_of(state: Tensor, U: Tensor | None = None) -> int:
+    """The number of parts into which to divide the work on a state (B, H).
+
+    Args:
+        U: the matrix that it is multiplied by, if threads can share its columns.
+    """
     if not kernels.shares_threads():
         return 1
-    return max(1, min(most_threads(), len(state), state.numel() // WORTH_A_THREAD))
+    by_rows = min(most_threads(), len(state), state.numel() // WORTH_A_THREAD)
+    if by_rows > 1 or U is None or U.numel() < WORTH_SHARING:
+        return max(1, by_rows)
+    return most_threads() if kernels.synchronizes(most_threads()) else 1
 
 
 def runs_window(U: Tensor, dtype: torch.dtype, B: int, n_parts: int) -> bool:
@@ -52,10 +65,22 @@ def runs_window(U: Tensor, dtype: torch.dtype, B: int, n_parts: int) -> bool:
     return cached or (n_parts > 1 and kernels.synchronizes(n_parts))
 
 
-def splits_rows(U: Tensor, dtype: torch.dtype, n_parts: int) -> bool:
+def splits_rows(U: Tensor, dtype: torch.dtype, B: int, n_parts: int) -> bool:
     """Whether each thread multiplies its own rows by all of U, without waiting for the others."""
-    small = U.numel() * dtype.itemsize <= READ_BY_ALL
+    small = U.numel() * dtype.itemsize <= READ_BY_ALL and n_parts <= B
     return small or n_parts == 1 or not kernels.synchronizes(n_parts)
+
+
+def multiplies(dtype: torch.dtype, products: float = math.inf) -> bool:
+    """Whether compiled code multiplies matrices outside of windows.
+
+    Args:
+        dtype: the type of the factors.
+        products: how many products of numbers there are.
+    """
+    if leaves_threads_idle() or not kernels.available() or products < WORTH_A_CALL:
+        return False
+    return kernels.multiplies_pairs() if dtype == torch.bfloat16 else dtype == torch.float32
 
 
 def leaves_threads_idle() -> bool:
