@@ -163,6 +163,7 @@ class Run(WritesTexts, HasSections):
         backend: str = "auto",
         dynamic: bool | DynamicConfig = False,
         calibrate: bool = False,
+        mix: bool = False,
         threshold: float | None = None,
         report: ProgressCallback = ignore_progress,
     ) -> Any:
@@ -176,6 +177,8 @@ class Run(WritesTexts, HasSections):
             calibrate: also score with a temperature and an n-gram weight, both chosen on the
                 validation split, or of that itself on its other half. See
                 `charlm.scoring.calibration`.
+            mix: also score with n-gram models of the training text and of the text so far, and the
+                longest match, mixed in. See `charlm.mixing`.
             threshold: of a classifier with two labels, as in `predict`.
             report: called now and then with the number of characters done and the total.
 
@@ -183,8 +186,8 @@ class Run(WritesTexts, HasSections):
             CharlmError: the text is missing, is too short or has changed.
         """
         if not isinstance(self.directory, LanguageModelRun):
-            if dynamic or calibrate:
-                name = "dynamic" if dynamic else "calibrate"
+            if dynamic or calibrate or mix:
+                name = "dynamic" if dynamic else "calibrate" if calibrate else "mix"
                 raise SettingError(name, "is for language models only.")
             task, model = task_of(self.directory), self.model(device, backend)
             options = {"threshold": threshold, "encoding": encoding}
@@ -197,4 +200,4 @@ class Run(WritesTexts, HasSections):
         found = find_evaluation_text(run, source, split, unknown, encoding)
         config = (DynamicConfig() if dynamic is True else dynamic) or None
         make = cast("Callable[[], LanguageModel]", partial(self.model, device, backend))
-        return evaluate(run, make, found, config, calibrate, report, unknown)
+        return evaluate(run, make, found, config, calibrate, mix, report, unknown)

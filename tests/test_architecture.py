@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "charlm"
 FLOORS = [
     ["errors", "version", "seeds", "files", "progress", "palettes", "sections", "html", "kernels"],
     ["config", "presets", "keywords", "machine", "distributed"],
-    ["text", "tables"],
+    ["text", "tables", "mixing"],
     ["rnn"],
     ["language_model", "generation", "scoring"],
     ["inspection"],
@@ -65,7 +65,7 @@ ROOMS_OF = {
 }
 # Where torch, which takes a second to import, is not known.
 WITHOUT_TORCH = ["errors", "version", "files", "progress", "config", "presets", "keywords"]
-WITHOUT_TORCH += ["palettes", "sections", "html", "text", "tables", "plots", "runs"]
+WITHOUT_TORCH += ["palettes", "sections", "html", "text", "tables", "mixing", "plots", "runs"]
 MOST_LINES = 300
 # Of what a function does: signature and docstring, which list a command's options, not counted.
 MOST_LINES_OF_A_BODY = 60

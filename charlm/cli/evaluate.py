@@ -60,6 +60,14 @@ def evaluate(
         float | None,
         typer.Option(help="How fast they follow; 0: not at all.", show_default="0.0001"),
     ] = None,
+    mix: Annotated[
+        bool,
+        typer.Option(
+            "--mix",
+            help="Score also with n-gram models of the training text and of the text so far, and "
+            "the longest match, mixed in.",
+        ),
+    ] = False,
     calibrate: Annotated[
         bool,
         typer.Option(
@@ -85,7 +93,7 @@ def evaluate(
     from charlm.errors import UsageError
     from charlm.tasks.registry import DEFAULT_TASK
 
-    check_options(run or [], dynamic, dynamic_rate, calibrate, max_perplexity)
+    check_options(run or [], dynamic, dynamic_rate, calibrate, mix, max_perplexity)
     trained = [load_run(name, runs_dir) for name in run or (None,)]
     options: dict[str, Any] = {
         "split": split,
@@ -103,7 +111,7 @@ def evaluate(
             )
         options["dynamic"] = dynamic
         evaluate_table(
-            trained[0], corpus, json, calibrate=calibrate, threshold=threshold, **options
+            trained[0], corpus, json, calibrate=calibrate, mix=mix, threshold=threshold, **options
         )
         return
     if threshold is not None:
@@ -113,7 +121,8 @@ def evaluate(
             result, members = evaluate_together(trained, corpus, report=report, **options)
         else:
             members = []
-            result = trained[0].evaluate(corpus, calibrate=calibrate, report=report, **options)
+            options |= {"calibrate": calibrate, "mix": mix}
+            result = trained[0].evaluate(corpus, report=report, **options)
     for note in result.notes:
         console.say(note)
     names = [each.name for each in trained]
@@ -136,6 +145,7 @@ def check_options(
     dynamic: bool,
     dynamic_rate: float | None,
     calibrate: bool,
+    mix: bool,
     max_perplexity: float | None,
 ) -> None:
     """Raise SettingError for a value out of range, or options that do not go together."""
@@ -147,8 +157,9 @@ def check_options(
         raise SettingError("max_perplexity", f"must be at least 1{got}")
     if dynamic_rate is not None and not dynamic:
         raise SettingError("dynamic_rate", "goes with --dynamic.")
-    if calibrate and len(runs) > 1:
-        raise SettingError("calibrate", "takes one run, not several.")
+    for name, wanted in (("calibrate", calibrate), ("mix", mix)):
+        if wanted and len(runs) > 1:
+            raise SettingError(name, "takes one run, not several.")
 
 
 def as_json(
@@ -241,7 +252,7 @@ def show_lines(result: "Evaluation") -> None:
 
 
 def show_scores(results: list[tuple[str, "Evaluation"]]) -> None:
-    """Print a table of all scores of all results, and how dynamic and calibrated ones were made."""
+    """Print a table of all scores of all results, and how they were made."""
     several = any(len(result.scores) > 1 for _, result in results)
     rows = [
         (

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from charlm.compression.coder import SLACK, CompressionError, Decoder, Encoder, damaged, library
-from charlm.compression.container import HASH, UTF_8, Header, pack, unpack
+from charlm.compression.container import HASH, MODEL_ALONE, UTF_8, Header, pack, unpack
 from charlm.compression.model import TOTAL
 from charlm.compression.spelling import segmentation_of, segments
 from charlm.compression.text_coder import TextCoder
@@ -113,7 +113,8 @@ def decompress(
     header, coded = unpack(content)
     check_model(run, header)
     check_size(run, header, coded)
-    coder = TextCoder(run, Decoder(coded), header.segments, header.size)
+    mixes = header.version > MODEL_ALONE
+    coder = TextCoder(run, Decoder(coded), header.segments, header.size, mixes)
     found = coder.code((), (), report)
     text = "".join(spelling for part in found for spelling in part)
     try:

@@ -20,7 +20,9 @@ from dataclasses import dataclass
 
 from charlm.compression.coder import CompressionError, damaged
 
-MAGIC, VERSION = b"CHARLM\x1a", 1
+MAGIC, VERSION = b"CHARLM\x1a", 2
+# In version 1 the run's model predicts alone.
+MODEL_ALONE = 1
 UTF_8 = "utf-8"
 CHECKSUM = 4
 HASH = 8
@@ -39,6 +41,7 @@ class Header:
         crc: CRC-32 of the original bytes.
         size: of the original, in bytes.
         segments: how many the text has.
+        version: of the format.
     """
 
     run: str
@@ -47,6 +50,7 @@ class Header:
     crc: int
     size: int
     segments: int
+    version: int = VERSION
 
 
 def pack(header: Header, coded: bytes) -> bytes:
@@ -54,7 +58,7 @@ def pack(header: Header, coded: bytes) -> bytes:
     content = b"".join(
         (
             MAGIC,
-            bytes([VERSION]),
+            bytes([header.version]),
             packed_text(header.run),
             header.model_hash,
             packed_text("" if header.encoding == UTF_8 else header.encoding),
@@ -79,10 +83,10 @@ def unpack(content: bytes) -> tuple[Header, bytes]:
         )
     reader = Reader(content, len(MAGIC))
     version = reader.bytes(1)[0]
-    if version != VERSION:
+    if not MODEL_ALONE <= version <= VERSION:
         raise CompressionError(
             f"The compressed text has version {version} of the format, and this charlm reads "
-            f"version {VERSION}.",
+            f"versions {MODEL_ALONE} to {VERSION}.",
             "Update charlm." if version > VERSION else "Use the charlm that wrote it.",
         )
     header = Header(
@@ -92,6 +96,7 @@ def unpack(content: bytes) -> tuple[Header, bytes]:
         crc=int.from_bytes(reader.bytes(CHECKSUM), "little"),
         size=reader.number(),
         segments=reader.number(),
+        version=version,
     )
     coded = reader.bytes(reader.number())
     checksum = int.from_bytes(reader.bytes(CHECKSUM), "little")

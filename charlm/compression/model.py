@@ -10,6 +10,8 @@ from charlm.compression.arithmetic import Reproducible, exp_table
 from charlm.config import ModelConfig
 from charlm.generation.engine import Array
 from charlm.generation.numpy_engine import NumpyEngine
+from charlm.mixing.arithmetic import log_all
+from charlm.mixing.mixture import Mixture
 
 # The range coder's precision: the frequencies of all entries add up to this.
 TOTAL = 1 << 24
@@ -53,6 +55,18 @@ def weights_of_counts(counts: list[int]) -> Frequencies:
     """The same from how often each entry occurred in the training text, (1, V)."""
     shift = max(0, max(counts).bit_length() - 30)
     return np.array([[(each >> shift) + 1 for each in counts]], dtype=np.int64)
+
+
+def mixed_weights(mixture: Mixture, text: int, weights: Frequencies) -> Frequencies:
+    """Whole numbers in proportion to a mixture's probabilities, (V,).
+
+    Args:
+        text: which one of the mixture's texts goes on.
+        weights: in proportion to the model's own probabilities, (V,).
+    """
+    probabilities = (weights + 1) / float(weights.sum() + len(weights))
+    mixed = mixture.predict(log_all(probabilities), text)
+    return np.rint(mixed * 2.0**30).astype(np.int64)
 
 
 def frequencies(weights: Frequencies, unknown: npt.NDArray[Any]) -> Frequencies:

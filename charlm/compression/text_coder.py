@@ -1,5 +1,7 @@
 """The text itself, by the run's model: the same steps for writing and for reading.
 
+The model's predictions are mixed with an n-gram model of the text so far, and its longest match.
+
 A text is cut into parts of equal length, which are read side by side: that is several times as
 fast, and each part but the first costs about twenty bits, as its state begins with zeros.
 """
@@ -14,10 +16,12 @@ from charlm.compression.model import (
     Frequencies,
     ReproducibleEngine,
     frequencies,
+    mixed_weights,
     weights_of,
     weights_of_counts,
 )
 from charlm.compression.spelling import UNKNOWN, Speller, segmentation_of
+from charlm.mixing.mixture import Mixture
 from charlm.progress import ProgressCallback
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.text.vocabulary import UNKNOWN_ID
@@ -41,9 +45,12 @@ class TextCoder:
         coder: writes or reads.
         size: number of segments of the text.
         longest: number of characters that it has at most.
+        mixes: whether the model's predictions are mixed with what was read.
     """
 
-    def __init__(self, run: LanguageModelRun, coder: Coder, size: int, longest: int) -> None:
+    def __init__(
+        self, run: LanguageModelRun, coder: Coder, size: int, longest: int, mixes: bool = True
+    ) -> None:
         self.coder, self.size = coder, size
         self.entries = (UNKNOWN, *run.vocabulary.entries)
         counts = [run.vocabulary.unknown_count, *run.vocabulary.counts]
@@ -53,6 +60,10 @@ class TextCoder:
         segmentation = segmentation_of(run.vocabulary.units, run.normalization)
         self.speller = Speller(segmentation, self.parts, longest)
         self.rate = UnknownRate()
+        self.mixture: Mixture | None = None
+        if mixes:
+            lengths = [-(-size // self.parts)] * self.parts
+            self.mixture = Mixture(len(self.entries), lengths, np.empty(0, np.int64))
 
     def code(
         self, ids: Sequence[int], spellings: Sequence[str], report: ProgressCallback
@@ -73,12 +84,11 @@ class TextCoder:
                 logits, state = self.engine.step(np.array(last), state)
                 weights = weights_of(logits)
             least = [self.rate.frequency(each == UNKNOWN_ID) for each in last]
-            rows = frequencies(weights, np.array(least))
             # Only at the last step may a part be at its end already, or several.
             for part in range(min(self.parts, -(-(self.size - step) // length))):
                 at = part * length + step
                 given = (ids[at], spellings[at]) if spellings else (UNKNOWN_ID, "")
-                id, spelling = self._code_segment(part, rows[part], *given)
+                id, spelling = self._code_segment(part, weights[part], least[part], *given)
                 self.rate.add(last[part] == UNKNOWN_ID, id == UNKNOWN_ID)
                 last[part] = id
                 found[part].append(spelling)
@@ -86,7 +96,18 @@ class TextCoder:
                 report(step * self.parts, self.size)
         return found
 
-    def _code_segment(self, part: int, row: Frequencies, id: int, spelling: str) -> tuple[int, str]:
-        """Code one segment of a part: its entry, by these frequencies (V,), and its spelling."""
-        id = self.coder.code(row, id)
+    def _code_segment(
+        self, part: int, weights: Frequencies, least: int, id: int, spelling: str
+    ) -> tuple[int, str]:
+        """Code one segment of a part: its entry, and its spelling.
+
+        Args:
+            weights: in proportion to the model's probabilities, (V,).
+            least: the least frequency of `<unk>`.
+        """
+        if self.mixture:
+            weights = mixed_weights(self.mixture, part, weights)
+        id = self.coder.code(frequencies(weights[None], np.array([least]))[0], id)
+        if self.mixture:
+            self.mixture.follow(id, part)
         return id, self.speller.code(self.coder, part, self.entries[id], spelling)

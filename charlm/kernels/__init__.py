@@ -7,16 +7,19 @@ ideas and what each processor supports. Numba is imported, and code compiled, on
 Arrays are float32, or bfloat16 as bits in uint16. K and N are the rows and columns of a matrix.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from charlm.kernels.availability import available as available
 from charlm.kernels.availability import choice as choice
 from charlm.kernels.availability import why_not as why_not
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 __all__ = [
     "available",
     "choice",
+    "compiled",
     "has_bfloat16",
     "keeps_code",
     "multiplies_pairs",
@@ -36,6 +39,18 @@ __all__ = [
     "write_text",
     "write_texts",
 ]
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function of numbers and arrays, which gives the same bits as in plain Python.
+
+    Where nothing can be compiled it is the function itself.
+    """
+    if not available():
+        return function
+    from charlm.kernels import jit
+
+    return jit.jit_exactly(function)
 
 
 def shares_threads() -> bool:

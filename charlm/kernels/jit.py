@@ -3,7 +3,8 @@
 Numbers are float32, or bfloat16 as bits in uint16, since NumPy has no bfloat16.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -57,14 +58,14 @@ def processor_has(feature: str) -> bool:
     return f"+{feature}" in features.split(",")
 
 
-def hash_of_sources() -> str:
-    """A hash of all source files of this package."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+@cache
+def hash_of_sources(folder: Path) -> str:
+    """A hash of all source files of a package."""
+    files = sorted(folder.glob("*.py"))
     return sha256(b"".join(each.read_bytes() for each in files)).hexdigest()[:8]
 
 
 use_widest_vectors()
-SOURCES = hash_of_sources()
 
 
 def jit_inline(function: Function) -> Function:
@@ -77,15 +78,21 @@ def jit(function: Function) -> Function:
     return cast(Function, njit(**RULES)(function))
 
 
-def jit_cached(function: Function) -> Function:
+def jit_cached(function: Function, rules: Mapping[str, Any] = RULES) -> Function:
     """Compile a function on its first call, and cache the result on disk for later processes."""
     # Numba checks only the function's own file for changes, not those of the functions it calls.
-    function.__qualname__ += f"_{SOURCES}"
+    sources = hash_of_sources(Path(function.__code__.co_filename).parent)
+    function.__qualname__ += f"_{sources}"
     try:
-        return cast(Function, njit(**RULES, cache=True, nogil=True)(function))
+        return cast(Function, njit(**rules, cache=True, nogil=True)(function))
     except RuntimeError:
-        # Neither this folder nor the user's cache is writable.
-        return cast(Function, njit(**RULES, nogil=True)(function))
+        # Neither its folder nor the user's cache is writable.
+        return cast(Function, njit(**rules, nogil=True)(function))
+
+
+def jit_exactly(function: Function) -> Function:
+    """Compile a function so that it gives the same bits as in plain Python, and cache it."""
+    return jit_cached(function, {"error_model": "numpy"})
 
 
 @jit_inline

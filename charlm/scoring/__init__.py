@@ -11,6 +11,7 @@ __all__ = [
     "exact",
     "intervals",
     "large_results",
+    "mixed",
     "report",
     "results",
     "score",

@@ -1,4 +1,4 @@
-"""Scores beside the exact one: settings and results of dynamic evaluation and calibration."""
+"""Scores beside the exact one: settings and results."""
 
 from dataclasses import dataclass
 
@@ -28,6 +28,25 @@ class Dynamic:
 
     surprise: npt.NDArray[np.float64]
     config: DynamicConfig
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """The result of mixing in what was read, as of `charlm.mixing`.
+
+    Args:
+        surprise: -ln p of each token after the first, in nats, (tokens - 1,).
+        weights: at the end, for all tokens, of the network, the n-gram models of the training text
+            and of the text so far, and the longest match.
+    """
+
+    surprise: npt.NDArray[np.float64]
+    weights: tuple[float, ...]
+
+    def to_json(self) -> dict[str, float]:
+        """The weights, by what they are of."""
+        names = ("network", "training_text", "text_so_far", "match")
+        return {f"weight_of_{name}": each for name, each in zip(names, self.weights, strict=True)}
 
 
 @dataclass(frozen=True)

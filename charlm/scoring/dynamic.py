@@ -20,10 +20,10 @@ from charlm.scoring.exact import (
     Surprise,
     begins_document,
     pieces_of,
-    surprise,
     surprise_of_ids,
     to_column,
 )
+from charlm.scoring.exact import log_probabilities as static_log_probabilities
 from charlm.text.mapped_ids import TokenIds
 from charlm.text.vocabulary import Ids
 
@@ -121,6 +121,19 @@ def log_probabilities(
         model.train(was_training)
 
 
+def dynamic_pieces(
+    model: LanguageModel,
+    ids: Ids,
+    squares: list[Tensor],
+    config: DynamicConfig,
+    report: ProgressCallback = ignore_progress,
+) -> Generator[Tensor, None, None]:
+    """`log_probabilities`, or with a rate of 0 the static ones, so that they agree to the bit."""
+    if not config.rate:
+        return static_log_probabilities(model, ids, report=report)
+    return log_probabilities(model, ids, squares, config, report)
+
+
 def dynamic_surprise(
     model: LanguageModel,
     ids: Ids,
@@ -138,10 +151,6 @@ def dynamic_surprise(
         squares: from `mean_squares`.
         report: called now and then with the number of characters done and the total.
     """
-    config = config or DynamicConfig()
-    if not config.rate:
-        static = surprise(model, ids, report=report)
-        assert static is not None
-        return static
-    with closing(log_probabilities(model, ids, squares, config, report)) as pieces:
+    following = dynamic_pieces(model, ids, squares, config or DynamicConfig(), report)
+    with closing(following) as pieces:
         return surprise_of_ids(pieces, ids)

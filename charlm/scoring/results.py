@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charlm.html.notebook import HasSections
-from charlm.scoring.adjusted import Calibrated, Dynamic
+from charlm.scoring.adjusted import Calibrated, Dynamic, Mixed
 from charlm.scoring.cross_entropy import SCORES, TokenCrossEntropy
 from charlm.scoring.intervals import LEVEL, Estimate, ItemValues, estimate
 from charlm.scoring.totals import Totals, total
@@ -51,7 +51,8 @@ class Evaluation(HasSections):
         unknown_characters: number of tokens that the vocabulary lacks.
         bytes_read: size of the characters after the first, as they were read; None if unknown or
             changed by normalization.
-        dynamic, calibrated: other scores of the same tokens, if they were asked for.
+        dynamic, mixed, mixed_dynamic, calibrated: other scores of the same tokens, if they were
+            asked for.
         notes: sentences to show along with the score.
         units: what a token is: "characters", "words" or "bytes".
         marks: of a text made of documents, the positions of the marks that begin and end each of
@@ -66,6 +67,8 @@ class Evaluation(HasSections):
     unknown_characters: int
     bytes_read: int | None
     dynamic: Dynamic | None = None
+    mixed: Mixed | None = None
+    mixed_dynamic: Mixed | None = None
     calibrated: Calibrated | None = None
     notes: tuple[str, ...] = ()
     units: str = CHARACTERS
@@ -141,9 +144,18 @@ class Evaluation(HasSections):
         scores = {"static": self.score}
         if self.dynamic:
             scores["dynamic"] = self.score_of(total(self.dynamic.surprise))
+        for name, made in self.mixtures:
+            scores[name] = self.score_of(total(made.surprise))
         if self.calibrated:
             scores["calibrated"] = self.score_of(self.calibrated.nats)
         return scores
+
+    @property
+    def mixtures(self) -> Iterator[tuple[str, Mixed]]:
+        """Those that were asked for, by name: of the static predictions, of the dynamic ones."""
+        for name, made in (("mixed", self.mixed), ("dynamic, mixed", self.mixed_dynamic)):
+            if made:
+                yield name, made
 
     @property
     def lines(self) -> list[LineScore]:
@@ -165,12 +177,19 @@ class Evaluation(HasSections):
 
     @property
     def remarks(self) -> Iterator[str]:
-        """Sentences on how the dynamic and the calibrated score were made."""
+        """Sentences on how the other scores were made."""
         if self.dynamic:
             config = self.dynamic.config
             yield (
                 f"dynamic: after every {count(config.window)} the weights take a step; rate "
                 f"{config.rate:g}, decay {config.decay:g}. The run stays as it is."
+            )
+        for name, mixed in self.mixtures:
+            network, training, so_far, match = (f"{each:.2f}" for each in mixed.weights)
+            yield (
+                f"{name}: the network with an n-gram model of the training text, one of the text "
+                f"so far, and the longest match. Their weights came to {network}, {training}, "
+                f"{so_far} and {match}."
             )
         if self.calibrated:
             made = self.calibrated
@@ -249,9 +268,12 @@ class Evaluation(HasSections):
             "interval": self.interval.to_json(),
         }
         for name, score in list(self.scores.items())[1:]:
+            name = name.replace(", ", "_")
             content[name] = {"bits_per_byte": self.bits_per_byte_of(score), **score.to_json()}
         if self.dynamic:
             content["dynamic"] |= self.dynamic.config.to_json()
+        for name, mixed in self.mixtures:
+            content[name.replace(", ", "_")] |= mixed.to_json()
         if self.calibrated:
             made = self.calibrated
             content["calibrated"] |= {

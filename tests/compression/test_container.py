@@ -66,7 +66,7 @@ def test_other_files_are_refused(content: bytes) -> None:
     [
         (b"", "nothing to read"),
         (b"PK\3\4 something", "no text that charlm compressed"),
-        (MAGIC + b"\2" + MADE[8:], "version 2 .* Update charlm"),
+        (MAGIC + b"\3" + MADE[8:], "version 3 .* Update charlm"),
         (MAGIC + b"\0" + MADE[8:], "version 0 .* charlm that wrote it"),
         (MADE[:-1], "cut short"),
         (MADE + b"12", "2 bytes more"),

@@ -20,6 +20,7 @@ pytest.importorskip("constriction")
 CELLS = sorted(path.name for path in OLD.iterdir() if path.is_dir())
 RUN = run_of()
 GOLDEN = Path(__file__).parent / "golden"
+NOVELLA = Path(__file__).parents[2] / "data" / "time-traveller.txt"
 TEXT = (OLD / "gru" / "corpus.txt").read_bytes()[:300] + b"\r\n" + "É Ω €".encode() + b"\xff\r"
 
 
@@ -42,9 +43,22 @@ def test_any_bytes_come_back(content: bytes) -> None:
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_writes_what_it_once_wrote(name: str) -> None:
     """Compressed when the format was made: another machine or version must give these bytes."""
-    run, file = run_of(name), GOLDEN / f"{name}.charlm"
+    run, file = run_of(name), GOLDEN / "2" / f"{name}.charlm"
     assert compress(run, TEXT).content == file.read_bytes()
     assert decompress(run, file.read_bytes()) == TEXT
+
+
+def test_a_longer_text_gives_what_it_once_gave() -> None:
+    text, file = NOVELLA.read_bytes()[:9000], GOLDEN / "2" / "novella.charlm"
+    assert compress(RUN, text).content == file.read_bytes()
+
+
+@pytest.mark.parametrize("file", sorted(GOLDEN.glob("1/*")), ids=lambda file: file.stem)
+def test_what_an_older_charlm_compressed_is_read(file: Path) -> None:
+    run, text = run_of(file.stem.removesuffix("-in-parts")), TEXT
+    if file.stem.endswith("-in-parts"):
+        text = 12 * TEXT
+    assert decompress(run, file.read_bytes()) == text
 
 
 @pytest.mark.parametrize("size", [1, SHORT_PART, 2 * SHORT_PART + 1, 5 * SHORT_PART + 3])

@@ -1,23 +1,27 @@
 """Scores of a text by a run: the exact one, and those that also need the run's own text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
+from torch import Tensor
 
 from charlm.errors import UsageError
 from charlm.language_model import LanguageModel
 from charlm.progress import ProgressCallback
-from charlm.scoring.adjusted import Calibrated, Dynamic, DynamicConfig
+from charlm.scoring.adjusted import Calibrated, Dynamic, DynamicConfig, Mixed
 from charlm.scoring.calibration import choose, cross_fit, score_with
-from charlm.scoring.dynamic import CHARACTERS, dynamic_surprise, mean_squares
-from charlm.scoring.exact import surprise, totals
+from charlm.scoring.dynamic import CHARACTERS, dynamic_pieces, mean_squares
+from charlm.scoring.exact import Surprise, log_probabilities, surprise_of_ids, totals
 from charlm.scoring.large_results import EMPTY, LargeEvaluation
+from charlm.scoring.mixed import mixed_surprise
 from charlm.scoring.results import Evaluation
 from charlm.scoring.spelling import spelling_nats
 from charlm.tasks.language_modeling.evaluation_text import (
     EvaluationText,
     check_choice,
+    check_mixture,
     split_ids,
     split_progress,
     training_corpus,
@@ -27,6 +31,7 @@ from charlm.text.corpus import AnyCorpus
 from charlm.text.documents import with_line_ends
 from charlm.text.large import LARGE_PART, LargeCorpus
 from charlm.text.tokens import WORDS
+from charlm.text.vocabulary import Ids
 
 
 def evaluate(
@@ -35,6 +40,7 @@ def evaluate(
     text: EvaluationText,
     dynamic: DynamicConfig | None,
     calibrate: bool,
+    mix: bool,
     report: ProgressCallback,
     unknown: str = "replace",
 ) -> Evaluation:
@@ -43,38 +49,45 @@ def evaluate(
     Args:
         make_model: loads the run's model; called once everything else is known to be there.
         dynamic: settings of dynamic evaluation; None leaves it out.
+        mix: whether to score it also with what was read mixed in; see `charlm.mixing`.
         unknown: what was done about unknown tokens.
 
     Raises:
         UsageError: there is no text to choose a temperature on.
         RunError: the run's own text is needed but missing.
     """
-    if text.spelled is None and (dynamic is not None or calibrate):
+    needing = (("--dynamic", dynamic is not None), ("--mix", mix), ("--calibrate", calibrate))
+    options = [option for option, wanted in needing if wanted]
+    if text.spelled is None and options:
         raise UsageError(
-            f"{text} is too large for {'--calibrate' if dynamic is None else '--dynamic'}, which "
-            f"takes texts of up to {LARGE_PART:,} {run.vocabulary.units}.",
+            f"{text} is too large for {options[0]}, which takes texts of up to {LARGE_PART:,} "
+            f"{run.vocabulary.units}.",
             "Leave it out, or score a part of the text.",
         )
     if calibrate:
         check_choice(run, text)
+    if mix:
+        check_mixture(run, text)
     predicted = len(text.tokens) - 1
     stages = [predicted] * (1 + (dynamic is not None))
     if calibrate:
         stages += [0 if text.split == "val" else run.spans.size("val") - 1, predicted]
     reports = split_progress(report, stages)
     # The run's own text may be missing: find out before minutes of scoring.
-    needing = (("--dynamic", dynamic is not None), ("--calibrate", calibrate))
-    own = [training_corpus(run, text, option) for option, wanted in needing if wanted]
+    own = [training_corpus(run, text, option) for option in options]
     model, vocabulary = make_model(), run.vocabulary
     mark = vocabulary.document_id
     if text.spelled is None and isinstance(text.corpus, LargeCorpus):
         return large(run, model, text.corpus, text, unknown, next(reports))
     ids = text.ids
+    with closing(log_probabilities(model, ids, report=next(reports))) as pieces:
+        nats, mixed = surprises(run, pieces, ids, own[0] if mix else None)
     evaluation = Evaluation(
         corpus=text.corpus.name,
         split=text.split,
         text=with_line_ends(text.text),
-        surprise=surprise(model, ids, report=next(reports)),
+        surprise=nats,
+        mixed=mixed,
         unknown_characters=sum(text.unknown.values()),
         bytes_read=text.bytes_read,
         notes=text.notes,
@@ -85,12 +98,28 @@ def evaluate(
     if dynamic is not None:
         train = split_ids(run, own[0], "train")[: CHARACTERS + 1]
         squares = mean_squares(model, train, dynamic.window)
-        nats = dynamic_surprise(model, ids, squares, dynamic, next(reports))
-        evaluation = replace(evaluation, dynamic=Dynamic(nats, dynamic))
+        following = dynamic_pieces(model, ids, squares, dynamic, next(reports))
+        with closing(following) as pieces:
+            nats, mixed = surprises(run, pieces, ids, own[0] if mix else None)
+        evaluation = replace(evaluation, dynamic=Dynamic(nats, dynamic), mixed_dynamic=mixed)
     if calibrate:
         made = calibrated(run, model, text, own[-1], next(reports), next(reports))
         evaluation = replace(evaluation, calibrated=made)
     return evaluation
+
+
+def surprises(
+    run: LanguageModelRun, pieces: Iterable[Tensor], ids: Ids, own: AnyCorpus | None
+) -> tuple[Surprise, Mixed | None]:
+    """-ln p of each token after the first, by the log-probabilities alone, and mixed.
+
+    Args:
+        own: the run's own text, where they are to be mixed.
+    """
+    if own is None:
+        return surprise_of_ids(pieces, ids), None
+    train = split_ids(run, own, "train")
+    return mixed_surprise(pieces, ids, train, run.vocabulary.document_id)
 
 
 def large(

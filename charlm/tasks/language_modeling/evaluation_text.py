@@ -217,6 +217,15 @@ def check_choice(run: LanguageModelRun, text_to_score: EvaluationText) -> None:
         )
 
 
+def check_mixture(run: LanguageModelRun, text_to_score: EvaluationText) -> None:
+    """Raise UsageError if the text to score is in the one that the n-gram model counts."""
+    if text_to_score.own and text_to_score.split in ("train", "all"):
+        raise UsageError(
+            f"--mix counts the training text of '{run.name}', which is what would be scored.",
+            "Name another split or text, or leave out --mix.",
+        )
+
+
 def check_alike(one: LanguageModelRun, other: LanguageModelRun) -> None:
     """Raise UsageError unless both runs encode texts alike, so that they can be averaged."""
     problem = f"The runs '{one.name}' and '{other.name}' cannot be averaged:"
