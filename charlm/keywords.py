@@ -117,6 +117,7 @@ class SamplingKeywords(TypedDict, total=False):
     num_samples: int
     best_of: int
     novel: bool
+    mix: bool
     unique: bool
     beams: int
     stop: str | Sequence[str] | None

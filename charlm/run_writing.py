@@ -11,8 +11,9 @@ from charlm.errors import UsageError
 from charlm.generation.engine import Engine
 from charlm.generation.sizes import check_samples
 from charlm.keywords import WritingKeywords
+from charlm.tasks.language_modeling.engines import engine_of, mixed_engine
 from charlm.tasks.language_modeling.run import LanguageModelRun
-from charlm.tasks.language_modeling.writing import Writer, engine_of, streamed
+from charlm.tasks.language_modeling.writing import Writer, streamed
 from charlm.tasks.relevance import sampling_config
 from charlm.text.fragments import Notify
 
@@ -51,7 +52,8 @@ class WritesTexts(ABC):
             return engine_of(self.language, sampling)
         from charlm.generation.torch_engine import TorchEngine
 
-        return TorchEngine(cast("LanguageModel", self.model(device)))
+        engine = TorchEngine(cast("LanguageModel", self.model(device)))
+        return mixed_engine(self.language, engine) if sampling and sampling.mix else engine
 
     def writer(
         self,

@@ -60,6 +60,10 @@ class SamplingConfig(Config):
     )
     novel: bool = setting(False, "Of documents: leave out those that stand in the training text.")
     unique: bool = setting(False, "Of documents: leave out repeats.")
+    mix: bool = setting(
+        False,
+        "Mix in n-gram models of the training text and of the text so far, and the longest match.",
+    )
     seed: int | None = setting(None, "Seed of the draw; by default a new one each time.", minimum=0)
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ __all__ = [
     "choice",
     "endings",
     "engine",
+    "mixed_engine",
     "numpy_cells",
     "numpy_engine",
     "reading",

@@ -69,7 +69,8 @@ class RepetitionPenalty:
 
 def steered(config: SamplingConfig) -> bool:
     """Whether something stands between the logits and a plain draw, so that no block is drawn."""
-    return filtered(config) or config.repetition_penalty > 1 or bool(config.bans or config.beams)
+    penalized = config.repetition_penalty > 1 or bool(config.bans)
+    return filtered(config) or penalized or config.mix or bool(config.beams)
 
 
 def steering_of(config: SamplingConfig, vocabulary: Vocabulary) -> list[Steering]:

@@ -27,6 +27,11 @@ SQRT_HALF = math.sqrt(0.5)
 LEAST = -700.0  # exp of less than this is 0.
 
 
+def is_compiled() -> bool:
+    """Whether these functions are compiled."""
+    return hasattr(log, "py_func")
+
+
 @compiled
 def log(x: float) -> float:
     """The natural logarithm of a positive number, to within 1e-15 of its size or 1e-16."""

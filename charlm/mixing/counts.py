@@ -54,7 +54,7 @@ class Counts(NamedTuple):
     used: Array
 
 
-def empty(contexts: int = 1 << 14) -> Counts:
+def empty(contexts: int = 1 << 10) -> Counts:
     """Counts of nothing, with room for so many contexts and twice as many entries."""
     totals, distinct, last, first = np.zeros((4, contexts), np.int32)
     following, tokens, counts = np.zeros((3, 2 * contexts), np.int32)

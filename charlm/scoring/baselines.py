@@ -11,6 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from charlm.mixing.arithmetic import is_compiled
+from charlm.mixing.mixture import Mixture
 from charlm.scoring.cross_entropy import SCORES, TokenCrossEntropy
 from charlm.text.mapped_ids import TokenIds
 from charlm.text.vocabulary import Ids, Vocabulary
@@ -18,6 +20,10 @@ from charlm.text.vocabulary import Ids, Vocabulary
 # To take seconds, baselines read at most so many tokens, from the end of the training text, and
 # score at most so many, from the beginning of what is held out.
 MOST_TOKENS = 4_000_000
+BLOCK = 1024
+
+# The same of "ppm" where it is not compiled, and some hundred times slower.
+MOST_UNCOMPILED = 40_000
 
 # xz is far ahead if its score is below this share of the best other one.
 FAR_AHEAD = 0.8
@@ -25,7 +31,8 @@ FAR_AHEAD = 0.8
 
 def copying_is_far_ahead(scores: Mapping[str, TokenCrossEntropy]) -> bool:
     """Whether xz is far ahead, because held-out text repeats long passages that it can copy."""
-    others = [score.loss for name, score in scores.items() if name != "xz"]
+    # What "ppm" copies is no sign of the opposite.
+    others = [score.loss for name, score in scores.items() if name not in ("xz", "ppm")]
     return "xz" in scores and scores["xz"].loss < FAR_AHEAD * min(others)
 
 
@@ -45,6 +52,8 @@ def baselines(
         f"{order}-gram": ngram(train, held_out, len(vocabulary), order, mark),
         "xz": xz(vocabulary.decode(train), vocabulary.decode(held_out)),
     }
+    if is_compiled() or len(train) + len(held_out) <= MOST_UNCOMPILED:
+        nats["ppm"] = ppm(train, held_out, len(vocabulary), mark)
     score = SCORES[vocabulary.units]
     return {name: score(each, len(held_out) - 1) for name, each in nats.items()}
 
@@ -118,6 +127,24 @@ def interpolated(
         grams[marks] = grams[marks[:1]]
         contexts = np.concatenate([grams[:1] * 0, grams[:-1]])
     return probabilities
+
+
+def ppm(train: Ids, held_out: Ids, vocabulary_size: int, document_id: int = 0) -> float:
+    """The nats of a text under what `charlm.mixing` mixes with a network, without one.
+
+    It learns as it reads, as PPM with contexts of unbounded length does (Cleary & Teahan 1997): of
+    up to six tokens by counts, and beyond by the longest match.
+    """
+    mixture = Mixture(vocabulary_size, [len(held_out)], train, document_id)
+    nats = 0.0
+    for token in held_out[:1].tolist():
+        mixture.read(token)
+    for start in range(1, len(held_out), BLOCK):
+        ids = held_out[start : start + BLOCK]
+        # A network that knows nothing.
+        logs = np.full((len(ids), vocabulary_size), -math.log(vocabulary_size))
+        nats += float(mixture.score(logs, ids).sum())
+    return nats
 
 
 def renumber(values: npt.NDArray[np.signedinteger]) -> npt.NDArray[np.int32]:

@@ -65,7 +65,7 @@ def test_a_text_of_refrains_is_named_as_what_puts_xz_ahead(tmp_path: Path) -> No
 
 def test_train_tells_scores_run_and_what_to_do_next() -> None:
     result = run("train", "english.txt", "--run", "told", "--epochs", "2", *SMALL)
-    for model in ("uniform", "unigram", "6-gram", "xz", "told"):
+    for model in ("uniform", "unigram", "6-gram", "xz", "ppm", "told"):
         assert model in result.out
     assert "Held-out text (val)" in result.out
     assert "Training perplexity of the last epoch" in result.out
@@ -84,7 +84,7 @@ def test_train_json_is_the_final_scores_and_nothing_else() -> None:
     assert content["score"]["perplexity"] == pytest.approx(
         math.exp(content["score"]["nats_per_character"])
     )
-    assert set(content["baselines"]) == {"uniform", "unigram", "6-gram", "xz"}
+    assert set(content["baselines"]) == {"uniform", "unigram", "6-gram", "xz", "ppm"}
     run("runs", "delete", "told", "--yes")
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charlm.mixing import arithmetic, counts, mixture
+from charlm.mixing import arithmetic, counts, prediction
 from charlm.mixing.mixture import Mixture
 
 
@@ -63,8 +63,8 @@ def reference(train: list[int], ids: list[int], logs: Any, mark: int = 0) -> lis
     begin = len(train)
     text.add([], ids[0], begin)
     weights: Any = defaultdict(lambda: np.zeros(4))
-    weights[None] = np.array(mixture.WEIGHTS)
-    right = np.tile([mixture.RIGHT, mixture.SEEN], (mixture.CLASSES, 1))
+    weights[None] = np.array(prediction.WEIGHTS)
+    right = np.tile([prediction.RIGHT, prediction.SEEN], (prediction.CLASSES, 1))
     match, length, nats = 0, 0, []
     for t in range(1, len(ids)):
         before = ids[:t]
@@ -75,16 +75,16 @@ def reference(train: list[int], ids: list[int], logs: Any, mark: int = 0) -> lis
                 if len(context) == counts.ORDER:
                     match, length = model.last[context], counts.ORDER
                     while (
-                        length < min(match, t, mixture.LONGEST_MATCH)
+                        length < min(match, t, prediction.LONGEST_MATCH)
                         and everything[match - length - 1] == ids[t - length - 1]
                     ):
                         length += 1
                     break
         features = np.stack([logs[t - 1], np.log(p_training), np.log(p_text), np.zeros(V)])
         predicted = everything[match] if length and match < begin + t else None
-        trust, kind = 0.0, mixture.class_of(length)
+        trust, kind = 0.0, prediction.class_of(length)
         if predicted is not None:
-            rate = min(right[kind, 0] / right[kind, 1], mixture.SUREST)
+            rate = min(right[kind, 0] / right[kind, 1], prediction.SUREST)
             trust = math.log(rate / (1 - rate))
             features[3, predicted] = trust
         lengths = len(c_training), len(c_text)
@@ -92,18 +92,18 @@ def reference(train: list[int], ids: list[int], logs: Any, mark: int = 0) -> lis
         p = np.exp(z - z.max())
         p /= p.sum()
         nats.append(-math.log(p[ids[t]]))
-        step = max(mixture.RATE / math.sqrt(1 + (t - 1) / mixture.SLOWER), mixture.LEAST_RATE) * (
-            features[:, ids[t]] - features @ p
-        )
+        step = max(
+            prediction.RATE / math.sqrt(1 + (t - 1) / prediction.SLOWER), prediction.LEAST_RATE
+        ) * (features[:, ids[t]] - features @ p)
         weights[None] = weights[None] + step
         weights[lengths] = weights[lengths] + step
         if predicted is not None:
             right[kind] += [ids[t] == predicted, 1]
-            if right[kind, 1] > mixture.MOST_SEEN:
+            if right[kind, 1] > prediction.MOST_SEEN:
                 right[kind] /= 2
         if length:
             same = everything[match] == ids[t] and not (mark and ids[t] == mark)
-            match, length = match + 1, min(length + 1, mixture.LONGEST_MATCH) if same else 0
+            match, length = match + 1, min(length + 1, prediction.LONGEST_MATCH) if same else 0
         text.add(before, ids[t], begin + t)
     return nats
 

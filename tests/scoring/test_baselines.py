@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import charlm.scoring.baselines
 from charlm.config import TextConfig
-from charlm.scoring.baselines import baselines, ngram, ngram_probabilities, uniform, xz
+from charlm.scoring.baselines import baselines, ngram, ngram_probabilities, ppm, uniform, xz
 from charlm.scoring.cross_entropy import CrossEntropy
 from charlm.text.corpus import open_corpus
 from charlm.text.splits import Splits
@@ -160,13 +160,14 @@ def test_the_six_gram_on_the_bundled_corpus(bundled: tuple[Ids, Ids, Vocabulary]
 def test_all_baselines_by_name_from_worst_to_best(bundled: tuple[Ids, Ids, Vocabulary]) -> None:
     train, held_out, vocabulary = (bundled[0][:40_000], bundled[1][:4_000], bundled[2])
     scores = baselines(train, held_out, vocabulary, order=4)
-    assert list(scores) == ["uniform", "unigram", "4-gram", "xz"]
+    assert list(scores) == ["uniform", "unigram", "4-gram", "xz", "ppm"]
     assert {score.tokens for score in scores.values()} == {3_999}
     assert scores["uniform"] == CrossEntropy(
         pytest.approx(3_999 * math.log(len(vocabulary))), 3_999
     )
     assert scores["4-gram"].nats == ngram(train, held_out, len(vocabulary), 4)
     assert scores["xz"].nats == xz(vocabulary.decode(train), vocabulary.decode(held_out))
+    assert scores["ppm"].nats == ppm(train, held_out, len(vocabulary))
     assert scores["uniform"].nats > scores["unigram"].nats > scores["4-gram"].nats
 
     # The unigram, from its own definition: what smoothing moves is next to nothing here.

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from cli_runner import charlm as command
 
 import charlm
 from charlm.ensemble import evaluate_together
 from charlm.errors import CharlmError, RunError, UsageError
+from charlm.mixing.mixture import Mixture
 from charlm.scoring.adjusted import DynamicConfig
 from charlm.scoring.calibration import choose, cross_fit, score_with
-from charlm.scoring.dynamic import dynamic_surprise, mean_squares
+from charlm.scoring.dynamic import dynamic_surprise, log_probabilities, mean_squares
+from charlm.scoring.exact import log_probabilities as static_log_probabilities
 from charlm.text.corpus import Corpus
 
 TEXT = "The time traveller (for so it will be convenient to speak of him) was expounding.\n" * 12
@@ -134,6 +137,37 @@ def test_any_other_text_is_scored_by_what_is_best_on_the_validation_split(
     assert content["ngram_weight"] == choice.ngram_weight
 
 
+@pytest.mark.parametrize("source", [None, "foreign.txt"])
+def test_mixed_is_the_mixture_over_each_prediction(source: str | None) -> None:
+    run = charlm.load("tested")
+    config = DynamicConfig(rate=1e-2, decay=0.01, window=9)
+    got = run.evaluate(source, mix=True, dynamic=config)
+    assert list(got.scores) == ["static", "dynamic", "mixed", "dynamic, mixed"]
+    ids, train = run.vocabulary.encode(got.text, "replace"), ids_of(run, "train")
+    model = run.model()
+    squares = mean_squares(model, train, config.window)
+    for made, pieces in (
+        (got.mixed, static_log_probabilities(model, ids)),
+        (got.mixed_dynamic, log_probabilities(model, ids, squares, config)),
+    ):
+        assert made is not None
+        mixture = Mixture(len(run.vocabulary), [len(ids)], train)
+        mixture.read(int(ids[0]))
+        wanted = mixture.score(torch.cat(list(pieces)).numpy(), ids[1:])
+        np.testing.assert_array_equal(made.surprise, wanted)
+        assert made.weights == mixture.weights
+    content = got.to_json()
+    assert content["dynamic_mixed"]["nats"] == pytest.approx(got.mixed_dynamic.surprise.sum())
+    assert content["mixed"]["weight_of_match"] == got.mixed.weights[3]
+    assert len(list(got.remarks)) == 3
+
+
+def test_mixing_what_was_counted_is_refused() -> None:
+    for split in ("train", "all"):
+        with pytest.raises(UsageError, match="counts the training text of 'tested'"):
+            charlm.load("tested").evaluate(split=split, mix=True)
+
+
 def test_calibrating_where_nothing_or_all_was_held_out_is_refused() -> None:
     with pytest.raises(UsageError, match="validation split of 'nothing' has 0 characters"):
         charlm.load("nothing").evaluate(calibrate=True)
@@ -141,7 +175,7 @@ def test_calibrating_where_nothing_or_all_was_held_out_is_refused() -> None:
         charlm.load("held").evaluate(split="all", calibrate=True)
 
 
-@pytest.mark.parametrize("option", ["dynamic", "calibrate"])
+@pytest.mark.parametrize("option", ["dynamic", "calibrate", "mix"])
 def test_a_run_without_its_text_says_what_needs_it(option: str, tmp_path: Path) -> None:
     book = tmp_path / "book.txt"
     book.write_text(TEXT)

@@ -187,8 +187,15 @@ def training_corpus(run: LanguageModelRun, text_to_score: EvaluationText, option
     Raises:
         RunError: the text is missing or has changed.
     """
-    if text_to_score.own:
-        return text_to_score.corpus
+    return text_to_score.corpus if text_to_score.own else own_corpus(run, option)
+
+
+def own_corpus(run: LanguageModelRun, option: str) -> AnyCorpus:
+    """The text that the run was trained on, for an option that needs it.
+
+    Raises:
+        RunError: the text is missing or has changed.
+    """
     try:
         return find_run_corpus(run)
     except (CorpusError, RunError) as error:

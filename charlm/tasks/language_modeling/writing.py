@@ -8,13 +8,13 @@ from pathlib import Path
 
 from charlm.config import SamplingConfig
 from charlm.errors import SettingError, UnknownCharacterError, UsageError
-from charlm.generation.choice import cpu_engine
 from charlm.generation.endings import endings_of
 from charlm.generation.engine import Engine
 from charlm.generation.reading import Beginning, read
 from charlm.generation.sizes import check_samples
 from charlm.generation.texts import write_texts
 from charlm.progress import ProgressCallback, ignore_progress
+from charlm.tasks.language_modeling.engines import engine_of
 from charlm.tasks.language_modeling.kept_states import load_state, save_state
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.written_documents import check_documents, chosen_documents
@@ -25,11 +25,6 @@ from charlm.text.vocabulary import Ids
 
 # Texts that are written side by side when there are many prefixes.
 SIDE_BY_SIDE = 256
-
-
-def engine_of(run: LanguageModelRun, sampling: SamplingConfig | None = None) -> Engine:
-    """What writes on the CPU soonest what is to be generated."""
-    return cpu_engine(run.settings.model, run.load_weights(), sampling)
 
 
 def with_read_strings(

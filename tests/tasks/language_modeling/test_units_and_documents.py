@@ -75,7 +75,7 @@ def test_the_final_score_is_that_of_eval(kind: str, tmp_path: Path) -> None:
     run = trained(kind, tmp_path)
     found = run.evaluate()
     assert found.to_json()["nats"] == pytest.approx(run.result["score"]["nats"], rel=1e-5)
-    assert set(run.result["baselines"]) == {"uniform", "unigram", "6-gram", "xz"}
+    assert set(run.result["baselines"]) == {"uniform", "unigram", "6-gram", "xz", "ppm"}
     assert (
         found.score.tokens == len(found.tokens) - 1 == run.result["score"][f"{found.score.item}s"]
     )
