@@ -3,7 +3,7 @@
     python tests/measure/training_profile.py [--steps 400] [--threads 2] [name=value …]
 
 trains the bundled novella with the default settings, or with those that are named. Each part is
-timed around the calls that compute it, one step after another, so that the parts add up to the step.
+timed around the calls that compute it, step by step, so that the parts add up to the whole.
 The last row is what the products would take at the processor's peak: what a window takes beyond its
 part of that is the cell's arithmetic, waiting, and reading and writing of memory.
 """
