@@ -9,7 +9,7 @@ from charlm.errors import SettingError
 from charlm.presets import ON_GPU, as_options, overridden
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.dataset import Tell
-from charlm.tasks.language_modeling.planning import Speed, plan
+from charlm.tasks.language_modeling.planning import WIDTHS, Speed, plan
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.settings import TextSettings
 from charlm.tasks.language_modeling.sizes import check_training
@@ -117,13 +117,16 @@ def planned_for_time(
 ) -> TextSettings:
     """The settings with sizes planned for the `max_minutes` given by name, if sizes are open.
 
+    For the preset's own time its width stays, and only the noise is planned.
+
     Args:
         measure: tells how fast a model trains on the device.
     """
-    asked = settings.can_plan_sizes and "max_minutes" in settings.given
-    if not asked or for_small_text(settings, characters):
+    timed = settings.can_plan_sizes and settings.train.max_minutes is not None
+    if not timed or for_small_text(settings, characters):
         return settings
-    planned, why = plan(settings, characters, measure, on_gpu=device.type != "cpu")
+    widths = WIDTHS if "max_minutes" in settings.given else (settings.model.hidden_size,)
+    planned, why = plan(settings, characters, measure, device.type != "cpu", widths)
     tell(why)
     check_training(planned.model, planned.train, device)
     return planned

@@ -41,7 +41,7 @@ ALPHABET = 60
 
 
 # What `planning.plan` chooses.
-PLANNED = ("hidden_size", "output_dropout", "weight_drop", "batch_size")
+PLANNED = ("hidden_size", "output_dropout", "weight_drop", "batch_size", "weight_decay")
 
 
 class LanguageModelTask(Task):
@@ -137,7 +137,7 @@ class LanguageModelTask(Task):
 
     def measured_settings(self, run: RunDirectory, asked: Settings) -> dict[str, Any]:
         """The sizes that were planned for a time limit."""
-        if not asked.can_plan_sizes or "max_minutes" not in asked.given:
+        if not asked.can_plan_sizes or asked.train.max_minutes is None:
             return {}
         settings = {**run.record.model, **run.record.train}
         return {name: settings[name] for name in PLANNED}

@@ -15,7 +15,9 @@ from charlm.sessions.session import Chosen, Notice
 from charlm.tasks.language_modeling import fitting
 from charlm.tasks.language_modeling.planning import (
     CHARACTERS_PER_PARAMETER,
+    DECAY,
     DROPOUT,
+    MOST_DECAY,
     PARAMETERS_PER_CHARACTER,
     WIDTHS,
     Speed,
@@ -87,7 +89,9 @@ def test_what_was_asked_for_stays_and_the_words_say_what_was_chosen() -> None:
     assert f"--hidden-size {chosen.model.hidden_size}" in words
     assert "--output-dropout" not in words
     assert "3 minutes" in words
-    assert chosen.train == replace(settings().train, batch_size=chosen.train.batch_size)
+    planned = {name: getattr(chosen.train, name) for name in ("batch_size", "weight_decay")}
+    assert chosen.train == replace(settings().train, **planned)
+    assert f"--weight-decay {chosen.train.weight_decay:g}" in words
     assert f"--batch-size {chosen.train.batch_size}" in words
     same, _ = plan(settings(batch_size=32), MEGABYTE, machine(1e10))
     assert same.train.batch_size == 32
@@ -102,10 +106,44 @@ def test_a_plan_leaves_the_batch_as_it_is_on_a_gpu() -> None:
     assert on_gpu.model == on_cpu.model
 
 
+def test_weights_decay_alike_in_short_and_long_runs() -> None:
+    def decay(minutes: float, **values: object) -> float:
+        return plan(settings(minutes, **values), MEGABYTE, machine(1e11), widths=[384])[
+            0
+        ].train.weight_decay
+
+    speed, size = 1e11 / (384**2 * 3), 32 * 64
+    for minutes in (6, 60):
+        rates = speed * 60 * minutes / size * 4e-3 / 2
+        assert decay(minutes) == pytest.approx(DECAY / rates, rel=0.05)
+    assert decay(0.01) == MOST_DECAY
+    assert decay(60, weight_decay=0.03) == 0.03
+    unplanned = PRESETS["quick"]["weight_decay"]
+    assert decay(60, optimizer="adam") == decay(60, schedule="constant") == unplanned
+
+
+def test_for_the_presets_own_time_the_noise_follows_the_machine_and_the_width_stays() -> None:
+    usual, told = replace(resolve("quick"), model=settings().model), list[str]()
+    found = [
+        fitting.planned_for_time(
+            usual, 170_000, torch.device("cpu"), lambda *_, s=speed: s, told.append
+        )
+        for speed in (1e4, 1e5, 3e5)
+    ]
+    assert {each.model.hidden_size for each in found} == {usual.model.hidden_size}
+    drops = [(each.model.output_dropout, each.model.weight_drop) for each in found]
+    assert drops == [(0.1, 0.0), (0.4, 0.3), (0.4, 0.4)]
+    assert all(each.startswith("Planned for 1.6 minutes: ") for each in told)
+    rnn = replace(usual, model=replace(usual.model, cell="rnn", weight_drop=0.05))
+    assert plan(rnn, 170_000, lambda *_: 3e5, widths=[384])[0].model.weight_drop == 0.05
+
+
 def test_a_plan_is_told_where_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
 
-    def remember(given: Settings, characters: int, speed: Speed, on_gpu: bool) -> object:
+    def remember(
+        given: Settings, characters: int, speed: Speed, on_gpu: bool, widths: object
+    ) -> object:
         asked.append(on_gpu)
         return given, "as before"
 
