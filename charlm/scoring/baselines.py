@@ -11,8 +11,6 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from charlm.mixing.arithmetic import is_compiled
-from charlm.mixing.mixture import Mixture
 from charlm.scoring.cross_entropy import SCORES, TokenCrossEntropy
 from charlm.text.mapped_ids import TokenIds
 from charlm.text.vocabulary import Ids, Vocabulary
@@ -44,6 +42,8 @@ def baselines(
     Args:
         order: tokens in an n-gram, the predicted one included.
     """
+    from charlm.mixing.arithmetic import is_compiled  # which imports numba
+
     train, held_out = np.asarray(train[-MOST_TOKENS:]), np.asarray(held_out[:MOST_TOKENS])
     mark = vocabulary.document_id
     nats = {
@@ -135,6 +135,8 @@ def ppm(train: Ids, held_out: Ids, vocabulary_size: int, document_id: int = 0) -
     It learns as it reads, as PPM with contexts of unbounded length does (Cleary & Teahan 1997): of
     up to six tokens by counts, and beyond by the longest match.
     """
+    from charlm.mixing.mixture import Mixture
+
     mixture = Mixture(vocabulary_size, [len(held_out)], train, document_id)
     nats = 0.0
     for token in held_out[:1].tolist():

@@ -15,7 +15,6 @@ from charlm.scoring.calibration import choose, cross_fit, score_with
 from charlm.scoring.dynamic import CHARACTERS, dynamic_pieces, mean_squares
 from charlm.scoring.exact import Surprise, log_probabilities, surprise_of_ids, totals
 from charlm.scoring.large_results import EMPTY, LargeEvaluation
-from charlm.scoring.mixed import mixed_surprise
 from charlm.scoring.results import Evaluation
 from charlm.scoring.spelling import spelling_nats
 from charlm.tasks.language_modeling.evaluation_text import (
@@ -118,6 +117,8 @@ def surprises(
     """
     if own is None:
         return surprise_of_ids(pieces, ids), None
+    from charlm.scoring.mixed import mixed_surprise  # which imports numba
+
     train = split_ids(run, own, "train")
     return mixed_surprise(pieces, ids, train, run.vocabulary.document_id)
 
