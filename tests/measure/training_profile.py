@@ -104,7 +104,7 @@ def main() -> None:
     settings: dict[str, Any] = {}
     for each in given.settings:
         name, value = each.split("=")
-        settings[name] = json.loads(value) if value[0] in "0123456789tf" else value
+        settings[name] = json.loads(value) if value[0].isdigit() else value
     watch()
     with tempfile.TemporaryDirectory() as folder:
         run = charlm.train(

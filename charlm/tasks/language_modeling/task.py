@@ -208,6 +208,11 @@ class LanguageModelTask(Task):
                 "xz is far ahead: the held-out text repeats long passages of the training text,\n"
                 "which xz copies. That is how the text is, and no fault of the model."
             )
+        if "ppm" in scores and scores["ppm"].loss < read(result["score"]).loss:
+            yield (
+                "ppm is ahead: it remembers the held-out text as it reads. Both together are\n"
+                "scored by charlm eval --mix."
+            )
 
     def next_commands(self, run: RunDirectory) -> Iterator[str]:
         """Generate text, and evaluate."""
