@@ -24,7 +24,7 @@ except ImportError:  # The folder charlm/kernels is gone: the same, slower.
 
 LN_2 = math.log(2)
 SQRT_HALF = math.sqrt(0.5)
-LEAST = -700.0  # exp of less than this is 0.
+LEAST = -700.0  # Whatever is less counts as this, so that no probability is 0.
 
 
 def is_compiled() -> bool:
@@ -58,9 +58,8 @@ def log_all(x: Floats) -> Floats:
 
 @compiled
 def exp(x: float) -> float:
-    """The exponential function of a number of at most 700."""
-    if x < LEAST:
-        return 0.0
+    """The exponential function, from -700, or what is less, to 700."""
+    x = LEAST if x < LEAST else x
     exponent = math.floor(x / LN_2 + 0.5)
     rest = x - exponent * LN_2  # at most 0.35 in size
     total = 1.0

@@ -117,8 +117,8 @@ class Mixture:
         nats = np.empty(len(ids))
         for start in range(0, len(ids), BLOCK):
             here = slice(start, start + BLOCK)
-            self._make_room(BLOCK)
             pieces = logs[here].astype(np.float64), ids[here].astype(np.int64)
+            self._make_room(len(pieces[1]))
             score_block(self.state, *pieces, self.V, self.mark, nats[here])
         return nats
 

@@ -48,8 +48,9 @@ class State(NamedTuple):
         features: ln p_i of the network and the n-gram models, the rest is in `found`, (3, V).
         p: the mixture's probabilities, (V,).
         path: scratch, (2, ORDER + 1).
-        found: of the last prediction: the set of weights, the class of the match's length, or -1,
-            and the token that followed it.
+        found: of the last prediction: the set of weights; the class of the match's length, or -1;
+            the token that followed it; the lengths of the longest contexts that are known, in the
+            training text and in the texts.
         steps: tokens that were learned from, (1,).
     """
 
