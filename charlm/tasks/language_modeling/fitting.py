@@ -9,7 +9,7 @@ from charlm.errors import SettingError
 from charlm.presets import ON_GPU, as_options, overridden
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.dataset import Tell
-from charlm.tasks.language_modeling.planning import WIDTHS, Speed, plan
+from charlm.tasks.language_modeling.planning import Speed, plan
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.tasks.language_modeling.settings import TextSettings
 from charlm.tasks.language_modeling.sizes import check_training
@@ -125,7 +125,7 @@ def planned_for_time(
     timed = settings.can_plan_sizes and settings.train.max_minutes is not None
     if not timed or for_small_text(settings, characters):
         return settings
-    widths = WIDTHS if "max_minutes" in settings.given else (settings.model.hidden_size,)
+    widths = () if "max_minutes" in settings.given else (settings.model.hidden_size,)
     planned, why = plan(settings, characters, measure, device.type != "cpu", widths)
     tell(why)
     check_training(planned.model, planned.train, device)

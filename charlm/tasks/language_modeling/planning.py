@@ -46,7 +46,7 @@ def plan(
     characters: int,
     speed: Speed,
     on_gpu: bool = False,
-    widths: Sequence[int] = WIDTHS,
+    widths: Sequence[int] = (),
 ) -> tuple[TextSettings, str]:
     """Plan the width, dropout and weight decay of a model for the time limit in the settings.
 
@@ -55,12 +55,14 @@ def plan(
         characters: length of the training split.
         speed: measures the training speed of a model, in characters per second.
         on_gpu: whether it trains on a GPU, where small batches leave most of it idle.
-        widths: those to choose from, in ascending order; the first one is always possible.
+        widths: those to choose from, in ascending order, in place of WIDTHS. The first one is
+            always possible.
 
     Returns:
         The settings, and a sentence about what was chosen and why.
     """
     assert settings.train.max_minutes is not None
+    widths = widths or WIDTHS
     seconds = 60 * settings.train.max_minutes
     models = {width: replace(settings.model, hidden_size=width) for width in widths}
     weights = {width: parameter_count(models[width]) for width in widths}
