@@ -120,7 +120,7 @@ def test_sizes_that_were_planned_for_the_first_are_those_of_all(
     widths = iter((64, 128, 192, 256))
     monkeypatch.setattr(small_texts, "SMALL_TEXTS", {})
 
-    def plan(settings: Any, characters: int, speed: Any, on_gpu: bool) -> Any:
+    def plan(settings: Any, characters: int, *others: Any) -> Any:
         from charlm.presets import overridden
 
         return overridden(settings, hidden_size=next(widths), output_dropout=0.125), "Planned."
