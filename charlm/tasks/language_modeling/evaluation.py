@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
@@ -31,6 +32,9 @@ from charlm.text.documents import with_line_ends
 from charlm.text.large import LARGE_PART, LargeCorpus
 from charlm.text.tokens import WORDS
 from charlm.text.vocabulary import Ids
+
+if TYPE_CHECKING:
+    from charlm.mixing.mixture import Mixture
 
 
 def evaluate(
@@ -73,14 +77,15 @@ def evaluate(
         stages += [0 if text.split == "val" else run.spans.size("val") - 1, predicted]
     reports = split_progress(report, stages)
     # The run's own text may be missing: find out before minutes of scoring.
-    own = [training_corpus(run, text, option) for option in options]
+    own = training_corpus(run, text, options[0]) if options else None
     model, vocabulary = make_model(), run.vocabulary
     mark = vocabulary.document_id
     if text.spelled is None and isinstance(text.corpus, LargeCorpus):
         return large(run, model, text.corpus, text, unknown, next(reports))
     ids = text.ids
+    mixture = mixture_of(run, own) if mix and own else None
     with closing(log_probabilities(model, ids, report=next(reports))) as pieces:
-        nats, mixed = surprises(run, pieces, ids, own[0] if mix else None)
+        nats, mixed = surprises(pieces, ids, mixture)
     evaluation = Evaluation(
         corpus=text.corpus.name,
         split=text.split,
@@ -94,33 +99,44 @@ def evaluate(
         marks=np.flatnonzero(ids == mark) if mark else None,
         spelling=spelling(run, text, unknown),
     )
-    if dynamic is not None:
-        train = split_ids(run, own[0], "train")[: CHARACTERS + 1]
+    if dynamic is not None and own:
+        train = split_ids(run, own, "train")[: CHARACTERS + 1]
         squares = mean_squares(model, train, dynamic.window)
         following = dynamic_pieces(model, ids, squares, dynamic, next(reports))
         with closing(following) as pieces:
-            nats, mixed = surprises(run, pieces, ids, own[0] if mix else None)
+            nats, mixed = surprises(pieces, ids, mixture)
         evaluation = replace(evaluation, dynamic=Dynamic(nats, dynamic), mixed_dynamic=mixed)
-    if calibrate:
-        made = calibrated(run, model, text, own[-1], next(reports), next(reports))
+    if calibrate and own:
+        made = calibrated(run, model, text, own, next(reports), next(reports))
         evaluation = replace(evaluation, calibrated=made)
     return evaluation
 
 
+def mixture_of(run: LanguageModelRun, own: AnyCorpus) -> "Mixture":
+    """What is mixed with a run's network, with its training text counted.
+
+    Args:
+        own: the run's own text.
+    """
+    from charlm.mixing.mixture import Mixture  # which imports numba
+
+    vocabulary = run.vocabulary
+    return Mixture(len(vocabulary), [0], split_ids(run, own, "train"), vocabulary.document_id)
+
+
 def surprises(
-    run: LanguageModelRun, pieces: Iterable[Tensor], ids: Ids, own: AnyCorpus | None
+    pieces: Iterable[Tensor], ids: Ids, mixture: "Mixture | None"
 ) -> tuple[Surprise, Mixed | None]:
     """-ln p of each token after the first, by the log-probabilities alone, and mixed.
 
     Args:
-        own: the run's own text, where they are to be mixed.
+        mixture: with which they are to be mixed, of the training text.
     """
-    if own is None:
+    if mixture is None:
         return surprise_of_ids(pieces, ids), None
     from charlm.scoring.mixed import mixed_surprise  # which imports numba
 
-    train = split_ids(run, own, "train")
-    return mixed_surprise(pieces, ids, train, run.vocabulary.document_id)
+    return mixed_surprise(pieces, ids, mixture)
 
 
 def large(
