@@ -76,11 +76,10 @@ def keep_freed_memory() -> None:
     Otherwise it returns memory to the system after each large tensor, and the next one waits for
     the system to clear its pages, which takes longer than most of torch's operations.
     """
-    if sys.platform != "linux":
-        return
     import ctypes
 
-    with suppress(AttributeError, OSError):
+    # Neither macOS (AttributeError) nor Windows (TypeError: a library has to be named) knows it.
+    with suppress(AttributeError, OSError, TypeError):
         for parameter, value in (MMAP_THRESHOLD, TRIM_THRESHOLD):
             ctypes.CDLL(None).mallopt(parameter, value)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from charlm.config import ModelConfig
 from charlm.presets import DEFAULT_PRESET, PRESETS, Settings
 from charlm.progress import ProgressCallback
-from charlm.runs.commands import run_command
+from charlm.runs.commands import command, run_command
 from charlm.runs.directory import RunDirectory
 from charlm.scoring.baselines import copying_is_far_ahead
 from charlm.scoring.cross_entropy import (
@@ -211,7 +211,7 @@ class LanguageModelTask(Task):
         if "ppm" in scores and scores["ppm"].loss < read(result["score"]).loss:
             yield (
                 "ppm is ahead: it remembers the held-out text as it reads. Both together are\n"
-                "scored by charlm eval --mix."
+                f"scored by {command('eval', mix=True)}."
             )
 
     def next_commands(self, run: RunDirectory) -> Iterator[str]:
