@@ -25,6 +25,7 @@ class SettingsKeywords(TypedDict, total=False):
     embedding_size: int
     tie_weights: bool
     reset_after: bool
+    capped_gate: bool
     layer_norm: bool
     mogrifier_rounds: int
     mogrifier_rank: int

@@ -22,7 +22,16 @@ Floats = npt.NDArray[np.float64]
 # Inputs of a product lie on a grid of 2^-22, up to 2^8; a column of weights adds up to 2^22.
 INPUT_BITS, INPUT_RANGE, COLUMN_BITS = 22, 8, 22
 # What IEEE 754 defines to the last bit, or is exact.
-DEFINED = {np.add, np.subtract, np.multiply, np.divide, np.square, np.sqrt, np.negative}
+DEFINED = {
+    np.add,
+    np.subtract,
+    np.multiply,
+    np.divide,
+    np.square,
+    np.sqrt,
+    np.negative,
+    np.minimum,
+}
 
 
 class Table:

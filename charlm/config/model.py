@@ -29,6 +29,11 @@ class ModelConfig(Config):
         "GRU: reset gate after the recurrent product (torch, cuDNN) or before it (textbook).",
         identity=True,
     )
+    capped_gate: bool = setting(
+        False,
+        "LSTM: the input gate lets in at most what the forget gate forgets (Melis et al. 2018).",
+        identity=True,
+    )
     layer_norm: bool = setting(
         False, "Normalize the cell's two products over its units (Ba et al. 2016).", identity=True
     )

@@ -54,7 +54,10 @@ def gru(Wx: Value, state: State, weights: Weights, config: ModelConfig) -> State
 def lstm(Wx: Value, state: State, weights: Weights, config: ModelConfig) -> State:
     (h, C), H = state, config.hidden_size
     i, f, g, o = (Wx + recurrent_product(h, weights)).split(H, H, H, H)
-    C = sigmoid(f) * C + sigmoid(i) * tanh(g)
+    i, f = sigmoid(i), sigmoid(f)
+    if config.capped_gate:
+        i = i.apply("Min", f.number(1.0) - f)
+    C = f * C + i * tanh(g)
     return sigmoid(o) * tanh(C), C
 
 

@@ -57,6 +57,7 @@ def model_of(run: LanguageModelRun) -> dict[str, Any]:
     return {
         "run": run.name,
         "cell": "textbookGru" if textbook else config.cell,
+        "cappedGate": config.capped_gate,
         "layers": config.num_layers,
         "hiddenSize": config.hidden_size,
         "zoneout": config.zoneout,

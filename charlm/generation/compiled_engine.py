@@ -45,7 +45,8 @@ class CompiledEngine(NumpyEngine):
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
         super().__init__(config, weights)
         textbook = config.cell == "gru" and not config.reset_after
-        self.cell = "textbook-gru" if textbook else config.cell
+        form = "textbook-" if textbook else "capped-" if config.capped_gate else ""
+        self.cell = f"{form}{config.cell}"
         self.cores = cores()
         G_H = self.layers[0]["U"].shape[1]
         self.U = np.stack([each["U"] for each in self.layers])

@@ -17,7 +17,7 @@ from charlm.config import ModelConfig
 Array = npt.NDArray[Any]
 Weights = dict[str, Array]
 State = tuple[Array, ...]
-Step = Callable[[Array, State, Weights], State]
+Step = Callable[[Array, State, Weights, ModelConfig], State]
 EPSILON = 1e-5  # of layer normalization, as in torch
 
 
@@ -73,13 +73,13 @@ def sigmoid(x: Array) -> Array:
     return x
 
 
-def rnn(Wx: Array, state: State, weights: Weights) -> State:
+def rnn(Wx: Array, state: State, weights: Weights, config: ModelConfig) -> State:
     sums = recurrent_product(state[0], weights)
     sums += Wx
     return (np.tanh(sums, out=sums),)
 
 
-def gru(Wx: Array, state: State, weights: Weights) -> State:
+def gru(Wx: Array, state: State, weights: Weights, config: ModelConfig) -> State:
     (h,) = state
     H = h.shape[1]
     if "U_n" not in weights:
@@ -99,7 +99,7 @@ def gru(Wx: Array, state: State, weights: Weights) -> State:
     return (after,)
 
 
-def lstm(Wx: Array, state: State, weights: Weights) -> State:
+def lstm(Wx: Array, state: State, weights: Weights, config: ModelConfig) -> State:
     h, C = state
     H = h.shape[1]
     gates = recurrent_product(h, weights)
@@ -107,7 +107,7 @@ def lstm(Wx: Array, state: State, weights: Weights) -> State:
     i_f, g, o = gates[:, : 2 * H], gates[:, 2 * H : 3 * H], gates[:, 3 * H :]
     sigmoid(i_f)
     np.tanh(g, out=g)
-    g *= i_f[:, :H]
+    g *= np.minimum(i_f[:, :H], 1 - i_f[:, H:]) if config.capped_gate else i_f[:, :H]
     C = C * i_f[:, H:]
     C += g
     after = np.tanh(C)
@@ -115,7 +115,7 @@ def lstm(Wx: Array, state: State, weights: Weights) -> State:
     return after, C
 
 
-def mogrifier(x: Array, state: State, weights: Weights) -> State:
+def mogrifier(x: Array, state: State, weights: Weights, config: ModelConfig) -> State:
     """Takes the input x instead of W x + b, since it is gated before W multiplies it."""
     h, C = state
     number = 1
@@ -125,16 +125,16 @@ def mogrifier(x: Array, state: State, weights: Weights) -> State:
         gate *= 2
         x, h = (gate * x, h) if number % 2 else (x, gate * h)
         number += 1
-    return lstm(input_projection(x, weights), (h, C), weights)
+    return lstm(input_projection(x, weights), (h, C), weights, config)
 
 
-def mingru(Wx: Array, state: State, weights: Weights) -> State:
+def mingru(Wx: Array, state: State, weights: Weights, config: ModelConfig) -> State:
     z, n = np.split(Wx, 2, axis=1)
     z = sigmoid(z.copy())
     return ((1 - z) * state[0] + z * n,)
 
 
-def minlstm(Wx: Array, state: State, weights: Weights) -> State:
+def minlstm(Wx: Array, state: State, weights: Weights, config: ModelConfig) -> State:
     i, f, n = np.split(Wx, 3, axis=1)
     # f / (f + i), in log space since both sigmoids may underflow to zero.
     share = sigmoid(np.logaddexp(0, -i) - np.logaddexp(0, -f))

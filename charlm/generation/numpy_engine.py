@@ -62,7 +62,7 @@ class NumpyEngine:
         for layer, (before, weights) in enumerate(zip(state, self.layers, strict=True)):
             if layer and self.projects_input:
                 x = input_projection(x, weights)
-            new = self.cell_step(x, before, weights)
+            new = self.cell_step(x, before, weights, self.config)
             if self.config.zoneout:
                 moved = 1 - self.config.zoneout
                 new = tuple(b + moved * (n - b) for b, n in zip(before, new, strict=True))

@@ -18,6 +18,7 @@ Arguments, with t the step and the B rows divided into n_parts:
     d_gates (T, B, G·H), the gradient of the product
     d_table, the gradient of the table: by character (1 or n_parts, V, G·H), summands to be added
         to; by position (1, T·B, G·H), to be overwritten; or (0, …) if not wanted
+    capped, forward, whether the lstm's input gate is at most 1 - f
     d_c (n_parts, H), the gradient of the gru's c_n, summands to be added to
 """
 
@@ -186,6 +187,7 @@ def lstm_forward(
     h_matmul: Numbers,
     saved: Numbers,
     C: Floats,
+    capped: bool,
 ) -> None:
     B, H = product.shape[0], h.shape[2]
     k = np.empty(4 * H, dtype=np.float32)
@@ -203,7 +205,10 @@ def lstm_forward(
             o[j] = sigmoid(to_float32(x_o[j]) + to_float32(u_o[j]))
         in_, f = k[:H], k[H : 2 * H]
         for j in range(H):
-            C_after[j] = f[j] * C_before[j] + in_[j] * g[j]
+            most = ONE - f[j] if capped else ONE
+            C_after[j] = f[j] * C_before[j] + min(in_[j], most) * g[j]
+            # The backward pass sees by the sign whether the gate was capped.
+            in_[j] = in_[j] if in_[j] <= most else -in_[j]
         for j in range(H):
             after[j] = o[j] * tanh(C_after[j])
         write_row(k, saved[t, i])
@@ -242,11 +247,13 @@ def lstm_backward(
             later_C[j] += d_h * (ONE - tanh_C * tanh_C)
             later[j] = ZERO
         for j in range(H):
-            d_i[j] = later_C[j] * g[j] * in_[j] * (ONE - in_[j])
+            let_in = in_[j] if in_[j] >= ZERO else ONE - f[j]
+            d_g[j] = later_C[j] * let_in * (ONE - g[j] * g[j])
         for j in range(H):
-            d_g[j] = later_C[j] * in_[j] * (ONE - g[j] * g[j])
-        for j in range(H):
-            d_f[j] = later_C[j] * before[j] * f[j] * (ONE - f[j])
+            d_in = later_C[j] * g[j]
+            d_i[j] = d_in * in_[j] * (ONE - in_[j]) if in_[j] >= ZERO else ZERO
+            d_f[j] = later_C[j] * before[j] - (ZERO if in_[j] >= ZERO else d_in)
+            d_f[j] *= f[j] * (ONE - f[j])
             later_C[j] *= f[j]
         add_to_table(d, d_table, part, ids, t, i, B)
         write_row(d, d_gates[t, i])

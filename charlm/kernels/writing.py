@@ -17,12 +17,18 @@ from math import exp
 
 import numpy as np
 
-from charlm.kernels.jit import Doubles, Floats, Ids, jit, jit_cached, sigmoid, tanh
+from charlm.kernels.jit import ONE, Doubles, Floats, Ids, jit, jit_cached, sigmoid, tanh
 from charlm.kernels.tiles import multiply
 
-RNN, GRU, TEXTBOOK_GRU, LSTM = range(4)
+RNN, GRU, TEXTBOOK_GRU, LSTM, CAPPED_LSTM = range(5)
 # The textbook gru resets before the product; see `charlm.rnn.cells.gru`.
-CELLS = {"rnn": RNN, "gru": GRU, "textbook-gru": TEXTBOOK_GRU, "lstm": LSTM}
+CELLS = {
+    "rnn": RNN,
+    "gru": GRU,
+    "textbook-gru": TEXTBOOK_GRU,
+    "lstm": LSTM,
+    "capped-lstm": CAPPED_LSTM,
+}
 LARGEST = np.finfo(np.float32).max
 
 
@@ -63,7 +69,7 @@ def write_text(
             elif cell == TEXTBOOK_GRU:
                 textbook_gru_step(x, u, c[layer], U[layer], h[layer])
             else:
-                lstm_step(x, u, h[layer], C[layer])
+                lstm_step(x, u, h[layer], C[layer], cell == CAPPED_LSTM)
         product(output_bias, h[L - 1], output, 0, logits)
 
 
@@ -115,8 +121,8 @@ def write_texts(
                     for j in range(2 * H, G_H):
                         u[i, j] += c[layer, j]
                     gru_step(x_i, u[i], h[layer, i])
-                elif cell == LSTM:
-                    lstm_step(x_i, u[i], h[layer, i], C[layer, i])
+                elif cell in (LSTM, CAPPED_LSTM):
+                    lstm_step(x_i, u[i], h[layer, i], C[layer, i], cell == CAPPED_LSTM)
                 else:
                     reset(x_i, u[i], h[layer, i], rh[i])
             if cell == TEXTBOOK_GRU:
@@ -200,7 +206,7 @@ def update(x: Floats, u: Floats, u_n: Floats, h: Floats) -> None:
 
 
 @jit
-def lstm_step(x: Floats, u: Floats, h: Floats, C: Floats) -> None:
+def lstm_step(x: Floats, u: Floats, h: Floats, C: Floats, capped: bool) -> None:
     """Replace h and C by the lstm's next state."""
     H = h.shape[0]
     for j in range(2 * H):
@@ -209,7 +215,8 @@ def lstm_step(x: Floats, u: Floats, h: Floats, C: Floats) -> None:
     for j in range(H):
         g[j] = tanh(x_g[j] + g[j])
     for j in range(H):
-        C[j] = f[j] * C[j] + i[j] * g[j]
+        let_in = min(i[j], ONE - f[j]) if capped else i[j]
+        C[j] = f[j] * C[j] + let_in * g[j]
     o, x_o = u[3 * H :], x[3 * H :]
     for j in range(H):
         h[j] = sigmoid(x_o[j] + o[j]) * tanh(C[j])

@@ -56,6 +56,11 @@ RULES = (
         ("reset_after",), lambda settings: settings.model.cell != "gru", "is for --cell gru only."
     ),
     Rule(
+        ("capped_gate",),
+        lambda settings: settings.model.cell not in ("lstm", "mogrifier"),
+        "is for --cell lstm and mogrifier only.",
+    ),
+    Rule(
         ("dropout",),
         lambda settings: settings.model.num_layers == 1,
         "is between layers, and there is only one: give --num-layers, or --output-dropout.",

@@ -109,6 +109,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"zoneout": 0.1},
     {"embedding_size": 0},
     {"reset_after": False},
+    {"capped_gate": True},
     {"tie_weights": True, "embedding_size": 8},
 ]
 

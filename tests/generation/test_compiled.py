@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cell_forms import CELL_FORMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from needs import needs_compiled_code
@@ -30,7 +31,7 @@ V = 11
 VOCABULARY = Vocabulary("abcdefghij", [1] * 10)
 PREFIX = VOCABULARY.encode("bad")
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-FORMS = [(cell, form) for cell in GATES for form in ((True, False) if cell == "gru" else (True,))]
+FORMS = {name: form for name, form in CELL_FORMS.items() if form["cell"] in GATES}
 INPUTS = {
     "one-hot": lambda H: {},
     "embedding": lambda H: {"embedding_size": 5},
@@ -39,16 +40,16 @@ INPUTS = {
 }
 CONFIGS = [
     pytest.param(
-        ModelConfig(V, cell, H, layers, reset_after=form, **values(H)),
-        id=f"{cell}{'' if form else '-textbook'}-{H}-{layers}-{inputs}",
+        ModelConfig(V, hidden_size=H, num_layers=layers, **form, **values(H)),
+        id=f"{name}-{H}-{layers}-{inputs}",
     )
-    for (cell, form), H, layers, (inputs, values) in product(
-        FORMS, (1, 7, 33), (1, 2, 3), INPUTS.items()
+    for (name, form), H, layers, (inputs, values) in product(
+        FORMS.items(), (1, 7, 33), (1, 2, 3), INPUTS.items()
     )
 ]
 SOME = [
-    pytest.param(ModelConfig(V, cell, 20, layers, reset_after=form), id=f"{cell}-{form}-{layers}")
-    for (cell, form), layers in product(FORMS, (1, 2))
+    pytest.param(ModelConfig(V, hidden_size=20, num_layers=layers, **form), id=f"{name}-{layers}")
+    for (name, form), layers in product(FORMS.items(), (1, 2))
 ]
 TEMPERATURES = (0, 0.3, 1, 5)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cell_forms import CELL_FORMS
 from streams import sample_texts, stream_text
 from tolerances import alike
 
@@ -27,24 +28,27 @@ INPUTS = {
     "tied": {"embedding_size": H, "tie_weights": True},
     "tied-projected": {"embedding_size": 4, "tie_weights": True},
 }
-# The GRU has two forms; the other cells ignore the setting.
-FORMS = [(cell, form) for cell in CELLS for form in ((True, False) if cell == "gru" else (True,))]
 CONFIGS = [
     pytest.param(
-        ModelConfig(V, cell, H, layers, reset_after=form, **values),
-        id=f"{cell}{'' if form else '-textbook'}-{layers}-{inputs}",
+        ModelConfig(V, hidden_size=H, num_layers=layers, **form, **values),
+        id=f"{name}-{layers}-{inputs}",
     )
-    for (cell, form), layers, (inputs, values) in product(FORMS, (1, 2, 3), INPUTS.items())
+    for (name, form), layers, (inputs, values) in product(
+        CELL_FORMS.items(), (1, 2, 3), INPUTS.items()
+    )
 ] + [
     pytest.param(
-        ModelConfig(V, cell, H, 2, 5, reset_after=form, mogrifier_rank=3, **values),
-        id=f"{cell}{'' if form else '-textbook'}-{next(iter(values))}",
+        ModelConfig(V, hidden_size=H, num_layers=2, embedding_size=5, mogrifier_rank=3, **all_of),
+        id=f"{name}-{next(iter(values))}",
     )
-    for (cell, form), values in product(FORMS, ({"layer_norm": True}, {"zoneout": 0.3}))
+    for (name, form), values in product(
+        CELL_FORMS.items(), ({"layer_norm": True}, {"zoneout": 0.3})
+    )
+    for all_of in [form | values]
 ]
 SOME = [
-    pytest.param(ModelConfig(V, cell, H, 2, 5, reset_after=form), id=f"{cell}-{form}")
-    for cell, form in FORMS
+    pytest.param(ModelConfig(V, hidden_size=H, num_layers=2, embedding_size=5, **form), id=name)
+    for name, form in CELL_FORMS.items()
 ]
 VOCABULARY = Vocabulary("abcdefghij", [1] * 10)
 PREFIX = VOCABULARY.encode("bad")

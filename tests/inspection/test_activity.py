@@ -22,6 +22,7 @@ VARIANTS: list[dict[str, object]] = [
     {"layer_norm": True},
     {"zoneout": 0.3},
     {"reset_after": False},
+    {"capped_gate": True},
     {"embedding_size": 4},
     {"mogrifier_rounds": 2},
 ]
@@ -33,6 +34,8 @@ def cases() -> list[tuple[ModelConfig, str]]:
     for cell in CELLS:
         for variant in VARIANTS:
             if "reset_after" in variant and cell != "gru":
+                continue
+            if "capped_gate" in variant and cell not in ("lstm", "mogrifier"):
                 continue
             if "mogrifier_rounds" in variant and cell != "mogrifier":
                 continue

@@ -18,6 +18,7 @@ V, H = 7, 5
 FORMS: list[dict[str, object]] = [
     *({"cell": cell} for cell in CELLS),
     {"cell": "gru", "reset_after": False},
+    {"cell": "lstm", "capped_gate": True},
     {"cell": "lstm", "layer_norm": True},
     {"cell": "gru", "zoneout": 0.2},
     {"cell": "gru", "embedding_size": 4},

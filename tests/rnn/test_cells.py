@@ -4,9 +4,13 @@ A cell that torch.nn lacks is held to the scratch backend, which is the specific
 to a numeric gradient.
 """
 
+import math
+from itertools import product
+
 import pytest
 import torch
 import torch.nn.functional as F
+from cell_forms import CELL_FORMS
 from tolerances import of_window, rounding
 from torch import Tensor, nn
 
@@ -236,12 +240,11 @@ def test_weights_have_the_names_shapes_and_order_of_torch(cell: str, num_layers:
 
 
 FORMS = [
-    *(ModelConfig(cell=cell, mogrifier_rank=2) for cell in CELLS),
-    *(ModelConfig(cell=cell, layer_norm=True, mogrifier_rank=2) for cell in CELLS),
-    ModelConfig(cell="gru", reset_after=False),
-    ModelConfig(cell="gru", reset_after=False, layer_norm=True),
+    pytest.param(
+        ModelConfig(mogrifier_rank=2, layer_norm=normalized, **form), id=f"{name}-{normalized}"
+    )
+    for normalized, (name, form) in product((False, True), CELL_FORMS.items())
 ]
-IDS = [f"{each.cell}-{each.layer_norm}-{each.reset_after}" for each in FORMS]
 
 
 def random_weights(equations: Cell, I: int, H: int) -> dict[str, Tensor]:  # noqa: E741
@@ -252,7 +255,7 @@ def random_weights(equations: Cell, I: int, H: int) -> dict[str, Tensor]:  # noq
     }
 
 
-@pytest.mark.parametrize("form", FORMS, ids=IDS)
+@pytest.mark.parametrize("form", FORMS)
 def test_gradient_on_scratch_is_the_numeric_one(form: ModelConfig) -> None:
     T, B, I, H = 3, 2, 3, 4  # noqa: E741
     equations = CELLS[form.cell](form)
@@ -272,7 +275,7 @@ def test_gradient_on_scratch_is_the_numeric_one(form: ModelConfig) -> None:
     )
 
 
-@pytest.mark.parametrize("form", FORMS, ids=IDS)
+@pytest.mark.parametrize("form", FORMS)
 def test_gradient_through_ids_on_scratch_is_the_numeric_one(form: ModelConfig) -> None:
     equations = CELLS[form.cell](form)
     weights = random_weights(equations, 5, 3)
@@ -364,6 +367,27 @@ def test_mingru_and_minlstm_are_those_of_the_paper() -> None:
             wanted = f / (f + i) * h + i / (f + i) * parts[2]
         (after,) = equations.step(equations.input_projection(x[None], weights)[0], (h,), weights)
         torch.testing.assert_close(after, wanted)
+
+
+def test_a_capped_gate_lets_in_at_most_what_is_forgotten() -> None:
+    """Melis et al. 2018, section 3: i is min(1 - f, σ(…)), unit by unit."""
+    equations = CELLS["lstm"](ModelConfig(cell="lstm", capped_gate=True))
+    made = random_weights(equations, 3, 4)
+    weights = LayerWeights({letter: each.detach() for letter, each in made.items()})
+    x, h, C = torch.randn(9, 3).double(), torch.randn(9, 4).double(), torch.rand(9, 4).double()
+    wanted, capped = torch.zeros(9, 4).double(), 0
+    for row, unit in product(range(9), range(4)):
+        i, f, g, _ = (
+            float(weights.W[j] @ x[row] + weights.U[j] @ h[row] + weights.b[j] + weights.c[j])
+            for j in (unit, 4 + unit, 8 + unit, 12 + unit)
+        )
+        i, f, g = 1 / (1 + math.exp(-i)), 1 / (1 + math.exp(-f)), math.tanh(g)
+        capped += i > 1 - f
+        wanted[row, unit] = f * C[row, unit] + min(i, 1 - f) * g
+    assert 0 < capped < wanted.numel()
+    _, after = equations.step(equations.input_projection(x[None], weights)[0], (h, C), weights)
+    torch.testing.assert_close(after, wanted)
+    assert after.abs().max() <= 1
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 2, 5])

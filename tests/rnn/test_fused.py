@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from cell_forms import CELL_FORMS
 from needs import needs_compiled_code
 from tolerances import assert_as_near, assert_near, of_window, rounding
 
@@ -17,15 +18,18 @@ from charlm import kernels
 from charlm.config import ModelConfig
 from charlm.errors import UsageError
 from charlm.language_model import LanguageModel
-from charlm.rnn import cells
 from charlm.rnn.backends import builtin, fused
 from charlm.rnn.backends.choice import choose_backend
 from charlm.rnn.backends.fused import policy
 from charlm.rnn.backends.fused.buffers import PooledBuffer
 from charlm.rnn.backends.fused.layer import FusedLayer
+from charlm.rnn.cells import make_cell
 from charlm.rnn.stack import RecurrentStack
 
-CELLS = tuple(name for name, cell in cells.CELLS.items() if fused.supports(cell()))
+# Those forms of cells that it has, by name.
+CELLS = tuple(
+    name for name, form in CELL_FORMS.items() if fused.supports(make_cell(ModelConfig(**form)))
+)
 CANNOT_WAIT = pytest.mark.skipif(
     not kernels.synchronizes(2), reason="compiled code cannot share torch's threads"
 )
@@ -41,7 +45,8 @@ def stack(
     layer_norm: bool = False,
     backend: str = "fused",
 ) -> RecurrentStack:
-    config = ModelConfig(cell=cell, hidden_size=H, num_layers=layers, layer_norm=layer_norm)
+    sizes: dict[str, Any] = {"hidden_size": H, "num_layers": layers, "layer_norm": layer_norm}
+    config = ModelConfig(**CELL_FORMS[cell], **sizes)
     made = RecurrentStack(config, 6, backend)
     made.initialize("uniform", torch.Generator().manual_seed(0))
     return made.to(dtype)
@@ -164,7 +169,7 @@ def test_memory_is_used_again_but_never_while_it_is_needed(cell: str) -> None:
 
 @CANNOT_WAIT
 @pytest.mark.parametrize("one_hot", [True, False])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "lstm-capped"])
 @pytest.mark.parametrize(("narrow", "H"), [(False, 5), (False, 70), (True, 32), (True, 96)])
 @pytest.mark.parametrize("threads", [2, 3])
 def test_a_window_is_the_same_whichever_way_threads_share_it(
@@ -183,7 +188,7 @@ def test_a_window_is_the_same_whichever_way_threads_share_it(
             calls.append(loss_and_gradients(model, inputs, state))
     # Either of the lstm's two products in f C + i g may be fused with the sum, and the compiler
     # chooses anew for each way.
-    if cell == "lstm":
+    if cell.startswith("lstm"):
         dtype = torch.bfloat16 if narrow else torch.float32
         assert_near(*calls, rounding(dtype, 1) if narrow else rounding(dtype, of_window(9, H, 2)))
         return
@@ -208,11 +213,12 @@ def test_the_result_does_not_depend_on_how_many_threads_compute(
     ids, U, c_n = torch.randint(6, (9, B)), torch.randn(gates * H, H), torch.randn(H)
     U.requires_grad_()
     layer: Any = FusedLayer
+    capped = (True,) if cell == "lstm" else ()
     before, results = torch.get_num_threads(), []
     for threads in (3, 2, 1):
         torch.set_num_threads(threads)
         outputs, *last = layer.apply(
-            cell, torch.float32, ids, table, c_n if cell == "gru" else U[:0, 0], U, *state
+            cell, capped, torch.float32, ids, table, c_n if cell == "gru" else U[:0, 0], U, *state
         )
         loss = outputs.square().sum() + sum(each.sin().sum() for each in last)
         results.append([outputs, *last, *torch.autograd.grad(loss, [table, U, *state])])
@@ -303,34 +309,36 @@ def test_bfloat16_windows_need_a_processor_for_them(
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_fastest_backend_is_chosen(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    torchs = "builtin" if builtin.supports(cells.CELLS[cell]()) else "scratch"
+    form = CELL_FORMS[cell]
+    torchs = "builtin" if builtin.supports(make_cell(ModelConfig(**form))) else "scratch"
     sharing(monkeypatch, True)
-    assert choose_backend(ModelConfig(cell=cell)) == "fused"
+    assert choose_backend(ModelConfig(**form)) == "fused"
     for tiles in (True, False):
         with monkeypatch.context() as patch:
             patch.setattr(policy, "has_bfloat16", lambda N, K, tiles=tiles: tiles)
-            narrow = choose_backend(ModelConfig(cell=cell), precision="bf16")
+            narrow = choose_backend(ModelConfig(**form), precision="bf16")
         assert narrow == ("builtin" if cell == "lstm" and not tiles else "fused")
     with monkeypatch.context() as patch:
         sharing(patch, False)
         patch.setattr(policy, "most_threads", lambda: 2)
-        assert choose_backend(ModelConfig(cell=cell)) == narrow
-    large = ModelConfig(cell=cell, hidden_size=1024)
+        assert choose_backend(ModelConfig(**form)) == narrow
+    large = ModelConfig(**form, hidden_size=1024)
     assert choose_backend(large, precision="bf16") == "fused"
-    assert choose_backend(ModelConfig(cell=cell, layer_norm=True)) == "scratch"
-    assert choose_backend(ModelConfig(cell=cell, zoneout=0.1)) == "scratch"
-    assert choose_backend(ModelConfig(cell=cell), device="cuda") == torchs
+    assert choose_backend(ModelConfig(**form, layer_norm=True)) == "scratch"
+    assert choose_backend(ModelConfig(**form, zoneout=0.1)) == "scratch"
+    assert choose_backend(ModelConfig(**form), device="cuda") == torchs
     with pytest.raises(UsageError, match="on cuda"):
-        choose_backend(ModelConfig(cell=cell), "fused", "cuda")
+        choose_backend(ModelConfig(**form), "fused", "cuda")
     monkeypatch.setattr(kernels, "available", lambda: False)
-    assert choose_backend(ModelConfig(cell=cell)) == torchs
+    assert choose_backend(ModelConfig(**form)) == torchs
     with pytest.raises(UsageError, match="fused"):
-        choose_backend(ModelConfig(cell=cell), "fused")
+        choose_backend(ModelConfig(**form), "fused")
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_narrow_products_are_near_and_the_state_is_not_narrow(cell: str) -> None:
-    config = ModelConfig(vocabulary_size=9, cell=cell, hidden_size=32, embedding_size=4)
+    sizes = {"vocabulary_size": 9, "hidden_size": 32, "embedding_size": 4}
+    config = ModelConfig(**CELL_FORMS[cell], **sizes)
     model = LanguageModel(config, "fused")
     model.initialize("uniform", 0)
     scratch = LanguageModel(config, "scratch")

@@ -6,19 +6,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from cell_forms import CELL_FORMS
 from stored import create_run
 
 from charlm.config import ModelConfig, TextConfig, TextTrainConfig
 from charlm.language_model import LanguageModel
-from charlm.rnn.cells import CELLS
 from charlm.runs.record import Record
 from charlm.tasks.language_modeling.run import LanguageModelRun
 from charlm.text.vocabulary import Vocabulary
 
 ENTRIES = "abcdefghij"
 V, H = len(ENTRIES) + 1, 6
-# The gru has two forms; the other cells ignore the setting.
-FORMS = [(cell, form) for cell in CELLS for form in ((True, False) if cell == "gru" else (True,))]
 VARIANTS: dict[str, dict[str, Any]] = {
     "one-hot": {},
     "layers": {"num_layers": 3, "embedding_size": 5},
@@ -29,10 +27,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "zoneout": {"zoneout": 0.3, "num_layers": 2},
 }
 CONFIGS = {
-    f"{cell}{'' if form else '-textbook'}-{name}": ModelConfig(
-        V, cell, H, reset_after=form, mogrifier_rank=3, **values
-    )
-    for (cell, form), (name, values) in product(FORMS, VARIANTS.items())
+    f"{cell}-{name}": ModelConfig(V, hidden_size=H, mogrifier_rank=3, **form, **values)
+    for (cell, form), (name, values) in product(CELL_FORMS.items(), VARIANTS.items())
 }
 
 

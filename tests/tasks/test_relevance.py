@@ -25,6 +25,8 @@ CASES: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
     ("random_lengths", True, {"seq_length": 1}, {"seq_length": 2}),
     ("reset_after", False, {"cell": "lstm"}, {"cell": "gru"}),
     ("reset_after", True, {"cell": "rnn"}, {"cell": "gru"}),
+    ("capped_gate", True, {"cell": "gru"}, {"cell": "lstm"}),
+    ("capped_gate", True, {"cell": "minlstm"}, {"cell": "mogrifier"}),
     ("dropout", 0.1, {"num_layers": 1}, {"num_layers": 2}),
     ("momentum", 0.9, {"optimizer": "adam"}, {"optimizer": "sgd"}),
     ("random_lengths", True, {"sampling": "random"}, {"sampling": "sequential"}),

@@ -4,7 +4,7 @@ from charlm.config import ModelConfig
 from charlm.errors import look_up
 from charlm.rnn.cells.cell import Cell, LayerWeights, State, Zoneout
 from charlm.rnn.cells.gru import GRU
-from charlm.rnn.cells.lstm import LSTM
+from charlm.rnn.cells.lstm import CAPPED, LSTM
 from charlm.rnn.cells.minimal import LinearCell, MinGRU, MinLSTM
 from charlm.rnn.cells.mogrifier import MogrifierLSTM
 from charlm.rnn.cells.rnn import RNN
@@ -24,6 +24,7 @@ def make_cell(config: ModelConfig) -> Cell:
 
 
 __all__ = [
+    "CAPPED",
     "CELLS",
     "Cell",
     "LayerWeights",

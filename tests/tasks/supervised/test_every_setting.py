@@ -77,6 +77,7 @@ VALUES: dict[str, Any] = {
     "embedding_size": 3,
     "tie_weights": True,
     "reset_after": False,
+    "capped_gate": True,
     "layer_norm": True,
     "mogrifier_rounds": 2,
     "mogrifier_rank": 3,

@@ -54,18 +54,19 @@ const cells = {
     return [after];
   },
 
-  lstm(Wx, [h, C], w) {
+  lstm(Wx, [h, C], w, cappedGate) {
     const H = h.length;
     const gates = sum(Wx, recurrentProduct(w, h));
     const memory = C.map((old, i) => {
       const [input, forget] = [sigmoid(gates[i]), sigmoid(gates[H + i])];
-      return forget * old + input * Math.tanh(gates[2 * H + i]);
+      const letIn = cappedGate ? Math.min(input, 1 - forget) : input;
+      return forget * old + letIn * Math.tanh(gates[2 * H + i]);
     });
     return [memory.map((each, i) => sigmoid(gates[3 * H + i]) * Math.tanh(each)), memory];
   },
 
   // An lstm whose input and state gate each other first, so that it reads x and not W x + b.
-  mogrifier(x, [h, C], w) {
+  mogrifier(x, [h, C], w, cappedGate) {
     const gate = (name, gating, gated) => {
       const numbers = product(w[`${name}_up`], product(w[`${name}_down`], gating));
       return gated.map((each, i) => 2 * sigmoid(numbers[i]) * each);
@@ -74,7 +75,7 @@ const cells = {
       if (round % 2) x = gate(`Q${round}`, h, x);
       else h = gate(`R${round}`, x, h);
     }
-    return cells.lstm(inputProjection(w, x), [h, C], w);
+    return cells.lstm(inputProjection(w, x), [h, C], w, cappedGate);
   },
 
   mingru(Wx, [h]) {

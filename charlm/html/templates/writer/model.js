@@ -25,7 +25,7 @@ class Model {
     const after = [];
     this.layers.forEach((weights, layer) => {
       if (layer && !this.readsVectors) x = inputProjection(weights, x);
-      after.push(this.held(state[layer], this.cell(x, state[layer], weights)));
+      after.push(this.held(state[layer], this.cell(x, state[layer], weights, this.about.cappedGate)));
       [x] = after[layer];
     });
     if (this.projection) x = product(this.projection, x);

@@ -20,15 +20,18 @@ from charlm.rnn.backends.fused import policy
 from charlm.rnn.backends.fused.layer import SAVED, run_gated
 from charlm.rnn.backends.fused.linear import run_linear
 from charlm.rnn.backends.fused.products import linear as linear
-from charlm.rnn.cells import Cell, LayerWeights, LinearCell, State
+from charlm.rnn.cells import CAPPED, Cell, LayerWeights, LinearCell, State
 
 LOOKS_UP = True
 
 
 def supports(cell: Cell) -> bool:
-    """Whether compiled code has the cell: a plain rnn, gru, lstm, mingru or minlstm."""
+    """Whether compiled code has the cell: an rnn, gru, lstm, mingru or minlstm.
+
+    All of them in their plain form, and the lstm with a capped input gate too.
+    """
     has_code = cell.name in SAVED or isinstance(cell, LinearCell)
-    return kernels.available() and has_code and not cell.variant
+    return kernels.available() and has_code and cell.variant in ("", CAPPED)
 
 
 def has_bfloat16(cell: Cell, hidden_size: int) -> bool:

@@ -32,7 +32,8 @@ def run_gated(
         table, ids = cell.projection_table(weights), inputs
     c_n = cell.prepare(weights).get("c_n", U[:0, 0])
     layer: Any = FusedLayer  # `apply` has no useful types in torch
-    outputs, *last = layer.apply(cell.name, dtype, ids, table, c_n, U, *state)
+    capped = (cell.config.capped_gate,) if cell.name == "lstm" else ()
+    outputs, *last = layer.apply(cell.name, capped, dtype, ids, table, c_n, U, *state)
     return outputs, tuple(last)
 
 
@@ -61,6 +62,7 @@ class FusedLayer(torch.autograd.Function):
     def forward(
         ctx: Any,
         name: str,
+        capped: tuple[bool, ...],
         dtype: torch.dtype,
         ids: Tensor,
         table: Tensor,
@@ -72,6 +74,7 @@ class FusedLayer(torch.autograd.Function):
 
         Args:
             name: the cell's name.
+            capped: whether the lstm's input gate is at most 1 - f; empty for other cells.
             dtype: the type in which to multiply.
             ids: table rows, (T, B); or (0, 0) if each position has its own row, in order.
             table: W x + b, (V, G·H) by id or (T·B, G·H) by position.
@@ -94,7 +97,7 @@ class FusedLayer(torch.autograd.Function):
         h_matmul[0] = h[0]
         C = [each.tensor for each in saved.C]
         arrays = (table.contiguous(), ids, c_n, h, h_matmul, saved.gates.tensor, *C)
-        run_steps(f"{name}_forward", U.t(), h_matmul, arrays, n_parts)
+        run_steps(f"{name}_forward", U.t(), h_matmul, (*arrays, *capped), n_parts)
         ctx.name, ctx.saved, ctx.n_parts = name, saved, n_parts
         ctx.table_rows, ctx.table_dtype = len(table), table.dtype
         ctx.save_for_backward(ids, U, h)
@@ -131,11 +134,15 @@ class FusedLayer(torch.autograd.Function):
         else:
             d_table = d_table.sum(0) if len(d_table) > 1 else d_table[0]
         d_c_n = d_c[0].sum(0) if d_c else None
-        return None, None, None, d_table.to(ctx.table_dtype), d_c_n, d_U, dh, *dC
+        return None, None, None, None, d_table.to(ctx.table_dtype), d_c_n, d_U, dh, *dC
 
 
 def run_steps(
-    function: str, matrix: Tensor, x: Tensor, arrays: tuple[Tensor, ...], n_parts: int
+    function: str,
+    matrix: Tensor,
+    x: Tensor,
+    arrays: tuple[Tensor | bool, ...],
+    n_parts: int,
 ) -> Tensor:
     """Run all steps of a window and return the last product, (B, N).
 
@@ -144,11 +151,11 @@ def run_steps(
         matrix: (K, N), by which each entry of x is multiplied.
         x: forward the states (T + 1, B, K), backward the gates' gradients (T, B, K). The steps
             write them.
-        arrays: the function's other arguments, as tensors.
+        arrays: the function's other arguments, with tensors in place of arrays.
         n_parts: how many parts the rows are divided into.
     """
     (K, N), B, n_threads = matrix.shape, x.shape[1], torch.get_num_threads()
-    step_arrays = [array_of(each) for each in arrays]
+    step_arrays = [array_of(each) if isinstance(each, Tensor) else each for each in arrays]
     if policy.runs_window(matrix, x.dtype, B, n_parts):
         narrow = x.dtype == torch.bfloat16
         shape = kernels.packed_shape(K, N, narrow)
