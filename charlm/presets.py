@@ -24,6 +24,8 @@ Presets = Mapping[str, Mapping[str, Any]]
 PRESETS: dict[str, dict[str, Any]] = {
     # The best held-out score in under two minutes on two cores, on a text of a few hundred kB.
     "quick": {
+        "cell": "lstm",
+        "capped_gate": True,
         "hidden_size": 384,
         "embedding_size": 64,
         "output_dropout": 0.25,
@@ -41,6 +43,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # A text of about a megabyte, half an hour to an hour on two cores; 2.8 million parameters.
     "small": {
         "cell": "lstm",
+        "capped_gate": True,
         "hidden_size": 768,
         "embedding_size": 128,
         "input_dropout": 0.1,
@@ -108,6 +111,11 @@ ADAPTIVE = ("quick",)
 # needs less noise in its weights and smaller steps.
 BY_CELL: dict[tuple[str, str], dict[str, Any]] = {
     ("quick", "rnn"): {"weight_drop": 0.05, "learning_rate": 2e-3},
+}
+# In place of a preset's capped gate, where only the scratch backend has one.
+UNCAPPED: dict[str, dict[str, Any]] = {
+    "quick": {"cell": "gru", "capped_gate": False},
+    "small": {"capped_gate": False},
 }
 
 # On a GPU, by preset. The steps of a window follow one another, and each occupies a part of a GPU:
@@ -192,7 +200,8 @@ def preset_values(
     """Settings of a preset, adapted to those that override it.
 
     Exceptions for the cell are included. Limits are left out if one is overridden, and so are
-    settings for sequential windows if `sampling` is "random".
+    settings for sequential windows if `sampling` is "random". A cell that is named is the plain
+    one, without the capped gate of the preset's own.
 
     Raises:
         UsageError: the preset is unknown.
@@ -202,6 +211,8 @@ def preset_values(
         values = {name: value for name, value in values.items() if name not in LIMITS}
     if overrides.get("sampling") == "random":
         values = {name: value for name, value in values.items() if name not in SEQUENTIAL}
+    if "cell" in overrides:
+        values.pop("capped_gate", None)
     cell = overrides.get("cell", values.get("cell"))
     return values | BY_CELL.get((preset, str(cell)), {})
 

@@ -90,7 +90,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> charlm.Run:
     folder = tmp_path_factory.mktemp("trained")
     (folder / "book.txt").write_text(TEXT, encoding="utf-8")
     return charlm.train(
-        folder / "book.txt", run="trained", runs_dir=folder / "runs", test_fraction=0.2, **TINY
+        folder / "book.txt",
+        run="trained",
+        runs_dir=folder / "runs",
+        cell="gru",
+        test_fraction=0.2,
+        **TINY,
     )
 
 
@@ -150,7 +155,7 @@ def test_backends_train_alike(book: Path, tmp_path: Path) -> None:
 
 def test_the_same_seed_trains_the_same_model(book: Path, tmp_path: Path) -> None:
     runs = [charlm.train(book, runs_dir=tmp_path, seed=seed, **TINY) for seed in (1, 1, 2)]
-    assert [run.name for run in runs] == ["book-gru-1", "book-gru-2", "book-gru-3"]
+    assert [run.name for run in runs] == ["book-lstm-1", "book-lstm-2", "book-lstm-3"]
     assert same_weights(runs[0], runs[1])
     assert not same_weights(runs[0], runs[2])
 
@@ -229,8 +234,8 @@ def test_the_folder_of_runs_may_come_from_the_environment(
 ) -> None:
     monkeypatch.setenv("CHARLM_RUNS_DIR", str(tmp_path / "there"))
     run = charlm.train(book, **TINY)
-    assert run.path == tmp_path / "there" / "book-gru-1"
-    assert charlm.load().name == charlm.load("book-gru-1").name == "book-gru-1"
+    assert run.path == tmp_path / "there" / "book-lstm-1"
+    assert charlm.load().name == charlm.load("book-lstm-1").name == "book-lstm-1"
 
 
 def test_the_newest_run_is_loaded_unless_one_is_named(book: Path, tmp_path: Path) -> None:
@@ -386,7 +391,7 @@ def test_a_text_from_python_is_kept_for_later(tmp_path: Path) -> None:
     text = TEXT + "a\nb\u2028c\x85d" * 5
     given = "\ufeff" + TEXT.replace("\n", "\r\n") + "a\rb\u2028c\x85d" * 5
     run = charlm.train(Corpus.from_text(given, "mine"), runs_dir=tmp_path, **TINY)
-    assert run.name == "mine-gru-1"
+    assert run.name == "mine-lstm-1"
     loaded = charlm.load(run.path)
     assert loaded.evaluate(split="all").text == text
     assert loaded.evaluate().score.nats == pytest.approx(run.result["score"]["nats"], rel=NEAR)

@@ -35,7 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     more: dict[str, dict[str, Any]] = {
         "a": {},
         "b": {"seed": 1, "max_steps": 40},
-        "c": {"cell": "lstm"},
+        "c": {"cell": "gru"},
         "lower": {"normalize": "lower"},
         "less": {"val_fraction": 0.1},
         "rare": {"min_count": 30},

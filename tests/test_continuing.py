@@ -122,6 +122,6 @@ def test_the_command_says_so_and_exits_with_0(
     assert (first.code, second.code) == (0, 0), first.err + second.err
     assert first.json == second.json
     assert "The run 'k' is finished: after 3 steps it has reached --max-steps 3." in second.err
-    refused = command(*line, "--cell", "lstm")
+    refused = command(*line, "--cell", "gru")
     assert refused.code == 2
-    assert "--cell is gru in the run 'k', and not lstm" in refused.err
+    assert "--cell is lstm in the run 'k', and not gru" in refused.err

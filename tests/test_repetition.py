@@ -83,15 +83,15 @@ def test_interrupted_and_gone_on_with_it_is_the_same(share: float) -> None:
 
 def test_without_a_name_the_interrupted_one_goes_on_and_a_finished_one_does_not() -> None:
     first = charlm.repeat("book.txt", times=2, should_stop=Stop(3), **SMALL)
-    assert [run.name for run in first.runs] == ["book-gru-1-seed-0"]
+    assert [run.name for run in first.runs] == ["book-lstm-1-seed-0"]
     other = charlm.repeat("book.txt", times=2, **{**SMALL, "hidden_size": 7})
-    assert [run.name for run in other.runs] == ["book-gru-2-seed-0", "book-gru-2-seed-1"]
+    assert [run.name for run in other.runs] == ["book-lstm-2-seed-0", "book-lstm-2-seed-1"]
     again = charlm.repeat("book.txt", times=2, **SMALL)
-    assert [run.name for run in again.runs] == ["book-gru-1-seed-0", "book-gru-1-seed-1"]
+    assert [run.name for run in again.runs] == ["book-lstm-1-seed-0", "book-lstm-1-seed-1"]
     more = charlm.repeat("book.txt", times=3, **SMALL)
-    assert [run.name for run in more.runs] == [*(r.name for r in again.runs), "book-gru-1-seed-2"]
+    assert [run.name for run in more.runs] == [*(r.name for r in again.runs), "book-lstm-1-seed-2"]
     anew = charlm.repeat("book.txt", times=2, **SMALL)
-    assert [run.name for run in anew.runs] == ["book-gru-3-seed-0", "book-gru-3-seed-1"]
+    assert [run.name for run in anew.runs] == ["book-lstm-3-seed-0", "book-lstm-3-seed-1"]
 
 
 def test_other_settings_or_another_text_under_the_same_name(here: Path) -> None:
@@ -102,6 +102,7 @@ def test_other_settings_or_another_text_under_the_same_name(here: Path) -> None:
         ("book.txt", {"hidden_size": 7}),
         ("book.txt", {"max_steps": 7}),
         ("book.txt", {"cell": "lstm"}),
+        ("book.txt", {"cell": "gru"}),
         ("book.txt", {"normalize": "lower"}),
         ("book.txt", {"preset": "small"}),
         ("other.txt", {}),
@@ -192,8 +193,8 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     result = command("train", "book.txt", *WORDS, "--repeat", "3", "-q")
     assert result.code == 130
     assert "Interrupted after 1 of 3 seeds" in result.err
-    assert "--run book-gru-1" in result.err
-    assert names() == ["book-gru-1-seed-0", "book-gru-1-seed-1"]
+    assert "--run book-lstm-1" in result.err
+    assert names() == ["book-lstm-1-seed-0", "book-lstm-1-seed-1"]
 
 
 def test_nothing_held_out_shows_the_training_figure() -> None:

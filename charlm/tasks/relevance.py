@@ -86,8 +86,8 @@ RULES = (
         f"plateau {NOTHING_HELD_OUT}",
     ),
 )
-# On by default, so that giving False or 0 asks for something too.
-ASK_ALWAYS = ("reset_after", "mogrifier_rounds")
+# On by default or by a preset, so that giving False or 0 asks for something too.
+ASK_ALWAYS = ("reset_after", "capped_gate", "mogrifier_rounds")
 FILTERS = ("top_k", "top_p", "min_p")
 
 

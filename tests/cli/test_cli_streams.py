@@ -356,7 +356,7 @@ def test_a_width_that_is_none_hides_nothing(here: Path, size: dict[str, str]) ->
     code, shown = on_terminal("charlm runs list", here, TERM="xterm", **size)
     assert code == 0
     assert "perplexity" in shown
-    assert "gru 8" in shown
+    assert "lstm 8" in shown
     assert max(map(len, shown.splitlines())) < 200
     code, shown = on_terminal("charlm runs show nosuch", here, TERM="xterm", **size)
     assert code == 1

@@ -167,7 +167,7 @@ def test_a_path_without_a_run() -> None:
     with pytest.raises(RunError) as failed:
         open_run(Path("my runs/nosuch"))
     (line,) = printed(str(failed.value))
-    assert "gru 5" in paste(line).out
+    assert "lstm 5" in paste(line).out
 
 
 def test_a_vocabulary_that_cannot_be_written_is_no_matter_of_runs(here: Path) -> None:

@@ -17,7 +17,7 @@ from charlm.tasks.registry import open_run
 TEXT = "The time traveller (for so it will be convenient to speak of him)\nwas expounding.\n" * 40
 SMALL = ("--hidden-size", "8", "--batch-size", "4", "--seq-length", "16", "--max-steps", "40")
 WILD = ("--optimizer", "sgd", "--learning-rate", "1e3", "--clip-norm", "0")
-WILD += ("--schedule", "constant")
+WILD += ("--schedule", "constant", "--cell", "gru")
 
 
 @pytest.fixture(autouse=True)

@@ -54,7 +54,7 @@ VALUES: dict[str, Any] = {
     "embedding_size": 3,
     "tie_weights": True,
     "reset_after": False,
-    "capped_gate": True,
+    "capped_gate": False,
     "layer_norm": True,
     "mogrifier_rounds": 2,
     "mogrifier_rank": 3,

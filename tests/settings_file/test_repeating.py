@@ -66,13 +66,14 @@ def assert_same(one: charlm.Run, other: charlm.Run) -> None:
 
 
 LANGUAGE: dict[str, Mapping[str, Any]] = {
-    "gru": {},
+    "capped": {},
+    "gru": {"cell": "gru"},
     "words": {"units": "words"},
     "bytes": {"units": "bytes"},
     "documents": {"documents": ". "},
     "two layers": {"cell": "lstm", "num_layers": 2, "dropout": 0.3, "embedding_size": 4},
     "regularized": {"weight_drop": 0.3, "output_dropout": 0.4, "ema_decay": 0.5, "seed": 7},
-    "another gru": {"reset_after": False, "zoneout": 0.2},
+    "another gru": {"cell": "gru", "reset_after": False, "zoneout": 0.2},
     "mogrifier": {"cell": "mogrifier", "mogrifier_rounds": 2, "mogrifier_rank": 3},
     "random windows": {"sampling": "random", "optimizer": "sgd", "momentum": 0.5},
     "lower": {"normalize": "lower", "train_characters": 300, "test_fraction": 0.2},

@@ -31,6 +31,7 @@ from charlm.tasks.language_modeling.fitting import (
     adapted_to_text,
     check_parent,
     planned_for_time,
+    with_gate_at_hand,
     with_parents_model,
     with_sizes,
     with_windows_that_fit,
@@ -103,7 +104,7 @@ class TextDataset(Dataset):
         mine = replace(mine, data=replace(mine.data, min_count=self.min_count, **found))
         V, document_id = len(vocabulary), vocabulary.document_id
         if parent is None:
-            fitted = with_sizes(mine, V, document_id)
+            fitted = with_gate_at_hand(with_sizes(mine, V, document_id), device, backend, tell)
             mine = adapted_to_text(fitted, characters, self.item, tell, self.document_length)
         else:
             mine = with_sizes(with_parents_model(mine, parent), V, document_id)

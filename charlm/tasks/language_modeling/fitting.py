@@ -6,7 +6,8 @@ import torch
 
 from charlm.config import ModelConfig
 from charlm.errors import SettingError
-from charlm.presets import ON_GPU, as_options, overridden
+from charlm.presets import ON_GPU, UNCAPPED, as_options, overridden
+from charlm.rnn.backends.choice import available_backends
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.dataset import Tell
 from charlm.tasks.language_modeling.planning import Speed, plan
@@ -87,6 +88,29 @@ def adapted_to_text(
     if small:
         tell(f"For {count(characters, item)} instead: {as_options(small)}")
     return overridden(settings, **small)
+
+
+def with_gate_at_hand(
+    settings: TextSettings, device: torch.device, backend: str, tell: Tell
+) -> TextSettings:
+    """The settings without the preset's capped gate, if it would take the scratch backend.
+
+    Args:
+        backend: the name of the one to train on, or "auto".
+    """
+    if not settings.model.capped_gate or "capped_gate" in settings.given:
+        return settings
+    having = available_backends(settings.model, device.type)
+    if backend in having or (backend == "auto" and having != ["scratch"]):
+        return settings
+    instead = UNCAPPED[settings.preset].items()
+    changes = {name: value for name, value in instead if name not in settings.given}
+    changed = overridden(settings, **changes)
+    if available_backends(changed.model, device.type) == having:
+        return settings
+    lacking = "only the scratch backend has here" if backend == "auto" else f"{backend} lacks"
+    tell(f"Without the capped gate, which {lacking}: {as_options(changes)}")
+    return changed
 
 
 def adapted_to_device(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from charlm.config import ModelConfig, TextTrainConfig
 from charlm.distributed.world import World
 from charlm.language_model import LanguageModel
 from charlm.presets import ON_GPU, PRESETS, Settings, as_options, overridden, resolve
+from charlm.rnn.backends.choice import fused
+from charlm.rnn.cells import CAPPED
 from charlm.sessions.session import Chosen, Notice
 from charlm.tasks.language_modeling import fitting
 from charlm.tasks.language_modeling.planning import (
@@ -177,6 +180,33 @@ def test_a_batch_given_by_name_and_that_of_a_small_text_stay_on_a_gpu() -> None:
     small = resolve("quick")
     assert fitting.adapted_to_device(small, min(SMALL_TEXTS), where, told.append) == small
     assert not told
+
+
+@pytest.mark.parametrize("preset", ["quick", "small"])
+def test_a_capped_gate_is_left_out_where_only_scratch_has_one(
+    preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fitted(backend: str = "auto", device: str = "cpu", **given: Any) -> tuple[Any, ...]:
+        told: list[str] = []
+        settings = resolve(preset, **given)
+        after = fitting.with_gate_at_hand(settings, torch.device(device), backend, told.append)
+        assert (after == settings) is not bool(told)
+        return after.model.cell, after.model.capped_gate
+
+    uncapped = {"quick": ("gru", False), "small": ("lstm", False)}[preset]
+    if fused is not None:
+        monkeypatch.setattr(fused, "supports", lambda cell: cell.variant in ("", CAPPED))
+        assert fitted() == fitted("fused") == ("lstm", True)
+    assert fitted("scratch") == ("lstm", True)
+    assert fitted("builtin") == fitted(device="cuda") == fitted(device="mps") == uncapped
+    # A cell that is named is the plain one.
+    assert fitted(cell="lstm") == fitted("builtin", cell="lstm") == ("lstm", False)
+    # What was asked for by name stays, and so does what would be on scratch without it.
+    assert fitted("builtin", capped_gate=True) == fitted(device="cuda", layer_norm=True)
+    assert fitted(cell="gru") == ("gru", False)
+    if fused is not None:
+        monkeypatch.setattr(fused, "supports", lambda cell: False)
+        assert fitted() == uncapped
 
 
 def test_sizes_follow_the_time_where_nothing_else_decides() -> None:
