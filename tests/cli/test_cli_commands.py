@@ -33,9 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "It was the best of times, it was the worst of times.\n" * 40
         )
         Path("russian.txt").write_text(RUSSIAN, encoding="utf-8")
-        run(
-            "train", "english.txt", "--run", "english", "--max-steps", "6", "--cell", "gru", *SMALL
-        )
+        run("train", "english.txt", "--run", "english", "--max-steps", "6", "--cell", "gru", *SMALL)
         run(
             "train", "russian.txt", "--run", "russian", "--max-steps", "6", "--cell", "lstm", *SMALL
         )

@@ -72,7 +72,7 @@ def test_tensorboard_reads_back_what_was_measured() -> None:
     data = read.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     hparams = HParamsPluginData.FromString(data).session_start_info.hparams
     assert hparams["hidden_size"].number_value == 6
-    assert hparams["cell"].string_value == "gru"
+    assert hparams["cell"].string_value == "lstm"
 
 
 def test_tensorboard_hides_what_is_done_again() -> None:

@@ -94,7 +94,7 @@ def test_a_frozen_encoder_stays_and_its_head_goes_on_bit_for_bit(pooling: str) -
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"cell": "lstm"}, "is gru in the run 'lm'"),
+        ({"cell": "gru"}, "is lstm in the run 'lm'"),
         ({"hidden_size": 10}, "is 9 in the run 'lm'"),
         ({"units": "words"}, "are characters in the run 'lm'"),
         ({"min_count": 2}, "is that of the run"),
