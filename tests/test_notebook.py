@@ -50,14 +50,15 @@ def test_a_run(home: Path, task: str) -> None:
     about, scores, *_, settings = overview(run.directory)
     assert isinstance(about, Facts)
     facts = dict(about.pairs)
-    assert (facts["run"], facts["task"], facts["model"]) == (task, task, "gru 8")
+    model = "lstm 8" if task == "language-model" else "gru 8"
+    assert (facts["run"], facts["task"], facts["model"]) == (task, task, model)
     assert (facts["status"], facts["parameters"]) == ("done", run.directory.record.parameters)
     assert isinstance(scores, Grid)
     assert {row[0] for row in scores.rows} == {*run.result["baselines"], task}
     assert isinstance(settings, Facts)
     assert "hidden_size=8" in str(settings.pairs)
     assert "vocabulary_size" not in str(settings.pairs)
-    assert {task, "gru 8", *map(str, run.result["baselines"])} <= texts_of(run)
+    assert {task, model, *map(str, run.result["baselines"])} <= texts_of(run)
     assert repr(run).startswith("<charlm.Run")
 
 

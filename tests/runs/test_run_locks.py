@@ -230,7 +230,7 @@ def test_four_trainings_at_once_are_four_runs(tmp_path: Path) -> None:
     told = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, told
     names = sorted(path.name for path in (tmp_path / "runs").iterdir())
-    assert names == [f"time-traveller-gru-{number}" for number in range(1, 5)]
+    assert names == [f"time-traveller-lstm-{number}" for number in range(1, 5)]
     assert all(any(f"Run {name}:" in out for out, _ in told) for name in names)
 
 
