@@ -22,9 +22,12 @@ from charlm.tasks.language_modeling.planning import (
     DROPOUT,
     MOST_DECAY,
     PARAMETERS_PER_CHARACTER,
+    VECTORS_IF_WIDE,
+    WIDE,
     WIDTHS,
     Speed,
     measured,
+    of_width,
     plan,
 )
 from charlm.tasks.language_modeling.small_texts import SMALL_TEXTS
@@ -61,7 +64,7 @@ def test_the_weights_are_not_too_many_and_the_next_width_would_be(
     speed = machine(1e10)
 
     def fits(width: int) -> bool:
-        model = overridden(settings(minutes), hidden_size=width).model
+        model = of_width(settings(minutes), width)
         weights = LanguageModel(model).parameter_count
         seen = speed(model, settings().train) * minutes * 60
         return (
@@ -180,6 +183,16 @@ def test_a_batch_given_by_name_and_that_of_a_small_text_stay_on_a_gpu() -> None:
     small = resolve("quick")
     assert fitting.adapted_to_device(small, min(SMALL_TEXTS), where, told.append) == small
     assert not told
+
+
+def test_wide_models_have_larger_vectors_unless_their_size_was_given() -> None:
+    narrow, wide, given = (
+        plan(settings(minutes, **more), MEGABYTE, machine(1e10))[0].model
+        for minutes, more in ((0.2, {}), (20, {}), (20, {"embedding_size": 24}))
+    )
+    assert (narrow.hidden_size < WIDE, wide.hidden_size >= WIDE) == (True, True)
+    assert narrow.embedding_size == resolve("quick").model.embedding_size
+    assert (wide.embedding_size, given.embedding_size) == (VECTORS_IF_WIDE, 24)
 
 
 @pytest.mark.parametrize("preset", ["quick", "small"])
