@@ -63,7 +63,7 @@ def show(facts: Mapping[str, Any], findings: "Sequence[Finding]") -> None:
     speed = facts.get("speed")
     if isinstance(speed, Unknown):
         more = command("bench", quick=True)
-        console.write(f"No speed was measured: {speed.why}. To wait longer: {more}\n")
+        console.write(f"No speed was measured: {speed.why.rstrip('.')}. To wait longer: {more}\n")
     elif speed is not None:
         console.write(speed_in_words(speed) + "\n")
 

@@ -240,7 +240,7 @@ def test_training_needs_an_end() -> None:
     "config",
     [
         TextConfig("latin-1", 3, 0.25, 0.125, normalize="letters", val_characters=1000),
-        ModelConfig(66, "lstm", 17, 3, 5, True, False, True, 4, 7, 0.1, 0.2, 0.3),
+        ModelConfig(66, "lstm", 17, 3, 5, capped_gate=True, layer_norm=True, weight_drop=0.3),
         TextTrainConfig(optimizer="sgd", momentum=0.9, max_minutes=1.5, patience=3, seed=2**40),
         SamplingConfig(0.7, 5, 0.9, 0.05, 10, 2, "\n\N{GRINNING FACE}", 7),
     ],

@@ -73,7 +73,7 @@ VALUES: dict[str, Any] = {
     "schedule": "cosine",
     "plateau_patience": 1,
     "plateau_factor": 0.1,
-    "min_learning_rate": 0.3,
+    "min_learning_rate": 0.6,
     "warmup_steps": 30,
     "weight_decay": 0.3,
     "momentum": 0.5,
@@ -106,7 +106,7 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     "plateau": {
         "schedule": "plateau",
         "plateau_patience": 2,
-        "learning_rate": 1.0,
+        "learning_rate": 2.0,
         "warmup_steps": 0,
         "val_fraction": 0.2,
     },

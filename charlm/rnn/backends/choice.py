@@ -40,10 +40,9 @@ def choose_backend(
         precision: the type in which it will multiply: bf16, fp16, fp32 or tf32.
 
     Raises:
-        UsageError: there is no such backend, or it lacks the cell in this variant.
+        UsageError: there is no such backend, it lacks the cell in this variant, or CHARLM_KERNELS
+            has an unknown value.
     """
-    if fused is not None:
-        fused.check_choice()
     cell, supported = make_cell(config), available_backends(config, device)
     if backend == "auto":
         order = ("builtin", "fused") if builtin_wins(cell, precision) else ("fused", "builtin")
@@ -60,7 +59,13 @@ def choose_backend(
 
 
 def available_backends(config: ModelConfig, device: str) -> list[str]:
-    """Names of the backends that have the cell in this variant, on this type of device."""
+    """Names of the backends that have the cell in this variant, on this type of device.
+
+    Raises:
+        UsageError: the environment variable CHARLM_KERNELS has an unknown value.
+    """
+    if fused is not None:
+        fused.check_choice()
     cell = make_cell(config)
     return [
         name
@@ -106,7 +111,8 @@ def choose_precision_and_backend(
     """The precision in which to train a model on a device, and the name of its backend.
 
     Raises:
-        UsageError: there is no such backend, or it lacks the cell in this variant.
+        UsageError: there is no such backend, it lacks the cell in this variant, or CHARLM_KERNELS
+            has an unknown value.
     """
     if fused is not None:
         fused.check_choice()
