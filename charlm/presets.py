@@ -50,10 +50,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "weight_drop": 0.3,
         "batch_size": 32,
         "seq_length": 64,
-        "learning_rate": 4e-3,
+        "learning_rate": 1.4e-2,
         "schedule": "cosine",
         "warmup_steps": 50,
-        "weight_decay": 0.05,
+        "weight_decay": 0.2,
         "initialization": "orthogonal",
         "precision": "auto",
         "max_steps": 10_800,
@@ -106,9 +106,15 @@ NO_PRESET = "none"
 # Presets whose sizes are adapted to the text, and to a time limit given by name.
 ADAPTIVE = ("quick",)
 # Exceptions for a cell, by preset and cell. The simple RNN has no gates to protect its state, so it
-# needs less noise in its weights and smaller steps.
+# needs less noise in its weights and smaller steps. The steps of "small" suit an LSTM only.
 BY_CELL: dict[tuple[str, str], dict[str, Any]] = {
     ("quick", "rnn"): {"weight_drop": 0.05, "learning_rate": 2e-3},
+    ("small", "rnn"): {"weight_drop": 0.05, "learning_rate": 2e-3, "weight_decay": 0.05},
+    ("small", "gru"): {"learning_rate": 9e-3},
+    **{
+        ("small", cell): {"learning_rate": 4e-3, "weight_decay": 0.05}
+        for cell in ("mingru", "minlstm", "mogrifier")
+    },
 }
 # In place of a preset's capped gate, where only the scratch backend has one.
 UNCAPPED: dict[str, dict[str, Any]] = {
