@@ -158,12 +158,17 @@ def test_overriding_an_unknown_setting_is_refused() -> None:
         overridden(resolve("d2l"), epocs=600)
 
 
-def test_a_cell_may_want_something_else_than_its_preset() -> None:
-    gru, rnn = resolve("quick", cell="gru"), resolve("quick", cell="rnn")
+@pytest.mark.parametrize("preset", ["quick", "small"])
+def test_a_cell_may_want_something_else_than_its_preset(preset: str) -> None:
+    gru, rnn = resolve(preset, cell="gru"), resolve(preset, cell="rnn")
     assert rnn.model.weight_drop < gru.model.weight_drop
     assert rnn.train.learning_rate < gru.train.learning_rate
-    assert resolve("quick", cell="rnn", weight_drop=0.3).model.weight_drop == 0.3
-    for (preset, _), values in BY_CELL.items():
+    assert resolve(preset, cell="rnn", weight_drop=0.35).model.weight_drop == 0.35
+
+
+def test_what_a_cell_wants_are_settings_of_its_preset() -> None:
+    for (preset, cell), values in BY_CELL.items():
+        assert cell in CELLS
         assert set(values) <= set(PRESETS[preset])
 
 
