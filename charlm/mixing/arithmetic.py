@@ -11,15 +11,21 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from charlm.errors import value_error_as_usage_error
+
 Floats = npt.NDArray[np.float64]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 try:
+    from charlm.kernels import choice
     from charlm.kernels import compiled as compiled
 except ImportError:  # The folder charlm/kernels is gone: the same, slower.
 
     def compiled(function: Function) -> Function:
         return function
+else:
+    with value_error_as_usage_error():
+        choice()
 
 
 LN_2 = math.log(2)

@@ -86,12 +86,14 @@ def test_generic_compiles_without_products_in_bfloat16() -> None:
 
 
 @pytest.mark.skipif(find_spec("charlm.kernels") is None, reason="the folder is gone")
-@pytest.mark.parametrize("command", ["train", "generate", "eval"])
+@pytest.mark.parametrize("command", ["train", "generate", "eval", "bench", "compress"])
 def test_any_other_value_is_one_sentence(command: str, tmp_path: Path) -> None:
     run = "import sys, charlm; charlm.train(runs_dir=sys.argv[1], hidden_size=2, max_steps=1)"
     assert python(run, str(tmp_path)).returncode == 0
     main = "import sys; from charlm.cli import main; main(sys.argv[1:])"
-    finished = python(main, command, "--runs-dir", str(tmp_path), CHARLM_KERNELS="fast")
+    where = {"bench": ("--quick",), "compress": (__file__,)}
+    words = where.get(command, ("--runs-dir", str(tmp_path)))
+    finished = python(main, command, *words, CHARLM_KERNELS="fast")
     assert (finished.returncode, finished.stdout) == (2, "")
     assert "CHARLM_KERNELS cannot be 'fast'" in finished.stderr
     assert "Traceback" not in finished.stderr

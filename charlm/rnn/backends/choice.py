@@ -78,9 +78,13 @@ def multiply_at_peak(products: int, precision: str) -> Callable[[], None] | None
     """A function that multiplies so many numbers in the CPU's registers, and nothing else.
 
     None where nothing is compiled, or has products in this precision.
+
+    Raises:
+        UsageError: the environment variable CHARLM_KERNELS has an unknown value.
     """
     if fused is None or precision not in ("fp32", "bf16"):
         return None
+    fused.check_choice()
     return fused.multiply_at_peak(products, precision == "bf16")
 
 
