@@ -64,8 +64,6 @@ def available_backends(config: ModelConfig, device: str) -> list[str]:
     Raises:
         UsageError: the environment variable CHARLM_KERNELS has an unknown value.
     """
-    if fused is not None:
-        fused.check_choice()
     cell = make_cell(config)
     return [
         name
@@ -84,7 +82,6 @@ def multiply_at_peak(products: int, precision: str) -> Callable[[], None] | None
     """
     if fused is None or precision not in ("fp32", "bf16"):
         return None
-    fused.check_choice()
     return fused.multiply_at_peak(products, precision == "bf16")
 
 
@@ -118,8 +115,6 @@ def choose_precision_and_backend(
         UsageError: there is no such backend, it lacks the cell in this variant, or CHARLM_KERNELS
             has an unknown value.
     """
-    if fused is not None:
-        fused.check_choice()
     cell = make_cell(config)
     windows = device.type == "cpu" and backend in ("auto", "fused") and windows_in_bfloat16(cell)
     numbers = math.prod(cell.weight_shapes(1, config.hidden_size).get("U", (0,)))

@@ -25,13 +25,26 @@ from charlm.rnn.cells import CAPPED, Cell, LayerWeights, LinearCell, State
 LOOKS_UP = True
 
 
+def compiles() -> bool:
+    """Whether code can be compiled here.
+
+    Raises:
+        UsageError: the environment variable CHARLM_KERNELS has an unknown value.
+    """
+    with value_error_as_usage_error():
+        return kernels.available()
+
+
 def supports(cell: Cell) -> bool:
     """Whether compiled code has the cell: an rnn, gru, lstm, mingru or minlstm.
 
     All of them in their plain form, and the lstm with a capped input gate too.
+
+    Raises:
+        UsageError: as `compiles` does.
     """
     has_code = cell.name in SAVED or isinstance(cell, LinearCell)
-    return kernels.available() and has_code and cell.variant in ("", CAPPED)
+    return compiles() and has_code and cell.variant in ("", CAPPED)
 
 
 def has_bfloat16(cell: Cell, hidden_size: int) -> bool:
@@ -44,16 +57,13 @@ def multiply_at_peak(products: int, bfloat16: bool) -> Callable[[], None] | None
     """A function that multiplies so many numbers in the registers, in all of torch's threads.
 
     None where nothing is compiled, or has products in bfloat16.
+
+    Raises:
+        UsageError: as `compiles` does.
     """
-    if not kernels.available() or (bfloat16 and not kernels.has_bfloat16(32, 32)):
+    if not compiles() or (bfloat16 and not kernels.has_bfloat16(32, 32)):
         return None
     return lambda: kernels.multiply_in_registers(products, bfloat16, torch.get_num_threads())
-
-
-def check_choice() -> None:
-    """Raise UsageError if the environment variable CHARLM_KERNELS has an unknown value."""
-    with value_error_as_usage_error():
-        kernels.choice()
 
 
 def shares_threads() -> bool:
