@@ -18,6 +18,8 @@ from charlm.keywords import SettingsKeywords
 LIMITS = ("epochs", "max_steps", "max_minutes")
 # Settings that apply to sequential windows only.
 SEQUENTIAL = ("random_lengths", "reset_probability")
+# Settings that suit one optimizer only.
+OF_OPTIMIZER = ("learning_rate", "weight_decay")
 
 Presets = Mapping[str, Mapping[str, Any]]
 
@@ -32,10 +34,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "weight_drop": 0.2,
         "batch_size": 32,
         "seq_length": 64,
-        "learning_rate": 4e-3,
+        "learning_rate": 2e-2,
         "schedule": "cosine",
         "warmup_steps": 50,
-        "weight_decay": 0.01,
+        "weight_decay": 0.2,
         "initialization": "orthogonal",
         "precision": "auto",
         "max_minutes": 1.6,
@@ -105,23 +107,20 @@ DEFAULT_PRESET = "quick"
 NO_PRESET = "none"
 # Presets whose sizes are adapted to the text, and to a time limit given by name.
 ADAPTIVE = ("quick",)
-# Exceptions for a cell, by preset and cell. The simple RNN has no gates to protect its state, so it
-# needs less noise in its weights and smaller steps. The steps of "small" suit an LSTM only.
-BY_CELL: dict[tuple[str, str], dict[str, Any]] = {
-    ("quick", "rnn"): {"weight_drop": 0.05, "learning_rate": 2e-3},
-    ("small", "rnn"): {"weight_drop": 0.05, "learning_rate": 2e-3, "weight_decay": 0.05},
-    ("small", "gru"): {"learning_rate": 9e-3},
+# Exceptions for a cell, by preset and cell. The rate and the weight decay of "quick" and "small"
+# suit an LSTM. The simple RNN has no gates to protect its state, so it also needs less noise in its
+# weights.
+SLOWER: dict[str, dict[str, Any]] = {
+    "rnn": {"weight_drop": 0.05, "learning_rate": 2e-3, "weight_decay": 0.05},
+    "gru": {"learning_rate": 9e-3},
     **{
-        ("small", cell): {"learning_rate": 4e-3, "weight_decay": 0.05}
+        cell: {"learning_rate": 4e-3, "weight_decay": 0.05}
         for cell in ("mingru", "minlstm", "mogrifier")
     },
 }
-# In place of a preset's capped gate, where only the scratch backend has one.
-UNCAPPED: dict[str, dict[str, Any]] = {
-    "quick": {"cell": "gru", "capped_gate": False},
-    "small": {"capped_gate": False},
+BY_CELL: dict[tuple[str, str], dict[str, Any]] = {
+    (preset, cell): values for preset in ("quick", "small") for cell, values in SLOWER.items()
 }
-
 # On a GPU, by preset. The steps of a window follow one another, and each occupies a part of a GPU:
 # twice as many streams then take hardly more time. "large" is for GPUs anyway, and "d2l" is to the
 # letter.
@@ -205,7 +204,8 @@ def preset_values(
 
     Exceptions for the cell are included. Limits are left out if one is overridden, and so are
     settings for sequential windows if `sampling` is "random". A cell that is named is the plain
-    one, without the capped gate of the preset's own.
+    one, without the capped gate of the preset's own. With another optimizer than the preset's, the
+    learning rate and the weight decay are those of `charlm.config`.
 
     Raises:
         UsageError: the preset is unknown.
@@ -218,7 +218,11 @@ def preset_values(
     if "cell" in overrides:
         values.pop("capped_gate", None)
     cell = overrides.get("cell", values.get("cell"))
-    return values | BY_CELL.get((preset, str(cell)), {})
+    values |= BY_CELL.get((preset, str(cell)), {})
+    own = values.get("optimizer", TrainConfig.optimizer)
+    if overrides.get("optimizer", own) != own:
+        values = {name: value for name, value in values.items() if name not in OF_OPTIMIZER}
+    return values
 
 
 def as_options(values: Mapping[str, Any]) -> str:

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from charlm.config import ModelConfig
+from charlm.config import ModelConfig, TrainConfig
 from charlm.errors import SettingError, UsageError
 from charlm.presets import (
     BY_CELL,
     DECIDED_BY_DATA,
     DEFAULT_PRESET,
     LIMITS,
+    OF_OPTIMIZER,
     PRESETS,
     SECTIONS,
     Settings,
@@ -172,6 +173,19 @@ def test_what_a_cell_wants_are_settings_of_its_preset() -> None:
         assert set(values) <= set(PRESETS[preset])
 
 
+@pytest.mark.parametrize(
+    ("preset", "other"), [("quick", "adam"), ("small", "sgd"), ("d2l", "adamw")]
+)
+def test_a_rate_and_a_decay_are_for_the_optimizer_of_their_preset(preset: str, other: str) -> None:
+    for cell in ("gru", "rnn"):
+        usual, chosen = resolve(preset, cell=cell), resolve(preset, cell=cell, optimizer=other)
+        of_config = {name: getattr(TrainConfig, name) for name in OF_OPTIMIZER}
+        assert chosen.train == replace(usual.train, optimizer=other, **of_config)
+        assert resolve(preset, cell=cell, optimizer=usual.train.optimizer) == usual
+        given = resolve(preset, cell=cell, optimizer=other, learning_rate=0.125)
+        assert given.train.learning_rate == 0.125
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_options_that_a_preset_stands_for_make_the_same_settings(preset: str) -> None:
     """Typed out on the command line after another preset, they are that preset."""
@@ -237,7 +251,7 @@ def test_where_nothing_is_held_out_or_a_length_is_given_there_is_no_patience() -
 
 def test_the_strong_decay_of_a_small_text_is_for_adamw() -> None:
     assert "weight_decay" in small(10_000)
-    assert "weight_decay" not in small(10_000, optimizer="sgd")
+    assert not {*OF_OPTIMIZER} & small(10_000, cell="gru", optimizer="sgd").keys()
 
 
 def test_the_vectors_of_a_large_alphabet_are_tied() -> None:

@@ -124,7 +124,8 @@ def test_sizes_that_were_planned_for_the_first_are_those_of_all(
     def plan(settings: Any, characters: int, *others: Any) -> Any:
         from charlm.presets import overridden
 
-        return overridden(settings, hidden_size=next(widths), output_dropout=0.125), "Planned."
+        planned = {"embedding_size": 12, "output_dropout": 0.125}
+        return overridden(settings, hidden_size=next(widths), **planned), "Planned."
 
     monkeypatch.setattr("charlm.tasks.language_modeling.fitting.plan", plan)
     assert planning.plan is not plan
@@ -134,6 +135,7 @@ def test_sizes_that_were_planned_for_the_first_are_those_of_all(
     found = charlm.repeat("book.txt", times=3, run="r", **limit)
     assert found.finished
     assert {run.config.hidden_size for run in found.runs} == {64}
+    assert {run.config.embedding_size for run in found.runs} == {12}
     assert {run.config.output_dropout for run in found.runs} == {0.125}
 
 

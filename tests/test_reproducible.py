@@ -11,12 +11,14 @@ import pytest
 from needs import needs_compiled_code
 from reproducible import THREADS, Way, difference, train
 
+from charlm.presets import resolve
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reproducible.md"
 SETTINGS = ("--max-steps", "6", "--eval-every", "3", "--hidden-size", "24")
 # Sums of float32 in another order differ by roundings of about 6e-8, which grow with the steps; a
-# step moves a weight by no more than the learning rate, 0.004.
-ROUNDED = 6 * 0.004 / 100
+# step moves a weight by no more than the learning rate.
+ROUNDED = 6 * resolve("quick", cell="gru").train.learning_rate / 100
 SAME = [
     Way("once more"),
     Way("another name", (*THREADS, "--run", "other")),

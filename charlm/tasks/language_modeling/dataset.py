@@ -32,6 +32,7 @@ from charlm.tasks.language_modeling.fitting import (
     check_parent,
     planned_for_time,
     with_gate_at_hand,
+    with_gentle_rate,
     with_parents_model,
     with_sizes,
     with_windows_that_fit,
@@ -108,6 +109,7 @@ class TextDataset(Dataset):
             mine = adapted_to_text(fitted, characters, self.item, tell, self.document_length)
         else:
             mine = with_sizes(with_parents_model(mine, parent), V, document_id)
+            mine = with_gentle_rate(mine, tell)
         mine = asked = adapted_to_device(mine, characters, device, tell)
         if not document_id:  # Documents are packed into windows of any size.
             mine = with_windows_that_fit(mine, characters)

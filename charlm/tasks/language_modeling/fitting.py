@@ -6,7 +6,7 @@ import torch
 
 from charlm.config import ModelConfig
 from charlm.errors import SettingError
-from charlm.presets import ON_GPU, UNCAPPED, as_options, overridden
+from charlm.presets import ON_GPU, as_options, overridden
 from charlm.rnn.backends.choice import available_backends
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.dataset import Tell
@@ -17,6 +17,10 @@ from charlm.tasks.language_modeling.sizes import check_training
 from charlm.tasks.language_modeling.small_texts import for_small_text
 from charlm.tasks.language_modeling.windows import fit
 from charlm.text.splits import count
+
+# On the bundled novella, after Tiny Shakespeare, in bits: 1.607 with this rate, 1.611 with 0.002,
+# and 1.677 with that of the preset.
+FINE_TUNING_RATE = 1e-3
 
 
 def with_sizes(settings: TextSettings, vocabulary_size: int, document_id: int) -> TextSettings:
@@ -72,6 +76,17 @@ def with_parents_model(settings: TextSettings, parent: RunDirectory) -> TextSett
     return replace(settings, model=replace(theirs, **mine))
 
 
+def with_gentle_rate(settings: TextSettings, tell: Tell) -> TextSettings:
+    """The settings with a rate at which the parent's weights do not lose what they have learned."""
+    train = settings.train
+    usual = "learning_rate" in settings.given or train.optimizer != "adamw"
+    if usual or train.learning_rate <= FINE_TUNING_RATE:
+        return settings
+    changes = {"learning_rate": FINE_TUNING_RATE}
+    tell(f"For weights that have learned before: {as_options(changes)}")
+    return overridden(settings, **changes)
+
+
 def adapted_to_text(
     settings: TextSettings,
     characters: int,
@@ -103,8 +118,7 @@ def with_gate_at_hand(
     having = available_backends(settings.model, device.type)
     if backend in having or (backend == "auto" and having != ["scratch"]):
         return settings
-    instead = UNCAPPED[settings.preset].items()
-    changes = {name: value for name, value in instead if name not in settings.given}
+    changes = {"capped_gate": False}
     changed = overridden(settings, **changes)
     if available_backends(changed.model, device.type) == having:
         return settings

@@ -35,10 +35,6 @@ PARAMETERS_PER_CHARACTER = 8.0
 WIDE, VECTORS_IF_WIDE = 512, 192
 # Dropout by how often the text is read: (epochs, at most; output dropout; weight drop).
 DROPOUT = ((8, 0.1, 0.0), (15, 0.2, 0.1), (40, 0.25, 0.2), (60, 0.4, 0.3), (np.inf, 0.4, 0.4))
-# The weights are to decay by this in a run, as the sum of the steps' rates: on Tiny Shakespeare, in
-# 3,600 steps, 1.387 nats with 0.7 and with 1.4, 1.408 with 0.07 and with 3.6.
-DECAY = 1.0
-MOST_DECAY = 0.2
 FEW_EPOCHS = 8
 MEASURED_SECONDS = 0.3
 
@@ -52,7 +48,7 @@ def plan(
     on_gpu: bool = False,
     widths: Sequence[int] = (),
 ) -> tuple[TextSettings, str]:
-    """Plan the width, vectors, dropout and weight decay of a model for the time in the settings.
+    """Plan the width, vectors and dropout of a model for the time in the settings.
 
     Args:
         settings: with `max_minutes` and the vocabulary size.
@@ -94,14 +90,9 @@ def plan(
     }
     if models[chosen].embedding_size != settings.model.embedding_size:
         changes["embedding_size"] = models[chosen].embedding_size
-    train = settings.train
     if epochs <= FEW_EPOCHS and not on_gpu:
         # Small batches are slower per character, but with few epochs more steps matter more.
-        changes["batch_size"] = min(train.batch_size, 16)
-    if train.optimizer == "adamw" and train.schedule == "cosine":
-        size = changes.get("batch_size", train.batch_size) * train.seq_length
-        steps = rate * seconds / size
-        changes["weight_decay"] = decay_for(steps * train.learning_rate / 2)
+        changes["batch_size"] = min(settings.train.batch_size, 16)
     kept = settings.given.keys() | BY_CELL.get((settings.preset, settings.model.cell), {}).keys()
     changes = {name: value for name, value in changes.items() if name not in kept}
     reason = (
@@ -118,11 +109,6 @@ def of_width(settings: TextSettings, width: int) -> ModelConfig:
     if width < WIDE or "embedding_size" in given:
         return model
     return replace(model, embedding_size=VECTORS_IF_WIDE)
-
-
-def decay_for(rates: float) -> float:
-    """The weight decay for a run whose learning rates add up to this, to two digits."""
-    return float(f"{min(DECAY / rates, MOST_DECAY):.2g}")
 
 
 def measured(device: torch.device, backend: str, world: World = ALONE) -> Speed:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from charlm.presets import BY_CELL, DEFAULT_PRESET, EVALUATIONS, LIMITS
+from charlm.presets import BY_CELL, DEFAULT_PRESET, EVALUATIONS, LIMITS, OF_OPTIMIZER
 from charlm.tasks.language_modeling.settings import TextSettings
 
 # A text that can be memorized within the preset's time needs a narrower model, more dropout and
@@ -34,7 +34,6 @@ SMALL_TEXTS: dict[int, dict[str, Any]] = {
         "input_dropout": 0.05,
         "output_dropout": 0.4,
         "weight_drop": 0.3,
-        "weight_decay": 0.1,
         "reset_probability": 0.02,
     },
 }
@@ -76,7 +75,8 @@ def for_small_text(
     if not sizes:
         return {}
     values = ANY_SMALL_TEXT | SMALL_TEXTS[sizes[0]]
-    values |= BY_CELL.get((DEFAULT_PRESET, settings.model.cell), {})
+    of_cell = BY_CELL.get((DEFAULT_PRESET, settings.model.cell), {})
+    values |= {name: of_cell[name] for name in of_cell if name != "weight_decay"}
     if settings.train.schedule == "plateau":
         values["patience"] = max(values["patience"], FALLS * settings.train.plateau_patience)
     large_alphabet = settings.model.vocabulary_size > LARGE_ALPHABET
@@ -100,5 +100,5 @@ def for_small_text(
     if asked is not None or not settings.data.val_fraction:
         del values["patience"]  # A length that was asked for is trained in full.
     if settings.train.optimizer != "adamw":
-        del values["weight_decay"]  # The values are for decoupled decay only.
+        values = {name: value for name, value in values.items() if name not in OF_OPTIMIZER}
     return {name: value for name, value in values.items() if name not in given}

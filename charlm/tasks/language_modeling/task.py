@@ -41,7 +41,7 @@ ALPHABET = 60
 
 
 # What `planning.plan` chooses.
-PLANNED = ("hidden_size", "output_dropout", "weight_drop", "batch_size", "weight_decay")
+PLANNED = ("hidden_size", "embedding_size", "output_dropout", "weight_drop", "batch_size")
 
 
 class LanguageModelTask(Task):

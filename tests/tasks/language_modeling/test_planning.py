@@ -18,9 +18,7 @@ from charlm.sessions.session import Chosen, Notice
 from charlm.tasks.language_modeling import fitting
 from charlm.tasks.language_modeling.planning import (
     CHARACTERS_PER_PARAMETER,
-    DECAY,
     DROPOUT,
-    MOST_DECAY,
     PARAMETERS_PER_CHARACTER,
     VECTORS_IF_WIDE,
     WIDE,
@@ -95,9 +93,7 @@ def test_what_was_asked_for_stays_and_the_words_say_what_was_chosen() -> None:
     assert f"--hidden-size {chosen.model.hidden_size}" in words
     assert "--output-dropout" not in words
     assert "3 minutes" in words
-    planned = {name: getattr(chosen.train, name) for name in ("batch_size", "weight_decay")}
-    assert chosen.train == replace(settings().train, **planned)
-    assert f"--weight-decay {chosen.train.weight_decay:g}" in words
+    assert chosen.train == replace(settings().train, batch_size=chosen.train.batch_size)
     assert f"--batch-size {chosen.train.batch_size}" in words
     same, _ = plan(settings(batch_size=32), MEGABYTE, machine(1e10))
     assert same.train.batch_size == 32
@@ -110,22 +106,6 @@ def test_a_plan_leaves_the_batch_as_it_is_on_a_gpu() -> None:
     assert (on_cpu.train.batch_size, on_gpu.train.batch_size) == (16, settings().train.batch_size)
     assert "--batch-size 16" in told and "--batch-size" not in told_there
     assert on_gpu.model == on_cpu.model
-
-
-def test_weights_decay_alike_in_short_and_long_runs() -> None:
-    def decay(minutes: float, **values: object) -> float:
-        return plan(settings(minutes, **values), MEGABYTE, machine(1e11), widths=[384])[
-            0
-        ].train.weight_decay
-
-    speed, size = 1e11 / (384**2 * 3), 32 * 64
-    for minutes in (6, 60):
-        rates = speed * 60 * minutes / size * 4e-3 / 2
-        assert decay(minutes) == pytest.approx(DECAY / rates, rel=0.05)
-    assert decay(0.01) == MOST_DECAY
-    assert decay(60, weight_decay=0.03) == 0.03
-    unplanned = PRESETS["quick"]["weight_decay"]
-    assert decay(60, optimizer="adam") == decay(60, schedule="constant") == unplanned
 
 
 def test_for_the_presets_own_time_the_noise_follows_the_machine_and_the_width_stays() -> None:
@@ -204,9 +184,12 @@ def test_a_capped_gate_is_left_out_where_only_scratch_has_one(
         settings = resolve(preset, **given)
         after = fitting.with_gate_at_hand(settings, torch.device(device), backend, told.append)
         assert (after == settings) is not bool(told)
+        assert (
+            after.train.learning_rate == resolve(preset, cell=after.model.cell).train.learning_rate
+        )
         return after.model.cell, after.model.capped_gate
 
-    uncapped = {"quick": ("gru", False), "small": ("lstm", False)}[preset]
+    uncapped = "lstm", False
     if fused is not None:
         monkeypatch.setattr(fused, "supports", lambda cell: cell.variant in ("", CAPPED))
         assert fitted() == fitted("fused") == ("lstm", True)
@@ -220,6 +203,27 @@ def test_a_capped_gate_is_left_out_where_only_scratch_has_one(
     if fused is not None:
         monkeypatch.setattr(fused, "supports", lambda cell: False)
         assert fitted() == uncapped
+
+
+def test_a_run_that_starts_from_another_takes_a_gentle_rate_unless_it_is_given(
+    tmp_path: Path,
+) -> None:
+    heard: list[object] = []
+    source = charlm.Corpus.from_text("it was the best of times, it was the worst of times. " * 80)
+    more = {"max_steps": 2, "runs_dir": tmp_path, "listener": heard.append}
+    parent = charlm.train(source, cell="gru", hidden_size=8, run="parent", **more)
+    assert parent.directory.settings.train.learning_rate == 9e-3
+
+    def rate(**given: Any) -> tuple[float, bool]:
+        heard.clear()
+        run = charlm.train(source, init_from=parent.directory.path, **more, **given)
+        words = [each.text for each in heard if isinstance(each, Chosen)]
+        told = any("--learning-rate" in each for each in words)
+        return run.directory.settings.train.learning_rate, told
+
+    assert rate() == (fitting.FINE_TUNING_RATE, True)
+    assert rate(learning_rate=0.125) == (0.125, False)
+    assert rate(optimizer="sgd") == (TextTrainConfig.learning_rate, False)
 
 
 def test_sizes_follow_the_time_where_nothing_else_decides() -> None:
