@@ -254,12 +254,26 @@ def test_the_strong_decay_of_a_small_text_is_for_adamw() -> None:
     assert not {*OF_OPTIMIZER} & small(10_000, cell="gru", optimizer="sgd").keys()
 
 
+def with_alphabet(size: int, **given: Any) -> Any:
+    settings = resolve("quick", **given)
+    return replace(settings, model=replace(settings.model, vocabulary_size=size))
+
+
 def test_the_vectors_of_a_large_alphabet_are_tied() -> None:
-    settings = resolve("quick")
-    wide = replace(settings, model=replace(settings.model, vocabulary_size=501))
-    assert for_small_text(wide, 10_000)["tie_weights"]
+    assert for_small_text(with_alphabet(501), 10_000)["tie_weights"]
     assert "tie_weights" not in small(10_000)
 
 
-def test_the_simple_network_bears_less_noise_on_a_small_text_too() -> None:
-    assert small(10_000, cell="rnn")["weight_drop"] == 0.05
+@pytest.mark.parametrize("size", [65, 501])
+@pytest.mark.parametrize("document", [None, 7.0])
+def test_the_simple_network_bears_less_noise_and_smaller_steps_on_every_small_text(
+    size: int, document: float | None
+) -> None:
+    of_lstm, of_rnn = (
+        for_small_text(with_alphabet(size, cell=cell), 10_000, document) for cell in ("lstm", "rnn")
+    )
+    usual = resolve("quick", cell="rnn")
+    assert of_rnn["weight_drop"] == usual.model.weight_drop < of_lstm["weight_drop"]
+    assert of_rnn["learning_rate"] == usual.train.learning_rate
+    # How fast weights decay is for the size of the text, of every cell.
+    assert of_rnn["weight_decay"] == of_lstm["weight_decay"]

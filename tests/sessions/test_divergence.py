@@ -81,6 +81,7 @@ def test_figures_beyond_every_float_are_shown_as_such(monkeypatch: pytest.Monkey
     """The bounds aside, so that the display meets what it could meet."""
     monkeypatch.setattr("charlm.tasks.language_modeling.training.WORST_SHARE", math.inf)
     nothing = ("--val-fraction", "0", "--learning-rate", "3e3", "--max-steps", "12")
+    nothing += ("--weight-decay", "0.01")  # which multiplies the weights by -29 in each step
     result = charlm("train", "book.txt", "--run", "wild", *SMALL, *WILD, *nothing)
     assert result.code == 0, result.err
     assert "training perplexity inf" in result.err

@@ -39,10 +39,15 @@ SMALL_TEXTS: dict[int, dict[str, Any]] = {
 }
 ANY_SMALL_TEXT: dict[str, Any] = {"batch_size": 16, "ema_decay": 0.998, "patience": 15}
 # In a large alphabet most characters are rare. Input and output then share their vectors, which
-# learn from both uses, and evaluations are more frequent, since the best score comes early. The
-# output biases also start from the character frequencies, which did not help small alphabets.
+# learn from both uses. Evaluations are more frequent and the rate is lower, since the best score
+# comes early. The output biases also start from the character frequencies, which did not help small
+# alphabets.
 LARGE_ALPHABET = 500
-FOR_LARGE_ALPHABETS: dict[str, Any] = {"tie_weights": True, "embedding_size": 128}
+FOR_LARGE_ALPHABETS: dict[str, Any] = {
+    "tie_weights": True,
+    "embedding_size": 128,
+    "learning_rate": 8e-3,
+}
 # A rate that falls at a plateau is to do so this often before training ends.
 FALLS = 3
 # Documents that are no longer than this on average, such as names, repeat less than running text
@@ -75,8 +80,6 @@ def for_small_text(
     if not sizes:
         return {}
     values = ANY_SMALL_TEXT | SMALL_TEXTS[sizes[0]]
-    of_cell = BY_CELL.get((DEFAULT_PRESET, settings.model.cell), {})
-    values |= {name: of_cell[name] for name in of_cell if name != "weight_decay"}
     if settings.train.schedule == "plateau":
         values["patience"] = max(values["patience"], FALLS * settings.train.plateau_patience)
     large_alphabet = settings.model.vocabulary_size > LARGE_ALPHABET
@@ -86,6 +89,8 @@ def for_small_text(
         values |= FOR_SHORT_DOCUMENTS
         if given.keys() & set(LIMITS):
             del values["max_minutes"]
+    of_cell = BY_CELL.get((DEFAULT_PRESET, settings.model.cell), {})
+    values |= {name: of_cell[name] for name in of_cell if name != "weight_decay"}
     batch_size, seq_length = (
         given.get(name, values.get(name, getattr(settings.train, name)))
         for name in ("batch_size", "seq_length")
