@@ -110,7 +110,7 @@ ADAPTIVE = ("quick",)
 # Exceptions for a cell, by preset and cell. The rate and the weight decay of "quick" and "small"
 # suit an LSTM. The simple RNN has no gates to protect its state, so it also needs less noise in its
 # weights.
-SLOWER: dict[str, dict[str, Any]] = {
+FOR_CELLS: dict[str, dict[str, Any]] = {
     "rnn": {"weight_drop": 0.05, "learning_rate": 2e-3, "weight_decay": 0.05},
     "gru": {"learning_rate": 9e-3},
     **{
@@ -119,7 +119,7 @@ SLOWER: dict[str, dict[str, Any]] = {
     },
 }
 BY_CELL: dict[tuple[str, str], dict[str, Any]] = {
-    (preset, cell): values for preset in ("quick", "small") for cell, values in SLOWER.items()
+    (preset, cell): values for preset in ("quick", "small") for cell, values in FOR_CELLS.items()
 }
 # On a GPU, by preset. The steps of a window follow one another, and each occupies a part of a GPU:
 # twice as many streams then take hardly more time. "large" is for GPUs anyway, and "d2l" is to the
