@@ -6,7 +6,7 @@ import torch
 
 from charlm.config import ModelConfig
 from charlm.errors import SettingError
-from charlm.presets import ON_GPU, as_options, overridden
+from charlm.presets import NO_PRESET, ON_GPU, as_options, overridden
 from charlm.rnn.backends.choice import available_backends
 from charlm.runs.directory import RunDirectory
 from charlm.tasks.dataset import Tell
@@ -77,10 +77,13 @@ def with_parents_model(settings: TextSettings, parent: RunDirectory) -> TextSett
 
 
 def with_gentle_rate(settings: TextSettings, tell: Tell) -> TextSettings:
-    """The settings with a rate at which the parent's weights do not lose what they have learned."""
+    """The settings with a rate at which the parent's weights do not lose what they have learned.
+
+    A rate that was given by name stays, and so does that of another optimizer than AdamW.
+    """
     train = settings.train
-    usual = "learning_rate" in settings.given or train.optimizer != "adamw"
-    if usual or train.learning_rate <= FINE_TUNING_RATE:
+    chosen = "learning_rate" in settings.given or settings.preset == NO_PRESET
+    if chosen or train.optimizer != "adamw" or train.learning_rate <= FINE_TUNING_RATE:
         return settings
     changes = {"learning_rate": FINE_TUNING_RATE}
     tell(f"For weights that have learned before: {as_options(changes)}")

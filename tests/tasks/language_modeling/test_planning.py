@@ -224,6 +224,7 @@ def test_a_run_that_starts_from_another_takes_a_gentle_rate_unless_it_is_given(
     assert rate() == (fitting.FINE_TUNING_RATE, True)
     assert rate(learning_rate=0.125) == (0.125, False)
     assert rate(optimizer="sgd") == (TextTrainConfig.learning_rate, False)
+    assert rate(preset="none") == (TextTrainConfig.learning_rate, False)
 
 
 def test_sizes_follow_the_time_where_nothing_else_decides() -> None:
