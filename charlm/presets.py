@@ -211,18 +211,19 @@ def preset_values(
         UsageError: the preset is unknown.
     """
     values = {} if preset == NO_PRESET else dict(look_up(presets, preset, "preset"))
-    if any(overrides.get(limit) is not None for limit in LIMITS):
-        values = {name: value for name, value in values.items() if name not in LIMITS}
-    if overrides.get("sampling") == "random":
-        values = {name: value for name, value in values.items() if name not in SEQUENTIAL}
-    if "cell" in overrides:
-        values.pop("capped_gate", None)
     cell = overrides.get("cell", values.get("cell"))
     values |= BY_CELL.get((preset, str(cell)), {})
+    unsuitable: set[str] = set()
+    if any(overrides.get(limit) is not None for limit in LIMITS):
+        unsuitable |= {*LIMITS}
+    if overrides.get("sampling") == "random":
+        unsuitable |= {*SEQUENTIAL}
+    if "cell" in overrides:
+        unsuitable.add("capped_gate")
     own = values.get("optimizer", TrainConfig.optimizer)
     if overrides.get("optimizer", own) != own:
-        values = {name: value for name, value in values.items() if name not in OF_OPTIMIZER}
-    return values
+        unsuitable |= {*OF_OPTIMIZER}
+    return {name: value for name, value in values.items() if name not in unsuitable}
 
 
 def as_options(values: Mapping[str, Any]) -> str:
