@@ -22,6 +22,7 @@ import torch.nn.functional as F
 import charlm
 import charlm.training.learner as learner
 from charlm import kernels
+from charlm.bench.measure import in_turns
 from charlm.bench.training import Shape, limit_of
 from charlm.rnn import dropout
 
@@ -116,13 +117,7 @@ def main() -> None:
     median = statistics.median(STEPS[WARM_UP:])
     shape = Shape(train.batch_size, train.seq_length, model.hidden_size)
     peak = limit_of(model.cell, shape, train.precision, torch.device("cpu"))
-    peak()  # The first call may compile, and wakes the threads.
-    tries = []
-    for _ in range(9):
-        started = time.perf_counter()
-        peak()
-        tries.append(time.perf_counter() - started)
-    limit = statistics.median(tries)
+    limit = in_turns({"peak": peak}, rounds=9)["peak"]
     characters = train.batch_size * train.seq_length
     print(
         f"{model.cell} {train.batch_size}x{train.seq_length}x{model.hidden_size} "
