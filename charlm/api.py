@@ -190,13 +190,13 @@ def resume(
     with memory_at_hand("Go on where there is more memory."), locked as lock:
         if lock is not None and lock.problem:
             listen(Notice(lock.problem))
-        world.meet()
+        world.barrier()
         # Until the lock was taken, another process may have trained the run.
         found = open_run(path)
         task = task_of(found)
         if world.leads:
             found.finish_writing()
-        world.meet()
+        world.barrier()
         session = resume_session(task, found, source, encoding, device, backend, given, world)
         if session.snapshot is None:
             listen(Notice(f"The run '{found.name}' stopped before its state was saved: {AGAIN}"))

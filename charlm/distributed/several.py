@@ -103,7 +103,7 @@ class Several(World):
         self.parent = os.getppid()
         self.readings = 0
         self.now = 0.0
-        self.meet()
+        self.barrier()
 
     @property
     def is_orphaned(self) -> bool:

@@ -77,7 +77,7 @@ class World:
         """Whether one process or more want something. For all."""
         return wanted
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Wait for one another, and agree on the time. For all."""
         self.any(False)
 

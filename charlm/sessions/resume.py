@@ -98,7 +98,7 @@ def resume_session(
     place = {"device": str(where), "backend": model.rnn.backend, "processes": world.size}
     moved = {name: now for name, now in place.items() if now != getattr(run.record, name)}
     told = [{"step": counters.step, **changes, **moved}] if changes or moved else []
-    world.meet()  # Until then everybody reads what the first one is about to change.
+    world.barrier()  # Until then everybody reads what the first one is about to change.
     record = {
         "train": settings.train.to_json(),
         **place,

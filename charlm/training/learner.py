@@ -176,7 +176,7 @@ class Learner:
                 scores[kind] = score
         finally:
             self.task.model.train()
-        self.world.meet()  # The clock has stood still meanwhile.
+        self.world.barrier()  # The clock has stood still meanwhile.
         return scores
 
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:

@@ -58,7 +58,7 @@ class Trainer:
     ) -> None:
         self.task, self.config, self.world = task, config, world
         self.learner = Learner(task, config, world)
-        world.meet()
+        world.barrier()
         self.clock = clock = clock or world.clock
         self.tuner = tuner or ThreadTuner(1)
         self.threads, self.started = self.tuner.chosen, clock()

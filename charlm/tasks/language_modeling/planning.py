@@ -153,12 +153,12 @@ def measured(device: torch.device, backend: str, world: World = ALONE) -> Speed:
 def items_per_second(learner: Learner, window: int) -> float:
     """Speed over MEASURED_SECONDS of steps, from this window on."""
     world, items = learner.world, 0
-    world.meet()
+    world.barrier()
     started = world.clock()
     while world.clock() - started < MEASURED_SECONDS:
         items += learner.step(window % 16, learner.config.learning_rate)
         window += 1
-        world.meet()
+        world.barrier()
     learner.is_finite(whole_state=False)  # waits for the device
-    world.meet()
+    world.barrier()
     return items / (world.clock() - started)
